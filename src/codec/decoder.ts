@@ -1,0 +1,321 @@
+/** Bytes to packets, in any chunking and in linear time: whole packets are views, a split one is joined once. */
+
+import { ProtocolError } from "../errors.ts";
+import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, type Packet, type PacketType } from "./packet.ts";
+
+/** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
+export interface TextLine {
+  /** Tells a line from a packet. */
+  readonly magic: "TEXT";
+  /** The line, read as UTF-8. */
+  readonly line: string;
+}
+
+/** Options of {@linkcode PacketDecoder} and {@linkcode decodePackets}. */
+export interface DecoderOptions<Text extends boolean = false> {
+  /** Largest body accepted, in bytes; checked on the header. Default 128 MiB. */
+  maxPacketSize?: number;
+  /** Accept text lines (at most 8,192 bytes) between packets, as a job server or an admin client must. Default false. */
+  text?: Text;
+}
+
+/** What a decoder yields: packets, and text lines where it was asked to accept them. */
+export type Decoded<Text extends boolean> = Text extends true ? Packet | TextLine : Packet;
+
+/** 128 MiB. */
+export const DEFAULT_MAX_PACKET_SIZE = 134_217_728;
+const MAX_LINE = 8_192;
+/** Received bytes of this and less are copied together while a packet waits for its rest: thousands of tiny chunks must
+ * cost neither an object each nor the memory of the large buffers that they may be views of. */
+const SMALL = 4_096;
+const LAST_SPARE = 65_536;
+
+const NOTHING = new Uint8Array(0);
+const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Takes bytes as they come and yields packets as they are whole.
+ *
+ * Incomplete is not invalid: iteration ends where a packet is not whole yet, and goes on after the next `push`. Bytes
+ * that are pushed belong to the decoder and must not be overwritten, since packets are views of them. After a
+ * `ProtocolError` the stream has no next packet: every further call throws the same error.
+ *
+ * @example
+ * ```ts
+ * import { encodeResponse, PacketDecoder, PacketType } from "@gearwire/gearman/codec";
+ *
+ * const decoder = new PacketDecoder();
+ * decoder.push(encodeResponse(PacketType.JOB_CREATED, "H:box:1"));
+ * for (const packet of decoder) {
+ *   if (packet.type === PacketType.JOB_CREATED) console.log(new TextDecoder().decode(packet.args[0])); // H:box:1
+ * }
+ * ```
+ */
+export class PacketDecoder<Text extends boolean = false> implements IterableIterator<Decoded<Text>> {
+  readonly #maxPacketSize: number;
+  readonly #text: boolean;
+  // Chunks not yet yielded, from #first on; #at is the place in the first of them.
+  #chunks: Uint8Array[] = [];
+  #first = 0;
+  #at = 0;
+  #available = 0;
+  /** Fewer bytes than this cannot be the next packet: spares a look at its header at every chunk. */
+  #needed = 1;
+  /** Bytes yielded so far, for the place of an error. */
+  #consumed = 0;
+  #error: ProtocolError | undefined;
+  // The last chunk, if it is memory of our own with room behind it.
+  #spare = NOTHING;
+  #spareUsed = 0;
+
+  /**
+   * Makes a decoder.
+   *
+   * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295.
+   */
+  constructor(options: DecoderOptions<Text> = {}) {
+    const max = options.maxPacketSize ?? DEFAULT_MAX_PACKET_SIZE;
+    if (!Number.isInteger(max) || max < 0 || max > 0xffff_ffff) {
+      throw new RangeError(`Cannot make a decoder: maxPacketSize ${max} is not a whole number from 0 to 4294967295`);
+    }
+    this.#maxPacketSize = max;
+    this.#text = options.text ?? false;
+  }
+
+  /**
+   * Gives it received bytes, which it keeps; an empty chunk is ignored.
+   *
+   * @throws {TypeError} The chunk is not a `Uint8Array`.
+   */
+  push(chunk: Uint8Array): void {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot decode: the chunk is not a Uint8Array");
+    const size = chunk.length;
+    if (size === 0 || this.#error !== undefined) return; // after an error nothing is read, nor kept
+    // A Buffer's slice() is a view: packets must be of plain bytes, whose slice() is a copy.
+    if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, size);
+    if (size <= SMALL && this.#first < this.#chunks.length) {
+      this.#pushSmall(chunk);
+    } else {
+      this.#spare = NOTHING;
+      this.#chunks.push(chunk);
+    }
+    this.#available += size;
+  }
+
+  /**
+   * Returns the next packet or line, or `done` where none is whole yet.
+   *
+   * @throws {ProtocolError} The bytes are not the protocol: a bad magic, an unknown type, a missing separator, a body
+   * over `maxPacketSize`, or a line over 8,192 bytes.
+   */
+  next(): IteratorResult<Decoded<Text>, undefined> {
+    if (this.#available < this.#needed) {
+      if (this.#error !== undefined) throw this.#error;
+      return { done: true, value: undefined };
+    }
+    const value = this.#text && this.#chunks[this.#first]![this.#at] !== 0 ? this.#nextLine() : this.#nextPacket();
+    if (value !== undefined) return { done: false, value: value as Decoded<Text> };
+    this.#unpin();
+    return { done: true, value: undefined };
+  }
+
+  /**
+   * Says that no bytes will follow.
+   *
+   * @throws {ProtocolError} The stream ended inside a packet or a line.
+   */
+  end(): void {
+    if (this.#error !== undefined) throw this.#error;
+    if (this.#available > 0) {
+      throw this.#fail(`Cannot decode: the stream ended inside a packet, after ${this.#available} bytes of it`);
+    }
+  }
+
+  /** A decoder is its own iterator; a `for` loop over it may be left and entered again. */
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  #nextPacket(): Packet | undefined {
+    const head = this.#chunks[this.#first]!;
+    let at = this.#at;
+    let bytes = head;
+    if (head.length - at < HEADER_SIZE) {
+      if (head[at] !== 0) throw this.#fail("Cannot decode: bad magic");
+      if (this.#available < HEADER_SIZE) {
+        this.#needed = HEADER_SIZE;
+        return undefined;
+      }
+      bytes = this.#peekHeader();
+      at = 0;
+    }
+    const magic = readUint32(bytes, at);
+    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("Cannot decode: bad magic");
+    const type = readUint32(bytes, at + 4);
+    const count = argumentCount(type);
+    if (count < 0) throw this.#fail(`Cannot decode: there is no packet type ${type}`);
+    const size = readUint32(bytes, at + 8);
+    if (size > this.#maxPacketSize) {
+      throw this.#fail(`Cannot decode: a body of ${size} bytes is longer than maxPacketSize, ${this.#maxPacketSize}`);
+    }
+    if (this.#available < HEADER_SIZE + size) {
+      this.#needed = HEADER_SIZE + size;
+      return undefined;
+    }
+
+    let body: Uint8Array;
+    let start: number;
+    if (head.length - this.#at >= HEADER_SIZE + size) {
+      body = head;
+      start = this.#at + HEADER_SIZE;
+      this.#advance(HEADER_SIZE + size);
+    } else {
+      this.#advance(HEADER_SIZE);
+      body = this.#join(size);
+      start = 0;
+    }
+    const args = this.#split(body, start, start + size, count);
+    this.#consumed += HEADER_SIZE + size;
+    this.#needed = 1;
+    return { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args } as unknown as Packet;
+  }
+
+  /** "Arguments given in the data part are separated by a NULL byte, and the last argument is determined by the size" */
+  #split(body: Uint8Array, start: number, end: number, count: number): Uint8Array[] {
+    const args: Uint8Array[] = [];
+    let begin = start;
+    for (let i = 1; i < count; i++) {
+      let at = begin;
+      while (at < end && body[at] !== 0) at++;
+      if (at === end) throw this.#fail(`Cannot decode: a packet has ${i} of its ${count} arguments`);
+      args.push(body.subarray(begin, at));
+      begin = at + 1;
+    }
+    // A body where there should be none is read over, as gearmand does.
+    if (count > 0) args.push(body.subarray(begin, end));
+    return args;
+  }
+
+  #nextLine(): TextLine | undefined {
+    let length = 0;
+    let at = this.#at;
+    for (let i = this.#first; i < this.#chunks.length; i++) {
+      const chunk = this.#chunks[i]!;
+      const found = chunk.indexOf(10, at);
+      length += (found < 0 ? chunk.length : found) - at;
+      if (length > MAX_LINE) throw this.#fail(`Cannot decode: a text line is longer than ${MAX_LINE} bytes`);
+      at = 0;
+      if (found < 0) continue;
+      const bytes = this.#join(length + 1);
+      const end = length > 0 && bytes[length - 1] === 13 ? length - 1 : length;
+      this.#consumed += length + 1;
+      this.#needed = 1;
+      return { magic: "TEXT", line: utf8.decode(bytes.subarray(0, end)) };
+    }
+    this.#needed = this.#available + 1;
+    return undefined;
+  }
+
+  /** The next `size` bytes, joined. */
+  #join(size: number): Uint8Array {
+    const joined = new Uint8Array(size);
+    let filled = 0;
+    while (filled < size) {
+      const chunk = this.#chunks[this.#first]!;
+      const part = Math.min(chunk.length - this.#at, size - filled);
+      joined.set(chunk.subarray(this.#at, this.#at + part), filled);
+      filled += part;
+      this.#advance(part);
+    }
+    return joined;
+  }
+
+  #peekHeader(): Uint8Array {
+    const header = new Uint8Array(HEADER_SIZE);
+    let at = this.#at;
+    for (let i = this.#first, filled = 0; filled < HEADER_SIZE; i++, at = 0) {
+      const part = this.#chunks[i]!.subarray(at, at + HEADER_SIZE - filled);
+      header.set(part, filled);
+      filled += part.length;
+    }
+    return header;
+  }
+
+  /** Goes on by so many bytes, and lets go of the chunks that they end. */
+  #advance(size: number): void {
+    this.#available -= size;
+    this.#at += size;
+    while (this.#first < this.#chunks.length && this.#at >= this.#chunks[this.#first]!.length) {
+      this.#at -= this.#chunks[this.#first]!.length;
+      this.#chunks[this.#first++] = NOTHING;
+    }
+    if (this.#first === this.#chunks.length) {
+      this.#chunks.length = this.#first = 0;
+      this.#spare = NOTHING;
+    }
+  }
+
+  /** Appends a chunk to the memory of our own that the last chunk is a view of. */
+  #pushSmall(chunk: Uint8Array): void {
+    const last = this.#chunks.length - 1;
+    if (this.#spare.length - this.#spareUsed < chunk.length) {
+      this.#spare = new Uint8Array(Math.min(LAST_SPARE, Math.max(chunk.length, this.#available)));
+      this.#spareUsed = chunk.length;
+      this.#spare.set(chunk);
+      this.#chunks.push(this.#spare.subarray(0, chunk.length));
+      return;
+    }
+    const view = this.#chunks[last]!;
+    this.#spare.set(chunk, this.#spareUsed);
+    this.#spareUsed += chunk.length;
+    this.#chunks[last] = this.#spare.subarray(this.#spareUsed - chunk.length - view.length, this.#spareUsed);
+  }
+
+  /** The rest of a chunk may wait for long: a small one must not hold on to the memory of the whole. */
+  #unpin(): void {
+    if (this.#chunks.length - this.#first !== 1) return;
+    const rest = this.#chunks[this.#first]!.subarray(this.#at);
+    if (this.#spare === NOTHING && rest.length <= SMALL && rest.buffer.byteLength > rest.length) {
+      this.#chunks = [rest.slice()];
+      this.#first = this.#at = 0;
+    }
+  }
+
+  #fail(message: string): ProtocolError {
+    this.#error = new ProtocolError(message, { offset: this.#consumed });
+    this.#needed = Infinity;
+    this.#chunks = [];
+    this.#first = this.#at = 0;
+    return this.#error;
+  }
+}
+
+/**
+ * Packets of a stream of bytes, for pipes and proxies.
+ *
+ * @throws {ProtocolError} The bytes are not the protocol, or the stream ended inside a packet.
+ *
+ * @example
+ * ```ts
+ * import { decodePackets, packetName } from "@gearwire/gearman/codec";
+ *
+ * async function sniff(source: AsyncIterable<Uint8Array>) {
+ *   for await (const packet of decodePackets(source)) console.log(packet.magic, packetName(packet.type));
+ * }
+ * ```
+ */
+export async function* decodePackets<Text extends boolean = false>(
+  source: AsyncIterable<Uint8Array>,
+  options?: DecoderOptions<Text>,
+): AsyncGenerator<Decoded<Text>, void, undefined> {
+  const decoder = new PacketDecoder<Text>(options);
+  for await (const chunk of source) {
+    decoder.push(chunk);
+    yield* decoder;
+  }
+  decoder.end();
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}

@@ -1,0 +1,206 @@
+/** Tests of what decoding costs: time in proportion to what arrived, and memory by what arrived, not by what is announced. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
+import { chunks, header, join, pattern } from "../fixtures/bytes.ts";
+
+/** The median time of three runs, in ms. */
+function medianTime(run: () => void): number {
+  const times = [0, 1, 2].map(() => {
+    const begin = performance.now();
+    run();
+    return performance.now() - begin;
+  });
+  return times.sort((a, b) => a - b)[1]!;
+}
+
+/**
+ * Asserts that `large`, four times the work of `small`, takes at most six times as long; a busy machine has five tries.
+ *
+ * `plain` is the least that anyone would do for `large`; six times that is good too. New memory may cost more than all
+ * else: 64 MiB of it took ten times as long as 16 MiB, whatever was done with it.
+ */
+function assertLinear(small: () => void, large: () => void, plain: () => void = () => {}): void {
+  small(); // warms up
+  const ratios: number[] = [];
+  while (ratios.length < 5) {
+    const time = Math.max(medianTime(small), medianTime(plain));
+    const ratio = medianTime(large) / time;
+    if (ratio <= 6) return;
+    ratios.push(ratio);
+  }
+  assert.fail(`four times the work takes ${ratios.map((ratio) => ratio.toFixed(1)).join(", ")} times as long`);
+}
+
+/** Decodes the chunks, and counts the packets. */
+function decode(parts: readonly Uint8Array[], packets: number): void {
+  const decoder = new PacketDecoder();
+  let found = 0;
+  for (const part of parts) {
+    decoder.push(part);
+    for (const _ of decoder) found++;
+  }
+  decoder.end();
+  assert.equal(found, packets);
+}
+
+test(
+  "a packet of four times the size, in chunks of 1,400 bytes, takes about four times as long",
+  { timeout: 60_000 },
+  () => {
+    const megabytes = (count: number) => {
+      return chunks(encodeRequest(PacketType.ECHO_REQ, new Uint8Array(count * 1_048_576)), [1_400]);
+    };
+    // The smaller sizes first: what is not linear fails there, instead of keeping everyone waiting for the larger.
+    for (const count of [4, 16]) {
+      const [small, large] = [megabytes(count), megabytes(count * 4)];
+      assertLinear(() => decode(small, 1), () => decode(large, 1), () => join(large));
+    }
+  },
+);
+
+test("four times the packets in one chunk take about four times as long", { timeout: 60_000 }, () => {
+  const packets = (count: number) => {
+    const one = encodeResponse(PacketType.JOB_CREATED, "H:box:12345");
+    return join(Array.from({ length: count }, () => one));
+  };
+  const [small, large] = [packets(100_000), packets(400_000)];
+  assertLinear(() => decode([small], 100_000), () => decode([large], 400_000));
+});
+
+test("four times the bytes, one byte a chunk, take about four times as long", { timeout: 60_000 }, () => {
+  const bytes = (count: number) => chunks(encodeRequest(PacketType.ECHO_REQ, new Uint8Array(count)), [1]);
+  const [small, large] = [bytes(65_536), bytes(262_144)];
+  assertLinear(() => decode(small, 1), () => decode(large, 1));
+});
+
+/** What a run allocated in typed arrays: how many with memory of their own, their bytes, and calls of `set`. */
+interface Cost {
+  arrays: number;
+  bytes: number;
+  copies: number;
+}
+
+/** Runs with a Uint8Array that counts what is made through it, also by `slice` and `subarray`. */
+function costOf(run: () => void): Cost {
+  const cost: Cost = { arrays: 0, bytes: 0, copies: 0 };
+  const real = globalThis.Uint8Array;
+  const set = real.prototype.set;
+  const counting = new Proxy(real, {
+    construct(target, args: [number | ArrayBufferLike, number?, number?]) {
+      if (typeof args[0] === "number") {
+        cost.arrays++;
+        cost.bytes += args[0];
+      }
+      return Reflect.construct(target, args);
+    },
+  });
+  globalThis.Uint8Array = counting;
+  real.prototype.constructor = counting;
+  real.prototype.set = function (...args) {
+    cost.copies++;
+    set.apply(this, args);
+  };
+  try {
+    run();
+  } finally {
+    globalThis.Uint8Array = real;
+    real.prototype.constructor = real;
+    delete (real.prototype as { set?: unknown }).set;
+  }
+  assert.equal(globalThis.Uint8Array.prototype.set, set);
+  return cost;
+}
+
+test("a header that announces 120 MiB costs next to nothing until they come", () => {
+  const announced = header("\0RES", PacketType.ECHO_RES, 120 * 1_048_576);
+  const decoder = new PacketDecoder();
+  const cost = costOf(() => {
+    for (const part of [announced.subarray(0, 7), announced.subarray(7), pattern(100), pattern(5_000), pattern(3)]) {
+      decoder.push(part);
+      assert.equal(decoder.next().done, true);
+    }
+  });
+  assert.ok(cost.arrays > 0, "nothing was counted");
+  assert.ok(cost.bytes < 16_384, `${cost.bytes} bytes were allocated`);
+});
+
+test("what is allocated is in proportion to what arrived, whatever arrives and however", { timeout: 60_000 }, () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 6_000 }), { minLength: 1, maxLength: 8 });
+  const start = fc.record({
+    magic: fc.constantFrom("\0REQ" as const, "\0RES" as const),
+    type: fc.integer({ min: 1, max: 42 }),
+    size: fc.nat(134_217_728),
+  }).map(({ magic, type, size }) => header(magic, type, size));
+  const rest = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.nat(30_000).map((size) => pattern(size)),
+  );
+  fc.assert(fc.property(start, rest, sizes, fc.boolean(), (start, rest, sizes, text) => {
+    const stream = join([encodeRequest(PacketType.ECHO_REQ, "first"), start, rest]);
+    const parts = chunks(stream, sizes);
+    const decoder = new PacketDecoder({ text });
+    let error: unknown;
+    const cost = costOf(() => {
+      try {
+        for (const part of parts) {
+          decoder.push(part);
+          while (decoder.next().done !== true);
+        }
+      } catch (thrown) {
+        error = thrown;
+      }
+    });
+    assert.ok(error === undefined || (error as Error).name === "ProtocolError", String(error));
+    assert.ok(cost.bytes <= 4 * stream.length + 12 * parts.length, `${cost.bytes} bytes for ${stream.length}`);
+  }));
+});
+
+test("100,000 chunks of one byte are kept in a few pieces of about their size", () => {
+  const stream = encodeRequest(PacketType.ECHO_REQ, pattern(99_988));
+  const parts = chunks(stream, [1]);
+  const decoder = new PacketDecoder();
+  const waiting = costOf(() => {
+    for (const part of parts.slice(0, -1)) {
+      decoder.push(part);
+      decoder.next();
+    }
+  });
+  assert.ok(waiting.arrays > 0 && waiting.arrays < 50, `${waiting.arrays} arrays`);
+  assert.ok(waiting.bytes <= 3 * stream.length, `${waiting.bytes} bytes`);
+
+  decoder.push(parts.at(-1)!);
+  let found: IteratorResult<unknown> | undefined;
+  const joining = costOf(() => found = decoder.next());
+  assert.equal(found?.done, false);
+  assert.ok(joining.copies > 0 && joining.copies < 50, `${joining.copies} pieces were joined`);
+  assert.ok(joining.bytes < stream.length + 100, `${joining.bytes} bytes`);
+});
+
+test("the small rest of a chunk does not hold on to the memory of the whole", () => {
+  const chunk = new Uint8Array(65_536);
+  const packet = encodeResponse(PacketType.JOB_CREATED, "H:box:1");
+  chunk.set(packet);
+  chunk.set(packet, packet.length);
+  const decoder = new PacketDecoder();
+  const cost = costOf(() => {
+    decoder.push(chunk.subarray(0, packet.length + 5));
+    while (decoder.next().done !== true);
+  });
+  assert.deepEqual(cost, { arrays: 1, bytes: 5, copies: 0 });
+  chunk.fill(0xff);
+  decoder.push(packet.slice(5));
+  assert.deepEqual(decoder.next().value?.args[0], packet.subarray(12));
+});
+
+test("a whole packet costs no copy", () => {
+  const stream = join([encodeRequest(PacketType.ECHO_REQ, pattern(5_000)), encodeRequest(PacketType.CAN_DO, "f")]);
+  const decoder = new PacketDecoder();
+  const cost = costOf(() => {
+    decoder.push(stream);
+    while (decoder.next().done !== true);
+  });
+  assert.deepEqual(cost, { arrays: 0, bytes: 0, copies: 0 });
+});

@@ -1,0 +1,345 @@
+/** Tests of the decoder: where packets begin and end, what is refused and where, and what the caller gets to hold. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { test } from "node:test";
+import { decodePackets, encodeRequest, encodeResponse, PacketDecoder } from "../../src/codec/mod.ts";
+import { packetName, PacketType, ProtocolError } from "../../src/codec/mod.ts";
+import type { Decoded, DecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
+import { chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
+
+/** A packet or line as one string: "RES ECHO_RES hello" or "TEXT status". */
+function words(item: Packet | TextLine): string {
+  if (item.magic === "TEXT") return `TEXT ${item.line}`;
+  return [item.magic, packetName(item.type), ...item.args.map(text)].join(" ");
+}
+
+/** A decoder that was given the chunks already. */
+function decoderOf<Text extends boolean = false>(parts: Uint8Array[], options?: DecoderOptions<Text>) {
+  const decoder = new PacketDecoder<Text>(options);
+  for (const part of parts) decoder.push(part);
+  return decoder;
+}
+
+/** All that is whole, as strings. */
+function read(decoder: PacketDecoder<boolean>): string[] {
+  return Array.from(decoder as Iterable<Packet | TextLine>, words);
+}
+
+/** What the decoder throws at its next call, and at the calls after it: all the same error. */
+function failure(decoder: PacketDecoder<boolean>): ProtocolError {
+  let first: unknown;
+  assert.throws(() => decoder.next(), (error) => (first = error, true));
+  assert.ok(first instanceof ProtocolError, String(first));
+  assert.equal(first.name, "ProtocolError");
+  for (const again of [() => decoder.next(), () => decoder.end(), () => [...decoder]]) {
+    assert.throws(again, (error) => error === first, "another error");
+  }
+  decoder.push(encodeRequest(PacketType.PRE_SLEEP));
+  assert.throws(() => decoder.next(), (error) => error === first, "another error after a push");
+  return first;
+}
+
+const echo = encodeResponse(PacketType.ECHO_RES, "hello");
+
+test("a new decoder yields nothing, ends well, and is its own iterator", () => {
+  const decoder = new PacketDecoder();
+  assert.deepEqual(decoder.next(), { done: true, value: undefined });
+  assert.equal(decoder[Symbol.iterator](), decoder);
+  decoder.push(new Uint8Array(0));
+  assert.deepEqual([...decoder], []);
+  decoder.end();
+});
+
+test("what is pushed after an error is not kept", () => {
+  const decoder = new PacketDecoder();
+  decoder.push(utf8("not a packet"));
+  assert.throws(() => decoder.next(), ProtocolError);
+  decoder.push(encodeRequest(PacketType.GRAB_JOB));
+  assert.throws(() => decoder.next(), ProtocolError);
+  assert.throws(() => decoder.end(), ProtocolError);
+});
+
+test("many packets in one chunk come out in order, and a loop may be left and entered again", () => {
+  const parts = Array.from({ length: 1_000 }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:box:${i}`));
+  const decoder = decoderOf([join(parts)]);
+  for (const packet of decoder) {
+    assert.equal(words(packet), "RES JOB_CREATED H:box:0");
+    break;
+  }
+  const rest = read(decoder);
+  assert.equal(rest.length, 999);
+  assert.equal(rest.at(-1), "RES JOB_CREATED H:box:999");
+  decoder.end();
+});
+
+test("less than a header is kept, and iteration goes on after the next push", () => {
+  const decoder = decoderOf([echo, echo.subarray(0, 11)]);
+  assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+  assert.deepEqual(read(decoder), []);
+  decoder.push(echo.subarray(11, 12));
+  assert.deepEqual(read(decoder), []);
+  decoder.push(join([echo.subarray(12), echo.subarray(0, 13)]));
+  assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+  decoder.push(echo.subarray(13));
+  assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+  decoder.end();
+});
+
+test("a magic on the boundary of two chunks is read, good or bad", () => {
+  for (let cut = 1; cut < 4; cut++) {
+    const decoder = decoderOf([join([echo, echo.subarray(0, cut)])]);
+    assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+    decoder.push(echo.subarray(cut));
+    assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+  }
+  const decoder = decoderOf([utf8("\0RE"), utf8("Z\0\0\0\x11\0\0\0\0")]);
+  assert.equal(failure(decoder).offset, 0);
+});
+
+test("empty workloads and workloads of all 256 byte values come out", () => {
+  const all = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const stream = join([
+    encodeRequest(PacketType.SUBMIT_JOB, "f", "", ""),
+    encodeRequest(PacketType.SUBMIT_JOB, "f", "u", all),
+    encodeRequest(PacketType.ECHO_REQ, ""),
+    encodeRequest(PacketType.ECHO_REQ, new Uint8Array(3)),
+  ]);
+  for (const size of [1, 5, 1_000]) {
+    const found = [...decoderOf(chunks(stream, [size]))].map((packet) => packet.args.map(toHex));
+    assert.deepEqual(found, [["66", "", ""], ["66", "75", toHex(all)], [""], ["000000"]]);
+  }
+});
+
+test("the last argument keeps its NULs, and a body where there is none is read over", () => {
+  const decoder = decoderOf([
+    fromHex("005245530000000e00000007483a766d3a3100"), // WORK_FAIL as gearmand sends it for an exception
+    join([header("\0RES", PacketType.NOOP, 3), utf8("abc")]),
+    echo,
+  ]);
+  assert.deepEqual(read(decoder), ["RES WORK_FAIL H:vm:1\0", "RES NOOP", "RES ECHO_RES hello"]);
+});
+
+test("a missing separator is an error at the beginning of its packet", () => {
+  const bad = join([header("\0RES", PacketType.JOB_ASSIGN, 9), utf8("handle\0fn")]);
+  for (const size of [1, 13, 100]) {
+    const decoder = decoderOf(chunks(join([echo, bad]), [size]));
+    assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+    const error = failure(decoder);
+    assert.equal(error.offset, echo.length);
+    assert.match(error.message, /^Cannot decode: a packet has 2 of its 3 arguments$/);
+  }
+});
+
+test("an unknown type within a chunk is an error after the packets before it, and at each later call", () => {
+  for (const type of [0, 5, 43, 255, 0x0100_0007, 0x8000_0000, 0xffff_ffff]) {
+    const decoder = decoderOf([join([echo, echo, header("\0RES", type, 0), echo])]);
+    assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+    assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+    const error = failure(decoder);
+    assert.equal(error.offset, 2 * echo.length);
+    assert.match(error.message, new RegExp(`packet type ${type}$`));
+  }
+});
+
+test("a bad magic is an error at its place, without waiting for more than it takes to see it", () => {
+  for (const bad of ["GET / HTTP/1.1\r\n", "\0XXX\0\0\0\x10\0\0\0\0", "\0req\0\0\0\x10\0\0\0\0", "x"]) {
+    const decoder = decoderOf([join([echo, utf8(bad)])]);
+    assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+    const error = failure(decoder);
+    assert.equal(error.offset, echo.length, bad);
+    assert.match(error.message, /bad magic/);
+  }
+});
+
+test("the place of an error counts from the start of the stream, over any number of pushes", () => {
+  const decoder = new PacketDecoder({ text: true });
+  for (const part of chunks(join([echo, utf8("status\r\n"), echo, utf8("a\n")]), [7])) {
+    decoder.push(part);
+    read(decoder);
+  }
+  decoder.push(header("\0RES", 99, 0));
+  assert.equal(failure(decoder).offset, 2 * echo.length + 8 + 2);
+});
+
+test("maxPacketSize is checked on the header, before any of the body has come", () => {
+  const decoder = decoderOf([header("\0RES", PacketType.ECHO_RES, 11)], { maxPacketSize: 10 });
+  const error = failure(decoder);
+  assert.equal(error.offset, 0);
+  assert.match(error.message, /11 bytes .* maxPacketSize, 10$/);
+
+  assert.deepEqual(read(decoderOf([encodeResponse(PacketType.ECHO_RES, "0123456789")], { maxPacketSize: 10 })), [
+    "RES ECHO_RES 0123456789",
+  ]);
+  assert.deepEqual(read(decoderOf([header("\0RES", PacketType.NOOP, 0)], { maxPacketSize: 0 })), ["RES NOOP"]);
+  failure(decoderOf(chunks(header("\0RES", PacketType.ECHO_RES, 0xffff_ffff), [1])));
+});
+
+test("the default maxPacketSize is 128 MiB, and the largest that can be asked for is the largest there is", () => {
+  const announce = (size: number) => header("\0RES", PacketType.ECHO_RES, size);
+  assert.deepEqual(read(decoderOf([announce(134_217_728)])), []);
+  failure(decoderOf([announce(134_217_729)]));
+  assert.deepEqual(read(decoderOf([announce(0xffff_ffff)], { maxPacketSize: 0xffff_ffff })), []);
+});
+
+test("a maxPacketSize that is no whole number of 32 bits is refused", async () => {
+  for (const maxPacketSize of [-1, 1.5, NaN, Infinity, 2 ** 32, "10" as unknown as number]) {
+    assert.throws(() => new PacketDecoder({ maxPacketSize }), RangeError);
+    await assert.rejects(decodePackets(async function* () {}(), { maxPacketSize }).next(), RangeError);
+  }
+});
+
+test("options are read once and not changed", () => {
+  const options: DecoderOptions<boolean> = Object.freeze({ maxPacketSize: 10, text: true });
+  const decoder = new PacketDecoder(options);
+  decoder.push(utf8("version\n"));
+  assert.deepEqual(read(decoder), ["TEXT version"]);
+  assert.deepEqual(options, { maxPacketSize: 10, text: true });
+
+  const changing: DecoderOptions<boolean> = { maxPacketSize: 10, text: false };
+  const strict = new PacketDecoder(changing);
+  changing.text = true;
+  changing.maxPacketSize = 1_000;
+  strict.push(utf8("version\n"));
+  failure(strict);
+});
+
+test("what is pushed must be bytes", () => {
+  const decoder = new PacketDecoder();
+  for (
+    const chunk of ["text", new ArrayBuffer(4), [1, 2], null, new Uint16Array(2), new DataView(new ArrayBuffer(2))]
+  ) {
+    assert.throws(() => decoder.push(chunk as unknown as Uint8Array), TypeError);
+  }
+  decoder.push(echo);
+  assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+});
+
+test("an argument of a whole packet is a view of the chunk, one of a split packet a view of the joined body", () => {
+  const chunk = join([echo, echo]);
+  const [first, second] = [...decoderOf([chunk])];
+  assert.equal(first!.args[0]!.buffer, chunk.buffer);
+  assert.equal(second!.args[0]!.byteOffset, chunk.byteOffset + echo.length + 12);
+
+  const parts = chunks(encodeRequest(PacketType.SUBMIT_JOB, "f", "u", pattern(20_000)), [9_000]);
+  const [joined] = [...decoderOf(parts)];
+  assert.equal(joined!.args[0]!.buffer.byteLength, 20_004);
+  assert.equal(joined!.args[2]!.buffer, joined!.args[0]!.buffer);
+});
+
+test("chunks that are Buffers give arguments of plain bytes, whose slice() is a copy", () => {
+  for (const size of [3, 100]) {
+    const parts = chunks(echo, [size]).map((part) => Buffer.from(part));
+    const [packet] = [...decoderOf<false>(parts)];
+    const argument = packet!.args[0]!;
+    assert.equal(argument.constructor, Uint8Array);
+    assert.equal(Object.getPrototypeOf(argument), Uint8Array.prototype);
+    const kept = argument.slice();
+    argument.fill(0);
+    assert.equal(text(kept), "hello");
+  }
+});
+
+test("end() inside a packet is an error that lasts, and says where the packet began", () => {
+  for (const rest of [1, 4, 11, 12, 16]) {
+    const decoder = decoderOf([echo, echo.subarray(0, rest)]);
+    assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
+    assert.throws(() => decoder.end(), { name: "ProtocolError", offset: echo.length });
+    failure(decoder);
+  }
+  const line = decoderOf([utf8("sta")], { text: true });
+  assert.deepEqual(read(line), []);
+  assert.throws(() => line.end(), { name: "ProtocolError", offset: 0 });
+});
+
+test("lines end with LF or CR LF, keep any other CR, may be empty, and are read as UTF-8", () => {
+  const cases: [string, string[]][] = [
+    ["status\n", ["TEXT status"]],
+    ["status\r\n", ["TEXT status"]],
+    ["status\r\r\n", ["TEXT status\r"]],
+    ["a\rb\n\n\r\n", ["TEXT a\rb", "TEXT ", "TEXT "]],
+    ["gr\u00fc\u00df \u{1f600}\n", ["TEXT gr\u00fc\u00df \u{1f600}"]],
+    ["\ufeffmark\n", ["TEXT \ufeffmark"]],
+    [".\nnot ended", ["TEXT ."]],
+  ];
+  for (const [sent, lines] of cases) {
+    for (const size of [1, 2, 100]) {
+      assert.deepEqual(read(decoderOf(chunks(utf8(sent), [size]), { text: true })), lines);
+    }
+  }
+  assert.deepEqual(read(decoderOf([Uint8Array.of(0xff, 0x61, 10)], { text: true })), ["TEXT \ufffda"]);
+});
+
+test("lines and packets may follow each other, and what looks like a packet within a line is the line's", () => {
+  const stream = join([
+    utf8("status\r\n"),
+    echo,
+    echo,
+    utf8("x\0RES\n.\n"),
+    encodeResponse(PacketType.ECHO_RES, "a\nb"),
+  ]);
+  const expected = [
+    "TEXT status",
+    "RES ECHO_RES hello",
+    "RES ECHO_RES hello",
+    "TEXT x\0RES",
+    "TEXT .",
+    "RES ECHO_RES a\nb",
+  ];
+  for (let cut = 0; cut < stream.length; cut++) {
+    const decoder = new PacketDecoder({ text: true });
+    decoder.push(stream.subarray(0, cut));
+    const before = read(decoder);
+    decoder.push(stream.subarray(cut));
+    assert.deepEqual([...before, ...read(decoder)], expected);
+    decoder.end();
+  }
+});
+
+test("a line of 8,192 bytes is taken, and one more byte is refused, with its end in sight or not", () => {
+  const longest = "x".repeat(8_192);
+  for (const size of [1, 1_000, 10_000]) {
+    assert.deepEqual(read(decoderOf(chunks(utf8(`${longest}\n`), [size]), { text: true })), [`TEXT ${longest}`]);
+    for (const more of ["x\n", "x"]) {
+      const decoder = new PacketDecoder({ text: true });
+      decoder.push(echo);
+      for (const part of chunks(utf8(longest + more), [size])) decoder.push(part);
+      assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+      assert.equal(failure(decoder).offset, echo.length);
+    }
+  }
+});
+
+test("without text: true, a line is a bad magic", () => {
+  failure(decoderOf([utf8("status\r\n")]));
+  failure(decoderOf([utf8("status\r\n")], { text: false }));
+});
+
+test("a packet's type tells the number and names of its arguments to the compiler", () => {
+  const use = (packet: Packet): Uint8Array[] => {
+    if (packet.type === PacketType.WORK_STATUS) {
+      const [handle, numerator, denominator] = packet.args;
+      // @ts-expect-error WORK_STATUS has three arguments
+      packet.args[3];
+      return [handle, numerator, denominator];
+    }
+    // @ts-expect-error before the type is known, so is the number of arguments
+    const three: readonly [Uint8Array, Uint8Array, Uint8Array] = packet.args;
+    // @ts-expect-error arguments are read-only
+    if (packet.type === PacketType.JOB_CREATED) packet.args[0] = three[0];
+    // @ts-expect-error there is no type 5
+    if (packet.type === 5) return [];
+    return [...packet.args];
+  };
+  const [status] = [...decoderOf([encodeResponse(PacketType.WORK_STATUS, "H:1", "1", "2")])];
+  assert.deepEqual(use(status!).map(text), ["H:1", "1", "2"]);
+
+  const check = (plain: Decoded<false>, mixed: Decoded<true>): string => {
+    // @ts-expect-error a decoder of packets yields no lines
+    if (plain.magic === "TEXT") return plain.line;
+    // @ts-expect-error what may be a line has no type yet
+    mixed.type;
+    return mixed.magic === "TEXT" ? mixed.line : mixed.args.map(text).join();
+  };
+  assert.equal(check(status!, { magic: "TEXT", line: "version" }), "version");
+});
