@@ -1,0 +1,67 @@
+/** Waiting: for what others settle, for a signal, for a time. */
+
+/** A promise and what settles it. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** Makes one; `Promise.withResolvers` is not in Node 20. */
+export function deferred<T>(): Deferred<T> {
+  let settle!: Omit<Deferred<T>, "promise">;
+  const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
+  return { promise, ...settle };
+}
+
+/** Who waits for a signal, and the one listener that tells them. */
+type Waiting = { readonly callbacks: Set<() => void>; readonly listener: () => void };
+
+/** Who waits for a signal. It has one listener of ours: with one for each of 20,000 calls, each costs a look at all. */
+const waiting = /* @__PURE__ */ new WeakMap<AbortSignal, Waiting>();
+
+/** Calls back when the signal fires, which it has not yet; returns what takes that back. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const { callbacks, listener } = waiting.get(signal) ?? listen(signal);
+  callbacks.add(callback);
+  return () => {
+    if (!callbacks.delete(callback) || callbacks.size > 0) return;
+    waiting.delete(signal);
+    signal.removeEventListener("abort", listener);
+  };
+}
+
+function listen(signal: AbortSignal): Waiting {
+  const callbacks = new Set<() => void>();
+  const listener = () => {
+    for (const callback of callbacks) callback();
+  };
+  signal.addEventListener("abort", listener);
+  waiting.set(signal, { callbacks, listener });
+  return { callbacks, listener };
+}
+
+/** The promise's outcome, or the signal's reason if that comes first; leaves no listener behind. */
+export function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let done = () => {};
+    const abort = () => {
+      done();
+      reject(signal!.reason);
+    };
+    if (signal?.aborted) abort();
+    else if (signal !== undefined) done = onAbort(signal, abort);
+    // Without a signal too: whoever waits for the same promise goes on in the order in which they came.
+    promise.then(resolve, reject).then(done);
+  });
+}
+
+/** Resolves after `ms` milliseconds, or rejects with the signal's reason; leaves neither timer nor listener behind. */
+export async function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    await orAbort(new Promise<void>((resolve) => timer = setTimeout(resolve, ms)), signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}

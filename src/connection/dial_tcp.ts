@@ -1,0 +1,139 @@
+/** Dialing over TCP, TLS and unix sockets: with `Deno.connect` where there is Deno, with `node:net` elsewhere. */
+
+import { GearmanError } from "../errors.ts";
+import { orAbort } from "./abort.ts";
+import { type DenoConn, DenoTransport } from "./deno_transport.ts";
+import { type NodeSocket, NodeTransport } from "./node_transport.ts";
+import type { Dial, ServerAddress } from "./transport.ts";
+
+/** How to speak TLS with a server. */
+export interface TlsOptions {
+  /** Certificates of authorities to trust, as PEM; default those of the system or runtime. */
+  caCerts?: string[];
+  /** The client's own certificate, as PEM; together with `key`. */
+  cert?: string;
+  /** The private key of `cert`, as PEM. */
+  key?: string;
+  /** The name that the server's certificate must bear; default the host name that is dialed. */
+  serverName?: string;
+}
+
+/** Options of {@linkcode dialTcp}. */
+export interface DialTcpOptions {
+  /** Speak TLS from the first byte; default false. */
+  tls?: boolean | TlsOptions;
+  /** Let TCP notice a peer that is gone (SO_KEEPALIVE); default true. */
+  keepAlive?: boolean;
+}
+
+/**
+ * Makes a dialer of TCP and unix sockets, for Deno, Node and Bun, with TLS if asked; it is what clients and workers use
+ * where they are given no other.
+ *
+ * @example
+ * ```ts
+ * import { dialTcp, GearmanClient } from "@gearwire/gearman";
+ *
+ * const client = new GearmanClient({ servers: "jobs.example:4730", dial: dialTcp({ keepAlive: false }) });
+ * await client.close();
+ * ```
+ *
+ * @throws {TypeError} Of `cert` and `key` only one is given.
+ */
+export function dialTcp(options: DialTcpOptions = {}): Dial {
+  const { tls = false, keepAlive = true } = options;
+  const secure: TlsOptions | undefined = tls === true ? {} : tls === false ? undefined : tls;
+  if ((secure?.cert === undefined) !== (secure?.key === undefined)) {
+    throw new TypeError("Cannot use TLS options: cert and key go together");
+  }
+  return async (server, { signal }) => {
+    signal?.throwIfAborted();
+    const { Deno: deno, process } = globalThis as { Deno?: DenoNet; process?: NodeProcess };
+    if (secure === undefined && typeof deno?.connect === "function") {
+      return new DenoTransport(await connectDeno(deno, server, keepAlive, signal));
+    }
+    // Deno has node:tls as well, and with it the server name and the client certificate in one: its own has no such.
+    const module = process?.getBuiltinModule?.(secure === undefined ? "node:net" : "node:tls");
+    if (module === undefined) {
+      throw new GearmanError("Cannot dial: this runtime has no sockets of its own, pass a dial function");
+    }
+    const place = server.path === undefined ? { host: server.hostname, port: server.port } : { path: server.path };
+    const settings = { ...place, noDelay: true, keepAlive, ...(secure && tlsSettings(module, server, secure)) };
+    return new NodeTransport(await connectNode(module, settings, secure ? "secureConnect" : "connect", signal));
+  };
+}
+
+/** What is used of `Deno`. */
+interface DenoNet {
+  connect(options: object): Promise<DenoConn>;
+}
+
+/** What is used of `process`, and of `node:net` and `node:tls`. */
+interface NodeProcess {
+  getBuiltinModule?(name: string): NodeConnect | undefined;
+}
+interface NodeConnect {
+  connect(options: object): NodeSocket;
+  /** Of `node:tls` alone. */
+  checkServerIdentity?(hostname: string, certificate: unknown): Error | undefined;
+}
+
+async function connectDeno(
+  deno: DenoNet,
+  server: ServerAddress,
+  keepAlive: boolean,
+  signal: AbortSignal | undefined,
+): Promise<DenoConn> {
+  const address = server.path === undefined
+    ? { hostname: server.hostname, port: server.port }
+    : { transport: "unix" as const, path: server.path };
+  const connecting = deno.connect(signal === undefined ? address : { ...address, signal });
+  try {
+    // Deno takes no notice of the signal with a unix socket.
+    const conn = await orAbort(connecting, signal);
+    if (server.path === undefined) {
+      conn.setNoDelay?.(true);
+      conn.setKeepAlive?.(keepAlive);
+    }
+    return conn;
+  } catch (error) {
+    connecting.then((late) => late.close(), () => {});
+    throw error;
+  }
+}
+
+function connectNode(module: NodeConnect, settings: object, event: string, signal?: AbortSignal): Promise<NodeSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = module.connect(settings);
+    const abort = () => {
+      reject(signal!.reason);
+      socket.destroy();
+    };
+    // It stays until the transport has its own: an error without a listener would end the process.
+    socket.on("error", reject);
+    socket.once(event, () => {
+      signal?.removeEventListener("abort", abort);
+      resolve(socket);
+    });
+    socket.once("close", () => {
+      signal?.removeEventListener("abort", abort);
+      reject(new Error("the peer closed the connection while it was being made"));
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+function tlsSettings(module: NodeConnect, server: ServerAddress, tls: TlsOptions): Record<string, unknown> {
+  const serverName = tls.serverName ?? server.hostname;
+  const isAddress = /^[\d.]+$|:/.test(serverName);
+  return {
+    ...(tls.caCerts === undefined ? {} : { ca: tls.caCerts }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
+    // A name given is the one to check, whatever is dialed. SNI is for names: an address there is against RFC 6066, so
+    // that an address which is to be checked needs words of its own.
+    ...(isAddress || serverName === "" ? {} : { servername: serverName }),
+    ...(isAddress && tls.serverName !== undefined
+      ? { checkServerIdentity: (_host: string, cert: unknown) => module.checkServerIdentity!(serverName, cert) }
+      : {}),
+  };
+}

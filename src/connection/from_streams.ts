@@ -1,0 +1,136 @@
+/** A transport over a pair of web streams: `cloudflare:sockets`, `Deno.Conn`, WebSocketStream, or a pair of your own. */
+
+import type { Transport } from "./transport.ts";
+
+const READ_SIZE = 65_536;
+/** A read of fewer bytes is copied out, so that it does not hold on to a 64 KiB buffer. */
+const SMALL_READ = 16_384;
+
+/** What {@linkcode fromStreams} takes: anything with a readable and a writable side. */
+export interface Duplex {
+  /** Yields the received bytes. */
+  readonly readable: ReadableStream<Uint8Array | ArrayBuffer>;
+  /** Takes the bytes to send. */
+  readonly writable: WritableStream<Uint8Array>;
+  /** Settles when it is connected, as on a socket of `cloudflare:sockets`. */
+  readonly opened?: Promise<unknown>;
+  /** Settles when it is closed; a rejection is taken notice of elsewhere, and ignored here. */
+  readonly closed?: Promise<unknown>;
+  /** Closes it for good. */
+  close?(): unknown;
+}
+
+/**
+ * Makes a transport of a readable and a writable stream.
+ *
+ * It waits for `opened` where there is one, reads with a BYOB reader of 64 KiB where the stream has one, and takes
+ * `Uint8Array` and `ArrayBuffer` chunks alike.
+ *
+ * @example
+ * ```ts
+ * import { fromStreams, GearmanClient } from "@gearwire/gearman";
+ *
+ * // `connect` of "cloudflare:sockets", or whatever else gives a readable and a writable stream.
+ * function clientOver(connect: (server: { hostname: string; port: number }) => Parameters<typeof fromStreams>[0]) {
+ *   return new GearmanClient({ servers: "jobs.example:4730", dial: (server) => fromStreams(connect(server)) });
+ * }
+ * ```
+ *
+ * @throws {TypeError} It has no `readable` or no `writable`, or one of them is locked.
+ */
+export function fromStreams(duplex: Duplex): Transport {
+  if (typeof duplex?.readable?.getReader !== "function" || typeof duplex.writable?.getWriter !== "function") {
+    throw new TypeError("Cannot make a transport: it takes an object with a readable and a writable stream");
+  }
+  return new StreamTransport(duplex);
+}
+
+class StreamTransport implements Transport {
+  readonly #duplex: Duplex;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #read: () => Promise<IteratorResult<Uint8Array>>;
+  readonly #cancel: () => Promise<void>;
+  #closed = false;
+  readonly opened?: Promise<unknown>;
+
+  constructor(duplex: Duplex) {
+    this.#duplex = duplex;
+    this.#writer = duplex.writable.getWriter();
+    // What goes wrong is told by the read or the write that it happens to.
+    this.#writer.closed.catch(() => {});
+    this.#writer.ready.catch(() => {});
+    duplex.closed?.catch(() => {});
+    duplex.opened?.catch(() => {});
+    if (duplex.opened !== undefined) this.opened = duplex.opened;
+
+    let reader: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>;
+    try {
+      reader = duplex.readable.getReader({ mode: "byob" });
+      this.#read = byobReads(reader);
+    } catch {
+      reader = duplex.readable.getReader();
+      this.#read = defaultReads(reader);
+    }
+    reader.closed.catch(() => {});
+    this.#cancel = () => reader.cancel();
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.opened !== undefined) await this.opened;
+    await this.#writer.write(bytes);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Each of these may never settle with a peer that does not read, or reject on a stream that has broken.
+    this.#writer.close().catch(() => {});
+    this.#cancel().catch(() => {});
+    try {
+      const closing = this.#duplex.close?.();
+      if (closing instanceof Promise) closing.catch(() => {});
+    } catch {
+      // It was closed already.
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return {
+      next: async () => {
+        try {
+          if (this.opened !== undefined) await this.opened;
+          if (!this.#closed) return await this.#read();
+        } catch (error) {
+          if (!this.#closed) throw error;
+        }
+        return { done: true, value: undefined };
+      },
+    };
+  }
+}
+
+function byobReads(reader: ReadableStreamBYOBReader): () => Promise<IteratorResult<Uint8Array>> {
+  let buffer = new ArrayBuffer(READ_SIZE);
+  return async () => {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done || value === undefined) return { done: true, value: undefined };
+    if (value.length < SMALL_READ) {
+      buffer = value.buffer;
+      return { done: false, value: value.slice() };
+    }
+    buffer = new ArrayBuffer(READ_SIZE);
+    return { done: false, value };
+  };
+}
+
+function defaultReads(
+  reader: ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>,
+): () => Promise<IteratorResult<Uint8Array>> {
+  return async () => {
+    const { done, value } = await reader.read();
+    if (done) return { done: true, value: undefined };
+    if (value instanceof Uint8Array) return { done: false, value };
+    if (value instanceof ArrayBuffer) return { done: false, value: new Uint8Array(value) };
+    throw new TypeError("the stream yielded neither a Uint8Array nor an ArrayBuffer");
+  };
+}

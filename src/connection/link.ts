@@ -1,0 +1,227 @@
+/** A link: one server as a client or a worker sees it. It dials when asked, backs off, notices silence, and reports. */
+
+import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
+import type { Packet } from "../codec/packet.ts";
+import { orAbort } from "./abort.ts";
+import { Connection } from "./connection.ts";
+import type { LinkSettings } from "./options.ts";
+import { formatServer } from "./servers.ts";
+import type { ServerAddress, Transport } from "./transport.ts";
+
+/** Whose link it is, and what it wants to hear. */
+export interface LinkUser {
+  /** A packet came; a promise pauses reading, and what it throws ends the connection. */
+  onPacket(packet: Packet): void | Promise<void>;
+  /** The connection is over. */
+  onLost(error: GearmanError): void;
+  /** Nothing came for `probeInterval` although something waits: time to ask the server something. */
+  onSilence(): void;
+}
+
+/** An attempt to connect, and how many callers still want it: when the last has gone it is given up. */
+type Attempt = { readonly connection: Promise<Connection>; readonly controller: AbortController; waiting: number };
+
+/** One server: at most one connection to it, and what is known of its health. */
+export class Link {
+  /** The server as `host:port`, `[v6]:port` or `unix:/path`. */
+  readonly name: string;
+  readonly #server: ServerAddress;
+  readonly #settings: LinkSettings;
+  readonly #user: LinkUser;
+  #attempt: Attempt | undefined;
+  /** The open connection, if there is one. */
+  connection: Connection | undefined;
+  #transport: Transport | undefined;
+  #closed = false;
+  /** Failures in a row; a packet from the server ends the row. */
+  #failures = 0;
+  #retryAt = 0;
+  #lastError: Error | undefined;
+  #waiting = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** Ticks since something came or went: after one the server is asked, after two it is dead. */
+  #silence = 0;
+  /** Bytes that had come or gone by the last tick: a large packet may take longer than any silence lasts. */
+  #transferred = 0;
+
+  constructor(server: ServerAddress, settings: LinkSettings, user: LinkUser) {
+    this.#server = server;
+    this.#settings = settings;
+    this.#user = user;
+    this.name = formatServer(server);
+  }
+
+  /** For how many ms more the server is left alone. */
+  get backoff(): number {
+    return this.connection === undefined ? Math.max(0, this.#retryAt - performance.now()) : 0;
+  }
+
+  /** Whether the server failed last time. */
+  get failing(): boolean {
+    return this.#failures > 0;
+  }
+
+  /**
+   * The open connection, or a new one; calls at the same time share the attempt.
+   *
+   * @throws {ConnectionError} It could not be made; the server is then left alone for its back-off, and until that is
+   * over, every call throws the same error.
+   */
+  async open(signal?: AbortSignal): Promise<Connection> {
+    if (this.connection !== undefined) return this.connection;
+    if (this.#closed) throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
+    if (this.backoff > 0) throw this.#lastError;
+    const attempt = this.#attempt ??= this.#startAttempt();
+    attempt.waiting++;
+    try {
+      return await orAbort(attempt.connection, signal);
+    } finally {
+      if (--attempt.waiting === 0 && this.#attempt === attempt) this.#giveUp(attempt);
+    }
+  }
+
+  /** Says whether something waits for the server: only then is silence looked at, and the process kept alive. */
+  setWaiting(waiting: boolean): void {
+    if (waiting === this.#waiting) return;
+    this.#waiting = waiting;
+    this.#watch();
+  }
+
+  /** Ends the connection for a reason of the caller's. */
+  drop(error: GearmanError): void {
+    if (this.connection !== undefined) this.#over(this.connection, error);
+  }
+
+  /** Lets pending writes go out, closes, and opens no more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#attempt !== undefined) this.#giveUp(this.#attempt);
+    const connection = this.connection;
+    if (connection === undefined) return;
+    this.#watch();
+    await connection.close();
+    this.#over(connection, new ConnectionError("The connection was closed here"));
+  }
+
+  #startAttempt(): Attempt {
+    const controller = new AbortController();
+    const connection = this.#dial(controller).finally(() => {
+      if (this.#attempt === attempt) this.#attempt = undefined;
+    });
+    connection.catch(() => {}); // every caller may have gone
+    const attempt = { connection, controller, waiting: 0 };
+    return attempt;
+  }
+
+  #giveUp(attempt: Attempt): void {
+    this.#attempt = undefined;
+    attempt.controller.abort();
+  }
+
+  async #dial(controller: AbortController): Promise<Connection> {
+    const { connectTimeout, dial, maxPacketSize } = this.#settings;
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      controller.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
+    }, connectTimeout);
+    let transport: Transport | undefined;
+    const dialing = (async () => {
+      transport = await dial(this.#server, { signal: controller.signal });
+      if (controller.signal.aborted) closeQuietly(transport); // too late
+      await transport.opened;
+      return transport;
+    })();
+    try {
+      const opened = await orAbort(dialing, controller.signal);
+      controller.signal.throwIfAborted(); // given up between the connection and this line
+      return this.#start(opened, new Connection(opened, { maxPacketSize }));
+    } catch (cause) {
+      if (transport !== undefined) closeQuietly(transport);
+      const error = new ConnectionError(`Cannot connect to ${this.name}: ${messageOf(cause)}`, {
+        cause,
+        server: this.name,
+      });
+      if (!controller.signal.aborted || timedOut) this.#failed(error, ++this.#failures);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #start(transport: Transport, connection: Connection): Connection {
+    this.#transport = transport;
+    this.connection = connection;
+    this.#watch();
+    this.#settings.emit({ type: "connected", server: this.name });
+    let heard = false;
+    connection.pump((packet) => {
+      if (!heard) {
+        heard = true;
+        this.#failures = 0;
+      }
+      // After drop() a rest of the last chunk may still come.
+      if (this.connection === connection) return this.#user.onPacket(packet);
+    }).then(() => new ConnectionError(`The connection was lost: ${this.name} ended it`), (error) => error).then(
+      (error) => {
+        if (this.connection !== connection) return;
+        // A server that takes connections and ends them unanswered is failing too; the first time it may be chance.
+        if (!heard && !this.#closed) this.#failed(error, this.#failures++);
+        this.#over(connection, error);
+      },
+    );
+    return connection;
+  }
+
+  #over(connection: Connection, error: GearmanError): void {
+    if (this.connection !== connection) return;
+    this.connection = this.#transport = undefined;
+    this.#lastError = error;
+    this.setWaiting(false);
+    this.#watch();
+    connection.close();
+    connection.close(); // the second does not wait for writes that would never go out
+    this.#settings.emit(
+      this.#closed ? { type: "disconnected", server: this.name } : { type: "disconnected", server: this.name, error },
+    );
+    this.#user.onLost(error);
+  }
+
+  /** Leaves the server alone: not at all, then for `minBackoff`, then twice as long each time, with jitter. */
+  #failed(error: Error, failures: number): void {
+    this.#lastError = error;
+    const { minBackoff, maxBackoff } = this.#settings;
+    const most = failures === 0 ? 0 : Math.min(maxBackoff, minBackoff * 2 ** (failures - 1));
+    const delay = Math.round(most * (0.5 + Math.random() / 2));
+    this.#retryAt = performance.now() + delay;
+    this.#settings.emit({ type: "error", server: this.name, error });
+    if (delay > 0) this.#settings.emit({ type: "retrying", server: this.name, delay });
+  }
+
+  #watch(): void {
+    const watched = this.#waiting && this.connection !== undefined && !this.#closed;
+    if (watched) this.#transport?.ref?.();
+    else this.#transport?.unref?.();
+    if (watched === (this.#timer !== undefined)) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    if (!watched) return;
+    this.#silence = 1;
+    this.#transferred = this.connection!.transferred;
+    this.#timer = setInterval(() => this.#tick(), this.#settings.probeInterval);
+  }
+
+  #tick(): void {
+    const transferred = this.connection!.transferred;
+    if (transferred !== this.#transferred) this.#silence = 0;
+    this.#transferred = transferred;
+    if (++this.#silence < 2) return;
+    if (this.#silence === 2) return this.#user.onSilence();
+    const { probeInterval } = this.#settings;
+    this.drop(new ConnectionError(`The connection was lost: ${this.name} did not answer within ${probeInterval} ms`));
+  }
+}
+
+function closeQuietly(transport: Transport): void {
+  Promise.resolve().then(() => transport.close()).catch(() => {});
+}

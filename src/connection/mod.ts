@@ -1,0 +1,31 @@
+/**
+ * Connections: packets over any transport, with a dialer of TCP, TLS and unix sockets.
+ *
+ * For programs that speak the protocol themselves; {@linkcode Connection} is all they need above the codec.
+ *
+ * @example
+ * ```ts
+ * import { Connection, dialTcp } from "@gearwire/gearman/connection";
+ * import { PacketType } from "@gearwire/gearman/codec";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using server = new JobServer(); // in production: gearmand
+ * await using connection = new Connection(await dialTcp()(await server.listen(), {}));
+ * connection.send(PacketType.ECHO_REQ, "hello");
+ * for await (const packet of connection) {
+ *   console.log(packet.type === PacketType.ECHO_RES); // true
+ *   break;
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export { Connection } from "./connection.ts";
+export { dialTcp, type DialTcpOptions, type TlsOptions } from "./dial_tcp.ts";
+export { type Duplex, fromStreams } from "./from_streams.ts";
+export { memoryPipe } from "./memory_pipe.ts";
+export type { Dial, ServerAddress, Transport } from "./transport.ts";
+export { ConnectionError, type ConnectionErrorOptions, GearmanError, ProtocolError } from "../errors.ts";
+export { type Decoded, type DecoderOptions, type Packet, type PacketArgs } from "../codec/mod.ts";
+export { type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";

@@ -1,0 +1,132 @@
+/** The options that clients and workers share, and what they report. */
+
+import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
+import { dialTcp, type TlsOptions } from "./dial_tcp.ts";
+import { DEFAULT_SERVER, parseServers } from "./servers.ts";
+import type { Dial, ServerAddress } from "./transport.ts";
+
+/**
+ * What a client or a worker reports; more kinds may come in a minor version. `delay` (for which the server is left alone)
+ * and `duration` (of the handler's run) are in ms.
+ */
+export type GearmanEvent =
+  | { readonly type: "connected"; readonly server: string }
+  | { readonly type: "disconnected"; readonly server: string; readonly error?: Error }
+  | { readonly type: "retrying"; readonly server: string; readonly delay: number }
+  | { readonly type: "jobStarted"; readonly server: string; readonly handle: string; readonly functionName: string }
+  | {
+    readonly type: "jobEnded";
+    readonly server: string;
+    readonly handle: string;
+    readonly functionName: string;
+    readonly duration: number;
+    readonly error?: unknown;
+  }
+  | { readonly type: "error"; readonly server?: string; readonly error: Error };
+
+/** How to reach the job servers; shared by clients and workers. */
+export interface ConnectOptions {
+  /**
+   * Default "127.0.0.1:4730". "host", "host:port", "[v6]:port", "unix:/path"; several in a list or with commas.
+   */
+  servers?: string | readonly string[];
+  /** How to connect; default `dialTcp()`. Not together with `tls`. */
+  dial?: Dial;
+  /** Speak TLS; Debian's gearmand does not, whatever its `--ssl` says. Default false. */
+  tls?: boolean | TlsOptions;
+  /** Time for one attempt to connect, in ms; default 5,000. It is the one time limit that is not a signal. */
+  connectTimeout?: number;
+  /** Largest packet body accepted from a server, in bytes; default 128 MiB. */
+  maxPacketSize?: number;
+  /** For how long a server that failed is left alone, in ms, at first; it doubles, with jitter. Default 100. */
+  minBackoff?: number;
+  /** The longest time that a server that failed is left alone, in ms; default 30,000. */
+  maxBackoff?: number;
+  /**
+   * After so many ms of silence a connection that something waits on is asked, and after as many again without an answer
+   * it is given up; default 15,000.
+   */
+  probeInterval?: number;
+  /** Told what happens, for logs and metrics; what it throws is ignored. */
+  onEvent?(event: GearmanEvent): void;
+}
+
+/** {@linkcode ConnectOptions}, checked and complete. */
+export interface LinkSettings {
+  readonly dial: Dial;
+  readonly connectTimeout: number;
+  readonly maxPacketSize: number;
+  readonly minBackoff: number;
+  readonly maxBackoff: number;
+  readonly probeInterval: number;
+  readonly emit: (event: GearmanEvent) => void;
+}
+
+/** The longest time a timer can take, in ms; beyond it fires at once. */
+export const MAX_TIMER = 2_147_483_647;
+
+/** Takes a string for the servers, as every constructor does. */
+export function optionsOf<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
+  if (typeof options === "string") return { servers: options };
+  if (typeof options !== "object" || options === null || Array.isArray(options) || "href" in options) {
+    throw new TypeError("Cannot read options: expected servers as a string, or an object of options");
+  }
+  return options;
+}
+
+/**
+ * Checks options and fills in what is missing.
+ *
+ * @throws {TypeError} `dial` and `tls` are given both, or something is of the wrong kind.
+ * @throws {RangeError} A server or a number makes no sense.
+ */
+export function readConnectOptions(options: ConnectOptions): { servers: ServerAddress[]; settings: LinkSettings } {
+  const { dial, tls, onEvent } = options;
+  if (dial !== undefined && tls !== undefined && tls !== false) throw new TypeError("Cannot use dial and tls together");
+  if (tls !== undefined && typeof tls !== "boolean" && (typeof tls !== "object" || tls === null)) {
+    throw new TypeError("Cannot use tls: expected true, false or an object of options");
+  }
+  if (dial !== undefined && typeof dial !== "function") throw new TypeError("Cannot dial: dial is not a function");
+  if (onEvent !== undefined && typeof onEvent !== "function") throw new TypeError("onEvent is not a function");
+  const minBackoff = wholeNumber(options.minBackoff, "minBackoff", 100, 0, MAX_TIMER);
+  return {
+    servers: parseServers(options.servers === undefined ? DEFAULT_SERVER : options.servers),
+    settings: {
+      dial: dial ?? dialTcp(tls === undefined ? {} : { tls }),
+      connectTimeout: wholeNumber(options.connectTimeout, "connectTimeout", 5_000, 1, MAX_TIMER),
+      maxPacketSize: wholeNumber(options.maxPacketSize, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, 0xffff_ffff),
+      minBackoff,
+      maxBackoff: Math.max(minBackoff, wholeNumber(options.maxBackoff, "maxBackoff", 30_000, 0, MAX_TIMER)),
+      probeInterval: wholeNumber(options.probeInterval, "probeInterval", 15_000, 1, MAX_TIMER),
+      emit: (event) => emit(options, event),
+    },
+  };
+}
+
+/**
+ * A number option, or its default.
+ *
+ * @throws {RangeError} It is not a whole number in the range.
+ */
+export function wholeNumber<T extends number | undefined>(
+  value: number | undefined,
+  name: string,
+  otherwise: T,
+  min: number,
+  max: number,
+): number | T {
+  if (value === undefined) return otherwise;
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`Cannot use ${name} ${String(value)}: expected a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function emit(options: ConnectOptions, event: GearmanEvent): void {
+  try {
+    const result: unknown = options.onEvent?.(event);
+    if (result instanceof Promise) result.catch(() => {}); // an async listener harms no more than another
+  } catch {
+    // Whoever watches must not harm what he watches.
+  }
+}

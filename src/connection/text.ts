@@ -1,0 +1,78 @@
+/** Arguments of packets as text, numbers and bytes that may be given away, and checks of those that are given. */
+
+/** libgearman's limit of a function's name, in bytes; gearmand's own is its 8 KiB buffer. */
+const MAX_FUNCTION_NAME = 512;
+
+const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Freshly made bytes: `Uint8Array<ArrayBuffer>` where TypeScript knows it (a valid `BodyInit`), `Uint8Array` before. */
+export type Bytes = ReturnType<Uint8Array["slice"]>;
+
+/** What a job works on: a string is sent as UTF-8. */
+export type Workload = string | Uint8Array;
+
+/** Reads an argument as UTF-8. */
+export function readText(bytes: Uint8Array): string {
+  if (bytes.length > 64) return utf8.decode(bytes);
+  // Handles and names are short and ASCII: a loop costs a fraction of TextDecoder's call.
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte > 127) return utf8.decode(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** Reads a handle: gearmand puts a NUL, or a NUL and more, behind that of some WORK_FAIL packets. */
+export function readHandle(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return readText(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** Reads a decimal number; workers may send anything, and what is no finite number is 0. */
+export function readNumber(bytes: Uint8Array): number {
+  const value = Number(readText(bytes));
+  return Number.isFinite(value) ? value : 0;
+}
+
+/**
+ * A packet's last argument as bytes that nobody else has: a copy, unless the decoder had to join the packet, whose
+ * memory is then its own. Only in a joined packet can the first argument stand at the start of its memory.
+ */
+export function ownedBytes(args: readonly Uint8Array[]): Bytes {
+  const last = args[args.length - 1]!;
+  return args[0]!.byteOffset === 0 ? last as Bytes : last.slice();
+}
+
+/** How many bytes a string takes as UTF-8. */
+export function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/**
+ * Checks a function's name.
+ *
+ * @throws {TypeError} It is not a string.
+ * @throws {RangeError} It is empty, over 512 bytes, or holds a NUL or a line feed.
+ */
+export function checkFunctionName(functionName: string): void {
+  checkText(functionName, "function name", MAX_FUNCTION_NAME);
+  if (functionName === "") throw new RangeError("Cannot use a function name that is empty");
+}
+
+/**
+ * Checks an argument that is a name.
+ *
+ * @throws {TypeError} It is not a string.
+ * @throws {RangeError} It is over `most` bytes, or holds a NUL or a line feed.
+ */
+export function checkText(text: string, what: string, most: number): void {
+  if (typeof text !== "string") throw new TypeError(`Cannot use the ${what}: it is not a string`);
+  // A character takes at most three bytes: most need not be counted.
+  if (text.length * 3 > most && byteLength(text) > most) {
+    throw new RangeError(`Cannot use the ${what}: it has ${byteLength(text)} bytes, and may have ${most}`);
+  }
+  // A NUL ends an argument, and a line feed would break the lists of the text protocol.
+  if (/[\0\n]/.test(text)) throw new RangeError(`Cannot use the ${what}: it holds a NUL or a line feed`);
+}

@@ -1,0 +1,380 @@
+/** Tests of the connection: how packets leave, how they are read, and how it ends. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
+import type { Packet, TextLine } from "../../src/codec/mod.ts";
+import { Connection, ConnectionError, GearmanError, memoryPipe, ProtocolError } from "../../src/connection/mod.ts";
+import { chunks, header, join, pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
+import { deferred, holdTimers, PlayedTransport, turns } from "../fixtures/transports.ts";
+
+const timeout = 10_000;
+const echo = (data: string) => encodeResponse(PacketType.ECHO_RES, data);
+
+/** The last argument of a packet, or the line, as text. */
+function words(item: Packet | TextLine): string {
+  return item.magic === "TEXT" ? item.line : text(item.args.at(-1) ?? new Uint8Array(0));
+}
+
+/** How many packets each write holds. */
+function packetsPerWrite(transport: PlayedTransport): number[] {
+  return transport.writes.map((bytes) => {
+    const decoder = new PacketDecoder();
+    decoder.push(bytes);
+    const count = [...decoder].length;
+    decoder.end();
+    return count;
+  });
+}
+
+test("packets of one tick leave as one write, in order", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  for (let i = 0; i < 100; i++) connection.send(PacketType.ECHO_REQ, `${i}`);
+  connection.sendText("status");
+  const expected = join(
+    [...Array(100).keys()].map((i) => encodeRequest(PacketType.ECHO_REQ, `${i}`)).concat(utf8("status\r\n")),
+  );
+  assert.equal(connection.queued, expected.length);
+  assert.deepEqual(transport.writes, []);
+  await connection.flush();
+  assert.equal(connection.queued, 0);
+  assert.deepEqual(transport.writes.map(toHex), [toHex(expected)]);
+  await connection.close();
+});
+
+test("each tick has a write of its own", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  for (const count of [1, 5, 2]) {
+    for (let i = 0; i < count; i++) connection.send(PacketType.PRE_SLEEP);
+    await turns(1);
+  }
+  assert.deepEqual(packetsPerWrite(transport), [1, 5, 2]);
+});
+
+test("while a write is under way packets keep collecting, and leave together after it", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  const first = deferred();
+  const second = deferred();
+  transport.answers.push(first.promise, second.promise);
+  connection.send(PacketType.PRE_SLEEP);
+  for (let i = 0; i < 10; i++) {
+    await turns(1);
+    connection.send(PacketType.GRAB_JOB);
+  }
+  assert.deepEqual(packetsPerWrite(transport), [1]);
+  assert.equal(connection.queued, 132, "what is being written has not been taken yet");
+
+  let flushed = false;
+  const flushing = connection.flush().then(() => flushed = true);
+  first.resolve();
+  await turns();
+  assert.deepEqual(packetsPerWrite(transport), [1, 10]);
+  assert.equal(connection.queued, 120);
+  assert.equal(flushed, false, "flushed before the transport had taken it");
+  second.resolve();
+  await flushing;
+  assert.equal(connection.queued, 0);
+  await connection.flush();
+});
+
+test("bytes of 64 KiB are handed to the transport as they are", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport, { magic: "RES" });
+  const large = pattern(65_536);
+  connection.send(PacketType.ECHO_RES, "before");
+  connection.send(PacketType.ECHO_RES, large);
+  connection.send(PacketType.ECHO_RES, "after");
+  await connection.flush();
+  assert.equal(transport.writes.length, 3);
+  assert.equal(transport.writes[1], large);
+  const decoder = new PacketDecoder();
+  for (const bytes of transport.writes) decoder.push(bytes);
+  assert.deepEqual([...decoder].map(({ magic, args }) => `${magic} ${args[0]!.length}`), [
+    "RES 6",
+    "RES 65536",
+    "RES 5",
+  ]);
+});
+
+test("send() refuses what the codec refuses, and nothing of it leaves", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  connection.send(PacketType.ECHO_REQ, "good");
+  assert.throws(() => connection.send(PacketType.SUBMIT_JOB, "a\0b", "", ""), RangeError);
+  assert.throws(() => connection.sendText("a\nb"), RangeError);
+  // @ts-expect-error SUBMIT_JOB has three arguments
+  assert.throws(() => connection.send(PacketType.SUBMIT_JOB, "reverse", ""), TypeError);
+  // @ts-expect-error numbers are given in decimal digits
+  assert.throws(() => connection.send(PacketType.WORK_STATUS, "H:1", 1, 2), TypeError);
+  // @ts-expect-error there is no type 5
+  assert.throws(() => connection.send(5), RangeError);
+  await connection.flush();
+  assert.deepEqual(packetsPerWrite(transport), [1]);
+  assert.throws(() => new Connection(transport, { maxPacketSize: -1 }), RangeError);
+});
+
+test("sendText() sends CR LF, or LF where it is asked for", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  connection.sendText("status");
+  connection.sendText(utf8("OK"), "\n");
+  await connection.flush();
+  assert.deepEqual(transport.writes.map(text), ["status\r\nOK\n"]);
+});
+
+test("for await yields packets and ends with the stream", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(...chunks(join([echo("a"), echo("b"), echo("c")]), [5]));
+  transport.end();
+  const found: string[] = [];
+  for await (const packet of new Connection(transport)) found.push(words(packet));
+  assert.deepEqual(found, ["a", "b", "c"]);
+});
+
+test("for await can be left and entered again, and loses nothing", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(join([echo("a"), echo("b"), echo("c")]), echo("d").subarray(0, 3));
+  const connection = new Connection(transport);
+  const found: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    for await (const packet of connection) {
+      found.push(words(packet));
+      break;
+    }
+  }
+  assert.equal(transport.closed, 0);
+  const fourth = connection[Symbol.asyncIterator]().next();
+  transport.receive(echo("d").subarray(3), echo("e"));
+  found.push(words((await fourth).value!));
+  transport.end();
+  for await (const packet of connection) found.push(words(packet));
+  assert.deepEqual(found, ["a", "b", "c", "d", "e"]);
+  assert.equal(transport.iterated, 1);
+});
+
+test("packets and lines are read in turn with text: true", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(join([utf8("OK\n"), echo("a"), utf8(".\r\n")]));
+  transport.end();
+  const found: string[] = [];
+  await new Connection(transport, { text: true }).pump((item) => void found.push(`${item.magic} ${words(item)}`));
+  assert.deepEqual(found, ["TEXT OK", "RES a", "TEXT ."]);
+});
+
+test("the promise that a pump's function returns pauses reading", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(join([echo("a"), echo("b")]), echo("c"));
+  transport.end();
+  const connection = new Connection(transport);
+  const pause = deferred();
+  const found: string[] = [];
+  const pumping = connection.pump((packet) => {
+    found.push(words(packet));
+    return found.length === 1 ? pause.promise : undefined;
+  });
+  await turns();
+  assert.deepEqual(found, ["a"]);
+  assert.equal(transport.reads, 1);
+  pause.resolve();
+  await pumping;
+  assert.deepEqual(found, ["a", "b", "c"]);
+});
+
+test("what a pump's function throws ends the pump, and another can go on behind it", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(join([echo("a"), echo("b"), echo("c")]));
+  transport.end();
+  const connection = new Connection(transport);
+  const error = new Error("of the caller");
+  await assert.rejects(
+    connection.pump(() => {
+      throw error;
+    }),
+    (thrown) => thrown === error,
+  );
+  await assert.rejects(connection.pump(() => Promise.reject(error)), (thrown) => thrown === error);
+  const found: string[] = [];
+  await connection.pump((packet) => void found.push(words(packet)));
+  assert.deepEqual(found, ["c"]);
+});
+
+test("an end inside a packet is a ConnectionError whose cause is a ProtocolError", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(join([echo("a"), echo("b").subarray(0, 12)]));
+  transport.end();
+  const connection = new Connection(transport);
+  const found: string[] = [];
+  const error = await connection.pump((packet) => void found.push(words(packet))).catch((error: unknown) => error);
+  assert.deepEqual(found, ["a"]);
+  assert.ok(error instanceof ConnectionError && error instanceof GearmanError);
+  assert.ok(error.cause instanceof ProtocolError);
+  assert.equal(error.cause.offset, 13);
+  assert.equal(transport.closed, 1);
+  assert.throws(() => connection.send(PacketType.PRE_SLEEP), (thrown) => thrown === error);
+});
+
+test("garbage is a ProtocolError after the packets before it, and closes the transport", { timeout }, async () => {
+  for (const garbage of [utf8("HTTP/1.1 400 Bad Request\r\n\r\n"), header("\0RES", 43, 0)]) {
+    const transport = new PlayedTransport();
+    transport.receive(join([echo("a"), garbage]));
+    const connection = new Connection(transport);
+    const iterator = connection[Symbol.asyncIterator]();
+    assert.equal(words((await iterator.next()).value!), "a");
+    const error = await iterator.next().catch((error: unknown) => error);
+    assert.ok(error instanceof ProtocolError);
+    assert.equal(error.offset, 13);
+    assert.equal(transport.closed, 1);
+    const same = (thrown: unknown) => thrown === error;
+    await assert.rejects(iterator.next(), same);
+    await assert.rejects(connection.pump(() => {}), same);
+    await assert.rejects(connection.flush(), same);
+    assert.throws(() => connection.send(PacketType.PRE_SLEEP), same);
+    assert.throws(() => connection.sendText("status"), same);
+    await connection.close();
+  }
+});
+
+test("a body over maxPacketSize is refused on its header", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.receive(header("\0RES", PacketType.ECHO_RES, 11));
+  await assert.rejects(new Connection(transport, { maxPacketSize: 10 }).pump(() => {}), ProtocolError);
+  assert.equal(transport.closed, 1);
+});
+
+test("a read that breaks is a ConnectionError with the runtime's error as its cause", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const cause = new Error("read\u0007failed");
+  transport.receive(echo("a"));
+  transport.break(cause);
+  const connection = new Connection(transport);
+  const found: string[] = [];
+  await assert.rejects(connection.pump((packet) => void found.push(words(packet))), (error) => {
+    assert.ok(error instanceof ConnectionError);
+    assert.equal(error.cause, cause);
+    assert.equal(error.message, "The connection was lost: read failed");
+    return true;
+  });
+  assert.deepEqual(found, ["a"]);
+  assert.equal(transport.closed, 1);
+});
+
+test("a write that fails ends the connection for readers, writers and flush alike", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  const failing = deferred();
+  transport.answers.push(failing.promise);
+  const reading = connection.pump(() => {}).catch((error: unknown) => error);
+  connection.send(PacketType.PRE_SLEEP);
+  const flushing = connection.flush().catch((error: unknown) => error);
+  await turns(1);
+  const cause = new Error("broken pipe");
+  failing.reject(cause);
+  const error = await flushing;
+  assert.ok(error instanceof ConnectionError);
+  assert.equal(error.cause, cause);
+  assert.equal(await reading, error);
+  assert.equal(transport.closed, 1);
+  assert.throws(() => connection.send(PacketType.PRE_SLEEP), (thrown) => thrown === error);
+});
+
+test("a transport that throws from write() is no better than one that rejects", { timeout }, async () => {
+  const [here, there] = memoryPipe();
+  await there.close();
+  const connection = new Connection(here);
+  connection.send(PacketType.PRE_SLEEP);
+  await assert.rejects(connection.flush(), ConnectionError);
+});
+
+test("close() lets what was sent go out, ends reading, and refuses to send", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  const first = deferred();
+  transport.answers.push(first.promise);
+  const pumping = connection.pump(() => {});
+  connection.send(PacketType.PRE_SLEEP);
+  await turns(1);
+  connection.send(PacketType.RESET_ABILITIES);
+  const closing = connection.close();
+  assert.throws(() => connection.send(PacketType.PRE_SLEEP), ConnectionError);
+  await turns();
+  assert.equal(transport.closed, 0);
+  first.resolve();
+  await closing;
+  await pumping;
+  assert.deepEqual(packetsPerWrite(transport), [1, 1]);
+  assert.equal(transport.closed, 1);
+  for await (const _ of connection) assert.fail("a packet after the end");
+});
+
+test("a second close() does not wait for a peer that does not read", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  const stuck = deferred();
+  transport.answers.push(stuck.promise);
+  connection.send(PacketType.PRE_SLEEP);
+  await turns(1);
+  connection.send(PacketType.GRAB_JOB);
+  let closing: Promise<void> | undefined;
+  holdTimers(() => closing = connection.close());
+  await turns();
+  assert.equal(transport.closed, 0);
+  const second = connection[Symbol.asyncDispose]();
+  assert.equal(transport.closed, 1);
+  stuck.resolve(); // too late: what was still queued must not leave now
+  await Promise.all([closing, second]);
+  await assert.rejects(connection.flush(), ConnectionError, "flushed what was never taken");
+  assert.deepEqual(packetsPerWrite(transport), [1], "written after it was closed");
+});
+
+test("close() of a peer that never reads ends by itself, after two seconds", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  transport.answers.push(new Promise(() => {}));
+  connection.send(PacketType.PRE_SLEEP);
+  let closing: Promise<void> | undefined;
+  const timers = holdTimers(() => closing = connection.close());
+  assert.deepEqual(timers.map(({ ms }) => ms), [2_000]);
+  await turns();
+  assert.equal(transport.closed, 0);
+  timers[0]!.callback();
+  await closing;
+  assert.equal(transport.closed, 1);
+});
+
+test("close() never rejects, and an end inside a packet after it is nobody's error", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  transport.close = () => {
+    transport.end();
+    return Promise.reject(new Error("cannot close")) as never;
+  };
+  transport.receive(echo("a").subarray(0, 5));
+  const connection = new Connection(transport);
+  const pumping = connection.pump(() => {});
+  await turns(1);
+  await connection.close();
+  await pumping;
+  await connection.close();
+});
+
+test("two connections speak over a pipe, under load in both directions", { timeout }, async () => {
+  const [here, there] = memoryPipe();
+  const client = new Connection(here);
+  const server = new Connection(there, { magic: "RES" });
+  const serving = server.pump((packet) => {
+    if (packet.type === PacketType.ECHO_REQ) server.send(PacketType.ECHO_RES, packet.args[0]);
+    return server.flush();
+  });
+  const payloads = [...Array(500).keys()].map((i) => pattern(i % 50 === 0 ? 70_000 : i));
+  for (const payload of payloads) client.send(PacketType.ECHO_REQ, payload);
+  let at = 0;
+  for await (const packet of client) {
+    assert.equal(toHex(packet.args[0]!) === toHex(payloads[at]!), true, `packet ${at}`);
+    if (++at === payloads.length) break;
+  }
+  await client.close();
+  await serving;
+  await server.close();
+});

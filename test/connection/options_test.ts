@@ -1,0 +1,110 @@
+/** Tests of the options that clients, workers and admin clients share. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { optionsOf, readConnectOptions, wholeNumber } from "../../src/connection/options.ts";
+import type { ConnectOptions, GearmanEvent } from "../../src/connection/options.ts";
+import { PlayedTransport, turns } from "../fixtures/transports.ts";
+
+test("what is left out has its default", () => {
+  const { servers, settings } = readConnectOptions({});
+  assert.deepEqual(servers, [{ hostname: "127.0.0.1", port: 4730 }]);
+  const { dial, emit, ...numbers } = settings;
+  assert.equal(typeof dial, "function");
+  assert.equal(emit({ type: "connected", server: "a:1" }), undefined);
+  assert.deepEqual(numbers, {
+    connectTimeout: 5_000,
+    maxPacketSize: 134_217_728,
+    minBackoff: 100,
+    maxBackoff: 30_000,
+    probeInterval: 15_000,
+  });
+});
+
+test("what is given is taken", () => {
+  const dial = () => new PlayedTransport();
+  const given = { connectTimeout: 1, maxPacketSize: 0, minBackoff: 0, maxBackoff: 0, probeInterval: 1 };
+  const { servers, settings } = readConnectOptions({ servers: ["a", "b:2"], dial, ...given });
+  assert.deepEqual(servers, [{ hostname: "a", port: 4730 }, { hostname: "b", port: 2 }]);
+  const { dial: taken, emit: _, ...numbers } = settings;
+  assert.equal(taken, dial);
+  assert.deepEqual(numbers, given);
+});
+
+test("maxBackoff is at least minBackoff", () => {
+  assert.equal(readConnectOptions({ minBackoff: 60_000 }).settings.maxBackoff, 60_000);
+});
+
+test("numbers are whole, and in their range", () => {
+  assert.equal(wholeNumber(undefined, "x", 7, 1, 9), 7);
+  assert.deepEqual([1, 5, 9].map((value) => wholeNumber(value, "x", 7, 1, 9)), [1, 5, 9]);
+  for (const value of [0, 10, -1, 1.5, NaN, Infinity, -Infinity, "5", null, {}, 5n]) {
+    assert.throws(
+      () => wholeNumber(value as number, "x", 7, 1, 9),
+      { name: "RangeError", message: /^Cannot use x .*: expected a whole number from 1 to 9$/ },
+    );
+  }
+  for (const name of ["connectTimeout", "minBackoff", "maxBackoff", "probeInterval"]) {
+    assert.throws(() => readConnectOptions({ [name]: 2_147_483_648 }), RangeError, `${name}: no timer takes so long`);
+  }
+  assert.throws(() => readConnectOptions({ maxPacketSize: 4_294_967_296 }), RangeError);
+});
+
+test("options of the wrong kind, and those that exclude each other, are TypeErrors", () => {
+  const bad: unknown[] = [
+    { dial: () => {}, tls: true },
+    { dial: () => {}, tls: {} },
+    { dial: 5 },
+    { tls: "yes" },
+    { tls: 5 },
+    { tls: null },
+    { servers: null },
+    { dial: null },
+    { onEvent: "log" },
+    { servers: 5 },
+    { servers: [undefined] },
+    { tls: { key: "without a certificate" } },
+  ];
+  for (const options of bad) {
+    assert.throws(() => readConnectOptions(options as ConnectOptions), TypeError, JSON.stringify(options));
+  }
+  readConnectOptions({ dial: () => Promise.reject(new Error("never dialed")), tls: false }); // excludes nothing
+});
+
+test("a list of servers or a URL in place of the options is a TypeError, and not the default server", () => {
+  for (const options of [["a:1", "b:2"], [], new URL("http://a:1/")]) {
+    assert.throws(() => optionsOf(options as ConnectOptions), TypeError);
+  }
+});
+
+test("a string is taken for the servers, nothing for no options, and nothing else for options", () => {
+  assert.deepEqual(optionsOf("a,b"), { servers: "a,b" });
+  assert.deepEqual(optionsOf(""), { servers: "" });
+  assert.deepEqual(optionsOf(undefined), {});
+  const options = Object.freeze({ servers: "a" });
+  assert.equal(optionsOf(options), options);
+  for (const bad of [null, 5, true, Symbol("a")]) assert.throws(() => optionsOf(bad as never), TypeError);
+});
+
+test("events reach their listener, as a method of the options; what it throws or rejects goes nowhere", async () => {
+  const seen: unknown[] = [];
+  const options = {
+    prefix: "mine",
+    onEvent(event: GearmanEvent) {
+      seen.push(this.prefix, event.type);
+    },
+  };
+  const event: GearmanEvent = { type: "connected", server: "a:1" };
+  readConnectOptions(options).settings.emit(event);
+  assert.deepEqual(seen, ["mine", "connected"]);
+  const thenable = { then: (_: unknown, reject: (error: Error) => void) => reject(new Error("thenable")) };
+  const results = [
+    () => {
+      throw new Error("thrown");
+    },
+    () => Promise.reject(new Error("rejected")),
+    () => thenable,
+  ];
+  for (const onEvent of results) readConnectOptions({ onEvent: onEvent as () => void }).settings.emit(event);
+  await turns(2);
+});

@@ -1,0 +1,34 @@
+// What a runtime cannot do: the only tests that are skipped where everything is installed, each with its reason.
+
+import process from "node:process";
+
+export type Runtime = "deno" | "bun" | "node";
+
+/** The runtime that the tests run on. */
+export const runtime: Runtime = "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
+
+interface Exception {
+  readonly test: string;
+  readonly skippedOn: readonly Runtime[];
+  readonly reason: string;
+}
+
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    test: "a client needs no other permission than --allow-net for its server",
+    skippedOn: ["bun", "node"],
+    reason: "only Deno has permissions",
+  },
+  {
+    test: "a Deno.Conn is a transport, read with a BYOB reader",
+    skippedOn: ["bun", "node"],
+    reason: "only Deno has such connections",
+  },
+];
+
+/** The `skip` option of a test that is in the list. */
+export function exception(test: string): string | false {
+  const found = EXCEPTIONS.find((exception) => exception.test === test);
+  if (found === undefined) throw new Error(`"${test}" is not in the list of exceptions`);
+  return found.skippedOn.includes(runtime) ? found.reason : false;
+}
