@@ -1,0 +1,166 @@
+/** Listening on TCP and unix sockets: with `Deno.listen` where there is Deno, with `node:net` elsewhere. */
+
+import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
+import { delay } from "../connection/abort.ts";
+import { type DenoConn, DenoTransport } from "../connection/deno_transport.ts";
+import { type NodeSocket, NodeTransport } from "../connection/node_transport.ts";
+import { wholeNumber } from "../connection/options.ts";
+import { formatServer } from "../connection/servers.ts";
+import type { ServerAddress, Transport } from "../connection/transport.ts";
+
+/** Where {@linkcode JobServer.listen} listens. */
+export interface ListenOptions {
+  /** Host name or address to bind; default 127.0.0.1, since a job server asks nobody who he is. */
+  hostname?: string;
+  /** TCP port; default 0, a free one. */
+  port?: number;
+  /** Path of a unix socket, instead of `hostname` and `port`. */
+  path?: string;
+  /** Speak TLS from the first byte: certificate and key as PEM. With `ca`, clients must show a certificate of it. */
+  tls?: { cert: string; key: string; ca?: string };
+}
+
+/** An open listener. */
+export interface Listener {
+  readonly address: ServerAddress;
+  close(): void;
+}
+
+/** Takes a new connection; `address` is the peer's IP address, or "-" where it has none. */
+export type OnConnection = (transport: Transport, address: string) => void;
+
+/** After an error of `accept`, such as too many open files, in ms. */
+const ACCEPT_PAUSE = 100;
+/** For a client that has connected and does not speak TLS, in ms. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
+/**
+ * Opens a listener.
+ *
+ * @throws {TypeError} `path` is given together with `hostname` or `port`, or `tls` lacks its certificate or key.
+ * @throws {RangeError} The port is not a whole number from 0 to 65,535.
+ * @throws {ConnectionError} It cannot listen there; `cause` says why.
+ * @throws {GearmanError} This runtime has no listening sockets.
+ */
+export async function listen(options: ListenOptions, onConnection: OnConnection): Promise<Listener> {
+  const { path, tls, hostname = "127.0.0.1", port = 0 } = options;
+  if (path !== undefined && (options.hostname !== undefined || options.port !== undefined)) {
+    throw new TypeError("Cannot listen: a path goes without hostname and port");
+  }
+  if (tls !== undefined && (typeof tls.cert !== "string" || typeof tls.key !== "string")) {
+    throw new TypeError("Cannot listen: tls takes a certificate and its key, as PEM");
+  }
+  const address = path === undefined
+    ? { hostname, port: wholeNumber(port, "port", 0, 0, 65_535) }
+    : { hostname: "", port: 0, path };
+  const { Deno: deno, process } = globalThis as { Deno?: DenoNet; process?: NodeProcess };
+  try {
+    if (tls === undefined && typeof deno?.listen === "function") return listenDeno(deno, address, onConnection);
+    const module = process?.getBuiltinModule?.(tls === undefined ? "node:net" : "node:tls");
+    if (module !== undefined) return await listenNode(module, address, tls, onConnection);
+  } catch (cause) {
+    const server = formatServer(address);
+    throw new ConnectionError(`Cannot listen on ${server}: ${messageOf(cause)}`, { cause, server });
+  }
+  throw new GearmanError("Cannot listen: this runtime has no listening sockets, use dial or accept");
+}
+
+/** What is used of `Deno`. */
+interface DenoNet {
+  listen(options: { hostname: string; port: number } | { transport: "unix"; path: string }): DenoListener;
+  removeSync(path: string): void;
+}
+interface DenoListener {
+  readonly addr: { readonly hostname?: string; readonly port?: number };
+  accept(): Promise<DenoConn & { readonly remoteAddr: { readonly hostname?: string } }>;
+  close(): void;
+}
+
+function listenDeno(deno: DenoNet, address: ServerAddress, onConnection: OnConnection): Listener {
+  const { path, hostname, port } = address;
+  const listener = deno.listen(path === undefined ? { hostname, port } : { transport: "unix", path });
+  const closing = new AbortController();
+  acceptDeno(listener, onConnection, closing.signal);
+  return {
+    address: path === undefined ? { hostname: listener.addr.hostname!, port: listener.addr.port! } : address,
+    close(): void {
+      closing.abort();
+      listener.close();
+      try {
+        // Deno leaves the file of a unix socket behind, and nobody could listen there again.
+        if (path !== undefined) deno.removeSync(path);
+      } catch {
+        // Somebody else has removed it.
+      }
+    },
+  };
+}
+
+async function acceptDeno(listener: DenoListener, onConnection: OnConnection, closing: AbortSignal): Promise<void> {
+  while (!closing.aborted) {
+    try {
+      const conn = await listener.accept();
+      conn.setNoDelay?.(true);
+      onConnection(new DenoTransport(conn), conn.remoteAddr.hostname ?? "-");
+    } catch {
+      await delay(ACCEPT_PAUSE, closing).catch(() => {});
+    }
+  }
+}
+
+/** What is used of `process`, and of `node:net` and `node:tls`. */
+interface NodeProcess {
+  getBuiltinModule?(name: string): { createServer(options: Record<string, unknown>): NodeServer } | undefined;
+}
+type NodeNet = NonNullable<ReturnType<NonNullable<NodeProcess["getBuiltinModule"]>>>;
+interface NodeServer {
+  on(event: "connection" | "secureConnection", listener: (socket: RemoteSocket) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  listen(options: Record<string, unknown>, done: () => void): unknown;
+  address(): { readonly address: string; readonly port: number } | string | null;
+  close(): unknown;
+}
+type RemoteSocket = NodeSocket & { readonly remoteAddress?: string; readonly remotePort?: number };
+
+function listenNode(
+  module: NodeNet,
+  address: ServerAddress,
+  tls: ListenOptions["tls"],
+  onConnection: OnConnection,
+): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const { path, hostname: host, port } = address;
+    // Without allowHalfOpen, a client that has ended its side would not get its answers.
+    const options = { allowHalfOpen: true, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT };
+    const server = module.createServer({ ...options, ...tls, requestCert: tls?.ca !== undefined });
+    // Connected, and their handshake not done: nobody else knows them, to close them.
+    const unsecured = new Map<string, NodeSocket>();
+    if (tls !== undefined) {
+      server.on("connection", (socket) => {
+        const name = nameOf(socket);
+        unsecured.set(name, socket);
+        socket.once("close", () => unsecured.delete(name));
+      });
+    }
+    server.on(tls === undefined ? "connection" : "secureConnection", (socket) => {
+      unsecured.delete(nameOf(socket));
+      onConnection(new NodeTransport(socket), socket.remoteAddress ?? "-");
+    });
+    // It stays: an error without a listener would end the process.
+    server.on("error", reject);
+    server.listen(path === undefined ? { host, port } : { path }, () => {
+      const bound = server.address();
+      resolve({
+        address: typeof bound === "object" && bound !== null ? { hostname: bound.address, port: bound.port } : address,
+        close(): void {
+          server.close();
+          for (const socket of unsecured.values()) socket.destroy();
+        },
+      });
+    });
+  });
+}
+
+function nameOf({ remoteAddress, remotePort }: RemoteSocket): string {
+  return `${remoteAddress} ${remotePort}`;
+}

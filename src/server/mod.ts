@@ -1,0 +1,67 @@
+/**
+ * A job server in memory, for tests, demos and development: what gearmand 1.1.20 says on the wire, without gearmand.
+ *
+ * It serves clients, workers and administrators over TCP, TLS and unix sockets ({@linkcode JobServer.listen}), in memory
+ * ({@linkcode JobServer.dial}) and over any transport ({@linkcode JobServer.accept}); and it misbehaves on request
+ * (`fault`), so that a program can be tested for the day when its job server does. It keeps nothing on disk and asks
+ * nobody who he is: it listens on loopback unless told otherwise, and in production the engine is gearmand.
+ *
+ * @example
+ * ```ts
+ * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using server = new JobServer();
+ * const { hostname, port } = await server.listen();
+ *
+ * await using worker = new GearmanWorker(`${hostname}:${port}`);
+ * worker.addFunction("shout", (job) => job.text().toUpperCase());
+ * worker.run();
+ *
+ * await using client = new GearmanClient(`${hostname}:${port}`);
+ * console.log(await client.do("shout", "hello").text()); // HELLO
+ * ```
+ *
+ * Where gearmand crashes, hangs, loses jobs or corrupts, this one does not:
+ *
+ * | where | gearmand 1.1.20 | JobServer | because |
+ * | --- | --- | --- | --- |
+ * | a packet type of 0x80000000 or more | the whole server ends | closes that connection | one peer must not end the others |
+ * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
+ * | packet type 5, which is unused | `INVALID_COMMAND` | closes, as for every unknown type | it is none |
+ * | an argument over 8,192 bytes | closes | serves it, up to `maxPacketSize` | it is well-formed |
+ * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory ends |
+ * | answers that nobody reads | kept without limit | closes when 64 MiB wait | memory ends |
+ * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer | the answer for an unknown job | without one, every later answer is taken for the one before |
+ * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
+ * | a longer unique of a reduce job | read over its end | `ARGUMENT_TOO_LARGE` | as for other jobs |
+ * | SUBMIT_JOB_EPOCH with a number over 64 bits | no answer | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
+ * | CAN_DO_TIMEOUT with a number over 64 bits | not registered | registered, with the longest limit, 24.8 days | nobody is told otherwise |
+ * | WORK_STATUS with a denominator over 10 bytes | dropped | forwarded | it is what the worker said |
+ * | the time limit of CAN_DO_TIMEOUT | one for a connection: the next job takes it over, PRE_SLEEP ends it, and after the job it corrupts the counters | one for each job, which ends with it | it is the job's |
+ * | a foreground job that its clients have left, submitted again while queued | answered, then thrown away: its client waits for ever | runs | JOB_CREATED is a promise |
+ * | the same while it runs, and then its worker is lost | thrown away | runs again | the same |
+ * | a background job that foreground clients joined, and left | thrown away | runs | the same |
+ * | a background submission that joins a foreground job | ends with its clients | makes it a background job | the same |
+ * | `cancel job` of a running job | its WORK_COMPLETE is forwarded after the WORK_FAIL | nothing comes after the WORK_FAIL, not by a second `cancel job` either | a job ends once |
+ * | submitting what was cancelled | joins the cancelled job, and vanishes with it | makes a new job | JOB_CREATED is a promise |
+ * | an epoch job that waits | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would go round in circles |
+ * | an epoch job that is due | wakes nobody | wakes sleepers as a new job does | it would not run |
+ * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | no NOOP ever again | a NOOP with the next job | the worker would sleep for ever |
+ * | `--worker-wakeup`, and the woken worker leaves | the others sleep on | wakes others | the job would wait |
+ * | `drop function` with queued jobs | leaves them dangling | `ERR there are still ...` | they would never run |
+ * | `create function` ended by a bare LF | cuts the last letter off | takes the whole name | it is a name |
+ * | white space and control characters in names | break the lines of `workers` and `status` | shown as `_` (blanks only in identifiers) | lines are for programs |
+ *
+ * And it is not gearmand: `version` and the handles say so, `verbose` is always `INFO`, lists are in the order in which
+ * things were first named, text lines are read as UTF-8, and there is neither a persistent queue nor HTTP.
+ *
+ * @module
+ */
+
+export { JobServer, type JobServerOptions, type JobServerSnapshot } from "./job_server.ts";
+export type { ListenOptions } from "./listen.ts";
+export type { Fault } from "./peer.ts";
+export type { Dial, ServerAddress, Transport } from "../connection/transport.ts";
+export { type Packet, type PacketArgs, PacketType, type TextLine } from "../codec/mod.ts";
+export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";

@@ -1,0 +1,45 @@
+/** Names are bytes on the wire: here each byte is one character, so that any bytes survive and compare as bytes. */
+
+/** Longest piece that is handed to `String.fromCharCode` at once, whose arguments lie on the stack. */
+const PIECE = 4_096;
+const utf8Encoder = /* @__PURE__ */ new TextEncoder();
+const utf8Decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Bytes to a name, one character for each byte. */
+export function toName(bytes: Uint8Array): string {
+  if (bytes.length <= PIECE) return String.fromCharCode(...bytes);
+  let name = "";
+  for (let at = 0; at < bytes.length; at += PIECE) name += String.fromCharCode(...bytes.subarray(at, at + PIECE));
+  return name;
+}
+
+/** The bytes before the first NUL as a name: how gearmand, which is written in C, reads the last argument of a packet. */
+export function toNameUntilNul(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return toName(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** A word of a text line, which was read as UTF-8, to the name that the same bytes make. */
+export function wordToName(word: string): string {
+  return toName(utf8Encoder.encode(word));
+}
+
+/** A name to what can be sent. ASCII is the same bytes as a string, and cheaper to encode. */
+export function toWire(name: string): string | Uint8Array {
+  // deno-lint-ignore no-control-regex
+  return /^[\x00-\x7f]*$/.test(name) ? name : toBytes(name);
+}
+
+/** A name to the text that a person meant by it. */
+export function toText(name: string): string {
+  return utf8Decoder.decode(toBytes(name));
+}
+
+function toBytes(name: string): Uint8Array {
+  return Uint8Array.from(name, (character) => character.charCodeAt(0));
+}
+
+/** The whole number that a text begins with, 0 if it begins with none: atoi() and strtol() of C. */
+export function leadingNumber(text: string): number {
+  return Number(/^\s*([+-]?\d+)/.exec(text)?.[1] ?? 0);
+}

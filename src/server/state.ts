@@ -1,0 +1,363 @@
+/**
+ * What a job server remembers: functions, their jobs, and who waits for what. It does no I/O and has no clock; what has to
+ * be said to a connection is its caller's business.
+ */
+
+import type { PacketInput, PacketType } from "../codec/mod.ts";
+import { JobQueue, WaitingRoom } from "./job_queue.ts";
+import type { JobServerOptions } from "./job_server.ts";
+import { toName } from "./names.ts";
+
+/** Index of a priority in a function's lines and limits. */
+export type Priority = 0 | 1 | 2;
+export const HIGH = 0;
+export const NORMAL = 1;
+export const LOW = 2;
+
+/** One connection. It has no fixed role: the same one may submit jobs, work on them, and administer the server. */
+export abstract class Party {
+  /** What `workers` shows of it. */
+  id = "-";
+  /** It takes WORK_EXCEPTION of a job that failed so; otherwise it is told WORK_FAIL. */
+  exceptions = false;
+  /** As a client: the jobs that it waits for. */
+  readonly waitsFor: Set<Job> = new Set();
+  /** As a worker: what it can do, the newest last; what it registered twice is there twice. */
+  abilities: Ability[] = [];
+  /** As a worker: jobs that it has grabbed and not finished. */
+  readonly works: Set<Job> = new Set();
+  /** As a worker: it has sent PRE_SLEEP, and was not woken since. */
+  asleep = false;
+
+  /** Sends it one packet. */
+  abstract send<T extends PacketType>(type: T, ...args: PacketInput<T>): void;
+}
+
+/** What a worker can do, by CAN_DO or CAN_DO_TIMEOUT. */
+export interface Ability {
+  readonly queue: FunctionQueue;
+  /** How long a job may take, in ms; 0 is for ever. */
+  readonly timeLimit: number;
+}
+
+/** One function, with its jobs and workers. */
+export class FunctionQueue {
+  readonly name: string;
+  /** Jobs that a worker may grab, by priority. */
+  readonly lines: readonly [JobQueue, JobQueue, JobQueue] = [new JobQueue(), new JobQueue(), new JobQueue()];
+  /** How many wait for their time; they are counted as jobs of normal priority. */
+  waiting = 0;
+  running = 0;
+  workers = 0;
+  readonly sleepers: Set<Party> = new Set();
+  /** A submission of that priority is refused where there are so many jobs in all; 0 is no limit. */
+  limits: readonly [high: number, normal: number, low: number] = [0, 0, 0];
+  /** Jobs that further submissions join, by what {@linkcode samenessOf} says. */
+  readonly joinable: Map<string, Job> = new Map();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Jobs of each priority that do not run. */
+  get queued(): [high: number, normal: number, low: number] {
+    const [high, normal, low] = this.lines;
+    return [high.size, normal.size + this.waiting, low.size];
+  }
+
+  get total(): number {
+    const [high, normal, low] = this.queued;
+    return high + normal + low + this.running;
+  }
+}
+
+/** What a client submits. */
+export interface Submission {
+  readonly functionName: string;
+  readonly unique: string;
+  readonly workload: Uint8Array;
+  readonly priority: Priority;
+  readonly background: boolean;
+  readonly reducer?: string;
+  /** When it may run, in milliseconds since 1970. */
+  readonly due?: number;
+}
+
+/** One job, from JOB_CREATED to its last packet. */
+export class Job {
+  readonly handle: string;
+  readonly serial: number;
+  readonly queue: FunctionQueue;
+  /** The first submission; of those that joined it only their clients are kept. */
+  readonly submission: Submission;
+  readonly due: number;
+  readonly sameness: string | undefined;
+  /** Somebody was promised that it runs, whoever leaves. */
+  background = false;
+  /** Nobody wants it any more: no worker gets it. */
+  ignored = false;
+  /** How many foreground submissions of each connection wait for it. */
+  readonly clients: Map<Party, number> = new Map();
+  worker: Party | undefined;
+  /** How often a worker was lost over it. */
+  retries = 0;
+  numerator = 0;
+  denominator = 0;
+  /** The one behind it in a {@linkcode JobQueue}. */
+  next: Job | undefined;
+
+  constructor(handle: string, serial: number, queue: FunctionQueue, submission: Submission) {
+    this.handle = handle;
+    this.serial = serial;
+    this.queue = queue;
+    this.submission = submission;
+    this.due = submission.due ?? 0;
+    this.sameness = samenessOf(submission);
+  }
+
+  get line(): JobQueue {
+    return this.queue.lines[this.submission.priority];
+  }
+
+  /** Whom to tell of it: a connection that has submitted the same unique three times is told three times in a row. */
+  *subscribers(): Iterable<Party> {
+    for (const [client, submissions] of this.clients) {
+      for (let i = 0; i < submissions; i++) yield client;
+    }
+  }
+}
+
+/** The options that a server's state depends on. */
+export type StateSettings = Required<
+  Pick<JobServerOptions, "handlePrefix" | "jobRetries" | "roundRobin" | "workerWakeup" | "maxJobs">
+>;
+
+/** Everything that a job server remembers. */
+export class State {
+  readonly #settings: StateSettings;
+  /** Functions by name; they stay listed until they are dropped. */
+  readonly functions: Map<string, FunctionQueue> = new Map();
+  /** Jobs by handle, in the order of their submission. */
+  readonly jobs: Map<string, Job> = new Map();
+  readonly #waiting = new WaitingRoom();
+  #serial = 0;
+
+  constructor(settings: StateSettings) {
+    this.#settings = settings;
+  }
+
+  /** The function of that name, made if there is none. */
+  addFunction(name: string): FunctionQueue {
+    let queue = this.functions.get(name);
+    if (queue === undefined) this.functions.set(name, queue = new FunctionQueue(name));
+    return queue;
+  }
+
+  /** Forgets a function; false where it has workers, or jobs that somebody wants. */
+  dropFunction(queue: FunctionQueue): boolean {
+    for (const line of queue.lines) {
+      for (let left = line.size; left > 0; left--) {
+        const job = line.shift()!;
+        if (job.ignored) this.#forget(job);
+        else line.push(job);
+      }
+    }
+    return queue.workers === 0 && queue.total === 0 && this.functions.delete(queue.name);
+  }
+
+  /** Uniques belong to functions, but GET_STATUS_UNIQUE names none: any function's job of that unique will do. */
+  jobByUnique(unique: string): Job | undefined {
+    for (const queue of this.functions.values()) {
+      const job = queue.joinable.get(`=${unique}`);
+      if (job !== undefined) return job;
+    }
+    return undefined;
+  }
+
+  // ---- Clients
+
+  /**
+   * Takes a submission. Where a job of the same function and unique is queued or running, it is joined to that one: the
+   * first workload and priority win, and no limit is looked at. Undefined means that there is no room.
+   */
+  submit(client: Party, submission: Submission): { job: Job; isNew: boolean } | undefined {
+    const queue = this.addFunction(submission.functionName);
+    let job = queue.joinable.get(samenessOf(submission) ?? "");
+    const isNew = job === undefined;
+    if (job === undefined) {
+      const limit = queue.limits[submission.priority];
+      if (this.jobs.size >= this.#settings.maxJobs || (limit > 0 && queue.total >= limit)) return undefined;
+      job = new Job(`${this.#settings.handlePrefix}:${++this.#serial}`, this.#serial, queue, submission);
+      this.jobs.set(job.handle, job);
+      if (job.sameness !== undefined) queue.joinable.set(job.sameness, job);
+    }
+    job.ignored = false;
+    if (submission.background) {
+      job.background = true;
+    } else {
+      job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
+      client.waitsFor.add(job);
+    }
+    return { job, isNew };
+  }
+
+  /** Puts a new job in its line; false where it must wait for its time. */
+  enqueue(job: Job, now: number): boolean {
+    if (job.due <= now) {
+      job.line.push(job);
+      return true;
+    }
+    this.#waiting.push(job);
+    job.queue.waiting++;
+    return false;
+  }
+
+  /** When the first of the waiting jobs is due, in milliseconds since 1970. */
+  get nextDue(): number {
+    return this.#waiting.first?.due ?? Infinity;
+  }
+
+  /** Puts the first of the waiting jobs in its line, if its time has come. */
+  takeDue(now: number): Job | undefined {
+    if (this.nextDue > now) return undefined;
+    const job = this.#waiting.shift()!;
+    job.queue.waiting--;
+    job.line.push(job);
+    return job;
+  }
+
+  /** A client leaves. A foreground job that nobody else waits for stays listed until a worker looks, or is joined again. */
+  abandon(client: Party): void {
+    for (const job of client.waitsFor) {
+      job.clients.delete(client);
+      if (job.clients.size === 0 && !job.background) job.ignored = true;
+    }
+    client.waitsFor.clear();
+  }
+
+  /** The job stays listed until a worker looks, or the one that has it is done; but nobody waits for it or joins it. */
+  cancel(job: Job): void {
+    job.ignored = true;
+    job.background = false;
+    this.#detach(job);
+  }
+
+  // ---- Workers
+
+  /** Does not wake it: a worker that wants to know of jobs that are queued already asks for one. */
+  addAbility(worker: Party, functionName: string, timeLimit: number): void {
+    const queue = this.addFunction(functionName);
+    worker.abilities.push({ queue, timeLimit });
+    queue.workers++;
+    if (worker.asleep) queue.sleepers.add(worker);
+  }
+
+  /** Forgets what a worker can do, of one function or all; returns the functions that it could do. */
+  removeAbilities(worker: Party, only?: FunctionQueue): Set<FunctionQueue> {
+    const removed = new Set<FunctionQueue>();
+    worker.abilities = worker.abilities.filter(({ queue }) => {
+      if (only !== undefined && queue !== only) return true;
+      queue.workers--;
+      queue.sleepers.delete(worker);
+      removed.add(queue);
+      return false;
+    });
+    return removed;
+  }
+
+  /** The next job of a function, by priority; ignored ones before it are thrown away. */
+  peek(queue: FunctionQueue): Job | undefined {
+    for (const line of queue.lines) {
+      for (let job = line.first; job !== undefined; job = line.first) {
+        if (!job.ignored) return job;
+        line.shift();
+        this.#forget(job);
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Gives a worker its next job: of the function that it registered last, whatever the priorities of the others. With
+   * `roundRobin` a function that had its turn comes last from then on.
+   */
+  grab(worker: Party): { job: Job; timeLimit: number } | undefined {
+    const { abilities } = worker;
+    for (let i = abilities.length - 1; i >= 0; i--) {
+      const { queue, timeLimit } = abilities[i]!;
+      const job = this.peek(queue);
+      if (job === undefined) continue;
+      if (this.#settings.roundRobin) abilities.unshift(...abilities.splice(i, 1));
+      job.line.shift();
+      job.worker = worker;
+      worker.works.add(job);
+      queue.running++;
+      return { job, timeLimit };
+    }
+    return undefined;
+  }
+
+  sleep(worker: Party): void {
+    worker.asleep = true;
+    for (const { queue } of worker.abilities) queue.sleepers.add(worker);
+  }
+
+  /** It needs no NOOP until it sleeps again. */
+  awaken(worker: Party): void {
+    worker.asleep = false;
+    for (const { queue } of worker.abilities) queue.sleepers.delete(worker);
+  }
+
+  /** Wakes the sleepers of a function: all, or as many as `workerWakeup` says, beginning with who slept longest. */
+  wake(queue: FunctionQueue): Party[] {
+    const woken = [...queue.sleepers].slice(0, this.#settings.workerWakeup || Infinity);
+    for (const worker of woken) this.awaken(worker);
+    return woken;
+  }
+
+  /**
+   * Takes a job from its worker, who is lost to it, and puts it at the end of its line. False where that has happened
+   * `jobRetries` times, and the job is to be finished instead.
+   */
+  requeue(job: Job): boolean {
+    this.#release(job);
+    job.numerator = job.denominator = 0;
+    if (++job.retries === this.#settings.jobRetries) return false;
+    job.line.push(job);
+    return true;
+  }
+
+  /** The job is over. */
+  finish(job: Job): void {
+    this.#release(job);
+    this.#forget(job);
+  }
+
+  #release(job: Job): void {
+    if (job.worker === undefined) return;
+    job.worker.works.delete(job);
+    job.worker = undefined;
+    job.queue.running--;
+  }
+
+  #forget(job: Job): void {
+    this.jobs.delete(job.handle);
+    this.#detach(job);
+  }
+
+  #detach(job: Job): void {
+    for (const client of job.clients.keys()) client.waitsFor.delete(job);
+    job.clients.clear();
+    const { joinable } = job.queue;
+    if (job.sameness !== undefined && joinable.get(job.sameness) === job) joinable.delete(job.sameness);
+  }
+}
+
+/**
+ * What submissions of one job have in common. The unique "-" stands for the workload, which is not the same as a unique
+ * of those bytes; without a unique, or with an empty workload for "-", each is a job of its own.
+ */
+function samenessOf({ unique, workload }: Submission): string | undefined {
+  if (unique === "-") return workload.length === 0 ? undefined : `-${toName(workload)}`;
+  return unique === "" ? undefined : `=${unique}`;
+}

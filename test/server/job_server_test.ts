@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { PacketType as P } from "../../src/codec/mod.ts";
+import { ConnectionError, dialTcp, memoryPipe } from "../../src/connection/mod.ts";
+import type { ServerAddress } from "../../src/connection/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import type { JobServerOptions } from "../../src/server/mod.ts";
+import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../fixtures/tls.ts";
+import { readable, request as r, Wire } from "./wire.ts";
+
+const HELLO = r(P.ECHO_REQ, "hello");
+
+/** Runs with a server, which is closed afterwards. */
+async function withServer(use: (server: JobServer) => Promise<void>, options?: JobServerOptions): Promise<void> {
+  const server = new JobServer(options);
+  try {
+    await use(server);
+  } finally {
+    await server.close();
+  }
+}
+
+async function hear(wire: Wire, end: string): Promise<string> {
+  return readable(await wire.until((received) => received.endsWith(end)));
+}
+
+test("listen() takes a free port of 127.0.0.1 and says which", () =>
+  withServer(async (server) => {
+    const [first, second] = [await server.listen(), await server.listen()];
+    for (const address of [first, second]) {
+      assert.equal(address.hostname, "127.0.0.1");
+      assert.ok(address.port > 0);
+      const wire = new Wire(await dialTcp()(address, {}));
+      await wire.send(HELLO, "workers\n");
+      assert.match(await hear(wire, ".\n"), /^\[ECHO_RES hello\]\d+ 127\.0\.0\.1 - :\\n/);
+      await wire.close();
+    }
+    assert.notEqual(first.port, second.port);
+  }));
+
+test("listen() takes a unix socket, and close() removes it", async () => {
+  const path = join(tmpdir(), `gearwire-test-${process.pid}.sock`);
+  await withServer(async (server) => {
+    assert.deepEqual(await server.listen({ path }), { hostname: "", port: 0, path });
+    const wire = new Wire(await dialTcp()({ hostname: "", port: 0, path }, {}));
+    await wire.send("workers\n");
+    assert.equal(await hear(wire, ".\n"), "1 - - :\\n.\\n");
+    await wire.close();
+  });
+  assert.equal(existsSync(path), false);
+});
+
+test("listen() speaks TLS, and with ca asks clients for a certificate", () =>
+  withServer(async (server) => {
+    const tls = { cert: SERVER_CERT, key: SERVER_KEY };
+    const open = await server.listen({ tls });
+    const closed = await server.listen({ tls: { ...tls, ca: CA_CERT } });
+    const own = { cert: CLIENT_CERT, key: CLIENT_KEY };
+    const asked: [ServerAddress, object][] = [[open, {}], [closed, own]];
+    for (const [address, certificate] of asked) {
+      const wire = new Wire(await dialTcp({ tls: { caCerts: [CA_CERT], ...certificate } })(address, {}));
+      await wire.send(HELLO);
+      assert.equal(await hear(wire, "hello"), "[ECHO_RES hello]");
+      await wire.close();
+    }
+    const refused = await Promise.resolve(dialTcp({ tls: { caCerts: [CA_CERT] } })(closed, {})).then(
+      async (transport) => {
+        const wire = new Wire(transport);
+        await wire.send(HELLO).catch(() => {});
+        return await hear(wire, "hello");
+      },
+    ).catch(() => "(end)");
+    assert.equal(refused, "(end)");
+  }));
+
+test("listen() rejects where it cannot listen, with the reason", () =>
+  withServer(async (server) => {
+    const { port } = await server.listen();
+    await assert.rejects(server.listen({ port }), (error: Error) => {
+      assert.ok(error instanceof ConnectionError && error.cause instanceof Error);
+      assert.match(error.message, new RegExp(`^Cannot listen on 127\\.0\\.0\\.1:${port}: `));
+      return true;
+    });
+    await assert.rejects(server.listen({ path: "/nowhere/at/all.sock" }), ConnectionError);
+    await assert.rejects(server.listen({ port: 65_536 }), RangeError);
+    await assert.rejects(server.listen({ port: 1.5 }), RangeError);
+    await assert.rejects(server.listen({ path: "/tmp/x", port: 1 }), TypeError);
+    await assert.rejects(server.listen({ tls: { cert: "x" } as never }), TypeError);
+  }));
+
+test("accept() serves any transport", () =>
+  withServer(async (server) => {
+    const [here, there] = memoryPipe();
+    server.accept(there);
+    const wire = new Wire(here);
+    await wire.send(HELLO);
+    assert.equal(await hear(wire, "hello"), "[ECHO_RES hello]");
+    assert.throws(() => server.accept({} as never), TypeError);
+  }));
+
+test("dial rejects when its signal is aborted, and when the server is closed", () =>
+  withServer(async (server) => {
+    const address = { hostname: "anywhere", port: 1 };
+    await assert.rejects(async () => await server.dial(address, { signal: AbortSignal.abort("why") }), (e) =>
+      e === "why");
+    await server.close();
+    await assert.rejects(async () =>
+      await server.dial(address, {}), ConnectionError);
+    await assert.rejects(server.listen(), ConnectionError);
+    assert.throws(() => server.accept(memoryPipe()[0]), ConnectionError);
+  }));
+
+test("a client that ends its side still gets the answers to all that it sent", () =>
+  withServer(async (server) => {
+    const { port } = await server.listen();
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const chunks: Uint8Array[] = [];
+    socket.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+    const data = "x".repeat(10_000);
+    socket.end(r(P.ECHO_REQ, data).repeat(2_000), "latin1");
+    await once(socket, "end");
+    assert.equal(chunks.reduce((sum, { length }) => sum + length, 0), 2_000 * 10_012);
+    socket.destroy();
+  }));
+
+test("a malformed packet closes its own connection only", () =>
+  withServer(async (server) => {
+    const address = await server.listen();
+    const other = new Wire(await dialTcp()(address, {}));
+    // Type 0x80000000, a submission with one argument, a body of 4 GiB: one is the end of gearmand, one hangs it.
+    const broken = [
+      "\0REQ\x80\0\0\0\0\0\0\0",
+      "\0REQ\0\0\0\x07\0\0\0\x01f",
+      "\0REQ\0\0\0\x10\xff\xff\xff\xff",
+      "\0BAD" + "\0".repeat(8),
+      "x".repeat(9_000),
+    ];
+    for (const bytes of broken) {
+      const wire = new Wire(await dialTcp()(address, {}));
+      await wire.send(bytes);
+      assert.equal(await hear(wire, "never"), "(end)");
+    }
+    assert.equal(readable(await other.sync()), "");
+    await other.close();
+  }));
+
+test("maxConnections closes the connections over it at once", () =>
+  withServer(async (server) => {
+    const address = { hostname: "", port: 0 };
+    const wires = [new Wire(await server.dial(address, {})), new Wire(await server.dial(address, {}))];
+    assert.equal(await hear(new Wire(await server.dial(address, {})), "never"), "(end)");
+    assert.equal(server.inspect().connections, 2);
+    for (const wire of wires) assert.equal(readable(await wire.sync()), "");
+  }, { maxConnections: 2 }));
+
+test("maxJobs refuses jobs over it, and lets submissions join", () =>
+  withServer(async (server) => {
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    const submit = (unique: string) => r(P.SUBMIT_JOB_BG, "f", unique, "");
+    await wire.send(submit("a"), submit("b"), submit("c"), submit("b"));
+    const full = "[ERROR QUEUE_ERROR|Job queue is full]";
+    assert.equal(readable(await wire.sync()), `[JOB_CREATED H:x:1][JOB_CREATED H:x:2]${full}[JOB_CREATED H:x:2]`);
+  }, { maxJobs: 2, handlePrefix: "H:x" }));
+
+test("a body over maxPacketSize closes the connection", () =>
+  withServer(async (server) => {
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send(HELLO);
+    assert.equal(await hear(wire, "hello"), "[ECHO_RES hello]");
+    await wire.send(r(P.ECHO_REQ, "hello!"));
+    assert.equal(await hear(wire, "never"), "(end)");
+  }, { maxPacketSize: 5 }));
+
+test("inspect() shows connections, functions and jobs, with names as text", () =>
+  withServer(async (server) => {
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send(r(P.CAN_DO, "grün"), r(P.SUBMIT_JOB_HIGH, "grün", "ü", ""), r(P.SUBMIT_JOB_LOW_BG, "grün", "", ""));
+    await wire.send(r(P.GRAB_JOB), r(P.SUBMIT_JOB_EPOCH, "grün", "", "99999999999", ""));
+    await wire.sync();
+    assert.deepEqual(server.inspect(), {
+      connections: 1,
+      functions: [{ functionName: "grün", high: 0, normal: 1, low: 1, workers: 1 }],
+      jobs: [
+        { handle: "H:gearwire:1", functionName: "grün", unique: "ü", running: true },
+        { handle: "H:gearwire:2", functionName: "grün", unique: "", running: false },
+        { handle: "H:gearwire:3", functionName: "grün", unique: "", running: false },
+      ],
+    });
+  }));
+
+test("the constructor checks its options", () => {
+  const wrong: JobServerOptions[] = [
+    { handlePrefix: "" },
+    { handlePrefix: "x".repeat(53) },
+    { handlePrefix: "a b" },
+    { handlePrefix: "ü" },
+    { jobRetries: -1 },
+    { jobRetries: NaN },
+    { workerWakeup: 0.5 },
+    { maxPacketSize: 2 ** 32 },
+    { maxJobs: 0 },
+    { maxConnections: 0 },
+  ];
+  for (const options of wrong) assert.throws(() => new JobServer(options), RangeError, JSON.stringify(options));
+  for (const options of [{ exceptions: 1 }, { roundRobin: "yes" }, { fault: true }]) {
+    assert.throws(() => new JobServer(options as never), TypeError);
+  }
+});
+
+test("close() ends all connections, and may be called again", async () => {
+  const server = new JobServer();
+  const address = await server.listen();
+  const wires = [new Wire(await dialTcp()(address, {})), new Wire(await server.dial(address, {}))];
+  for (const wire of wires) await wire.sync();
+  await Promise.all([server.close(), server.close(), server[Symbol.asyncDispose]()]);
+  for (const wire of wires) assert.equal(await hear(wire, "never"), "(end)");
+  await assert.rejects(async () => await dialTcp()(address, {}));
+});
+
+test("nothing keeps the process alive after close()", { timeout: 60_000 }, async () => {
+  const program = fileURLToPath(import.meta.url).replace("job_server_test", "exit_program");
+  const child = spawn(process.execPath, [..."Deno" in globalThis ? ["run", "-A"] : [], program], { stdio: "inherit" });
+  const [code] = await once(child, "exit");
+  assert.equal(code, 0);
+});

@@ -1,0 +1,104 @@
+/** Exchanges in the text protocol that are played against gearmand and against JobServer alike. */
+
+import { PacketType as P } from "../../src/codec/mod.ts";
+import type { Script } from "./scripts.ts";
+import { request as r } from "./wire.ts";
+
+const submit = (name: string, unique: string) => r(P.SUBMIT_JOB, name, unique, "");
+const submitBg = (name: string, unique: string) => r(P.SUBMIT_JOB_BG, name, unique, "");
+const canDo = (name: string) => r(P.CAN_DO, name);
+const grab = r(P.GRAB_JOB);
+
+/** Administrators. */
+export const textScripts: readonly Script[] = [
+  {
+    name: "maxqueue counts all jobs of the function, and lets further submissions join",
+    steps: [
+      ["c", "maxqueue f 1\n", submit("f", "1"), "maxqueue f 2\n", submit("f", "2"), submit("f", "3"), submit("f", "2")],
+      [
+        "c",
+        "maxqueue f 3 2 1\n",
+        submit("f", "4"),
+        r(P.SUBMIT_JOB_HIGH, "f", "5", ""),
+        r(P.SUBMIT_JOB_LOW, "f", "6", ""),
+      ],
+      ["c", "maxqueue f 4 4\n", r(P.SUBMIT_JOB_LOW, "f", "7", ""), submit("f", "8"), "status\n"],
+      ["c", "maxqueue f -1\n", submit("f", "9"), "MAXQUEUE f 1\nmaxqueue f\n", submit("f", "10"), "maxqueue\n"],
+      ["c", "maxqueue f 1x\n", submit("f", "11"), "maxqueue f x\n", submit("f", "12")],
+      ["d", r(P.SUBMIT_JOB_EPOCH, "f", "e", "99999999999", ""), "prioritystatus\nstatus\n"],
+    ],
+  },
+  {
+    name: "client identifiers",
+    steps: [
+      ["c", r(P.SET_CLIENT_ID, "me"), "workers\n", r(P.SET_CLIENT_ID, "you\0tail"), "workers\n"],
+      ["c", r(P.SET_CLIENT_ID, "x".repeat(200)), "workers\n"],
+    ],
+  },
+  {
+    name: "text: unknown commands",
+    steps: [
+      ["c", "shutdown\n", "\n", "\r\n", " status\n", "status \n", "STATUS x y\n", "jobs\r\n", "show\n", "cancel job\n"],
+      [
+        "c",
+        "cancel\n",
+        "help me\r\n",
+        "version2\n",
+        "a\tb\n",
+        "status\tx\n",
+        "  \n",
+        "st\u00c3\u00a4tus\n",
+        "gladiator a b c\n",
+      ],
+      ["c", "cancel job x y\ncancel x y\nstatus a b c d\nversion x\nverbose x\nprioritystatus x\nworkers x\n"],
+    ],
+  },
+  {
+    name: "text: six words close the connection",
+    steps: [["c", "a b c d e\n"], ["c", "a b c d e f\n"], ["d", "status\n"]],
+  },
+  {
+    name: "text: show, create, drop and cancel",
+    steps: [
+      ["c", "show x\n", "show jobs x\n", "show unique\n", "show unique x\n", "SHOW JOBS\n", "show unique jobs x\n"],
+      [
+        "c",
+        "create\n",
+        "create function\n",
+        "create x f\n",
+        "create function f\r\n",
+        "create FUNCTION g\r\n",
+        "status\n",
+      ],
+      [
+        "c",
+        "drop\n",
+        "drop function\n",
+        "drop x f\n",
+        "drop function f g\n",
+        "drop function nothing\n",
+        "drop function G\n",
+        "status\n",
+      ],
+      ["w", canDo("f")],
+      ["c", "drop function f\n", "cancel job x\n", "cancel x y\n", "cancel job H:1\n"],
+      ["c", submit("f", "1"), submit("f", "1"), submitBg("f", "2"), "cancel job H:1\nshow jobs\n"],
+      ["c", "CANCEL JOB H:2\r\nshow jobs\nstatus\n", r(P.GET_STATUS, "H:1")],
+      ["w", grab, "show jobs\nstatus\nprioritystatus\n"],
+    ],
+  },
+  {
+    name: "text and binary in turn, in one write, keep their order",
+    steps: [
+      [
+        "c",
+        "version\n",
+        r(P.ECHO_REQ, "1"),
+        "verbose\r\ngetpid\n",
+        submit("f", "1"),
+        "status\n",
+        r(P.GET_STATUS, "H:1"),
+      ],
+    ],
+  },
+];
