@@ -1,0 +1,35 @@
+/**
+ * Gearman for Deno, Bun, Node and the edge: submit jobs to a job server, follow them, and work on them.
+ *
+ * This door has the client and the worker. The others: `./codec` (packets as pure functions), `./connection` (packets
+ * over any transport) and `./server` (a job server in memory, for tests and development).
+ *
+ * @example
+ * ```ts
+ * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using server = new JobServer(); // in production: gearmand
+ * await using worker = new GearmanWorker({ dial: server.dial });
+ * worker.addFunction("reverse", (job) => [...job.text()].reverse().join(""));
+ * worker.run();
+ *
+ * await using client = new GearmanClient({ dial: server.dial });
+ * console.log(await client.do("reverse", "hello").text()); // olleh
+ * ```
+ *
+ * @module
+ */
+
+export { type ClientOptions, GearmanClient } from "./src/client/client.ts";
+export type { Job, JobEvent } from "./src/client/job.ts";
+export type { BackgroundJob, JobStatus, UniqueJobStatus } from "./src/client/background_job.ts";
+export type { CallOptions, DoBackgroundOptions, DoOptions, Priority } from "./src/client/submit.ts";
+export type { ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
+export type { Bytes, Workload } from "./src/connection/text.ts";
+export { dialTcp, fromStreams } from "./src/connection/mod.ts";
+export type { Dial, DialTcpOptions, Duplex, ServerAddress, TlsOptions, Transport } from "./src/connection/mod.ts";
+export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
+export type { ConnectionErrorOptions, JobFailedErrorOptions } from "./src/errors.ts";
+export { GearmanWorker, type WorkerOptions } from "./src/worker/worker.ts";
+export type { AssignedJob, JobHandler } from "./src/worker/run.ts";

@@ -1,0 +1,283 @@
+/** The client: chooses a server for each call, and hands it to that server's session. */
+
+import { ConnectionError, printable } from "../errors.ts";
+import { PacketType } from "../codec/packet.ts";
+import { delay } from "../connection/abort.ts";
+import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { type Balance, choose } from "../connection/balance.ts";
+import { formatServer, parseServers } from "../connection/servers.ts";
+import { type Bytes, ownedBytes, readText, type Workload } from "../connection/text.ts";
+import { ClientBackgroundJob, locate, readStatus, readUniqueStatus } from "./background_job.ts";
+import type { BackgroundJob, JobStatus, UniqueJobStatus } from "./background_job.ts";
+import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
+import { ClientJob, type Job } from "./job.ts";
+import { BackgroundSubmission, Query, type Request } from "./request.ts";
+import { Session } from "./session.ts";
+import {
+  backgroundPacket,
+  checkHandle,
+  checkOptions,
+  checkSignal,
+  checkUnique,
+  checkWorkload,
+  foregroundPacket,
+} from "./submit.ts";
+import type { CallOptions, DoBackgroundOptions, DoOptions } from "./submit.ts";
+
+/** Options of {@linkcode GearmanClient}. */
+export interface ClientOptions extends ConnectOptions {
+  /**
+   * Which server a job goes to: the first that is up ("failover", the default), each in turn ("round-robin"), or the one
+   * that its unique stands for ("unique"), so that equal jobs meet whoever submits them.
+   */
+  balance?: "failover" | "round-robin" | "unique";
+  /** Bytes kept for one job whose consumer lags; default 64 MiB. Past it the job ends with a `GearmanError`. */
+  maxBuffered?: number;
+  /** Bytes that `bytes()`, `text()` and `json()` collect; default 256 MiB. Past it they reject with a `GearmanError`. */
+  maxResultSize?: number;
+}
+
+/**
+ * Submits jobs and asks how they are doing.
+ *
+ * Nothing is dialed before the first call; one connection to each server serves all calls, in any number at once. A call
+ * ends with its outcome, with a typed error once its connection is known to be lost, or with the reason of its signal.
+ *
+ * @example
+ * ```ts
+ * import { GearmanClient } from "@gearwire/gearman";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using server = new JobServer(); // in production: gearmand
+ * const { hostname, port } = await server.listen();
+ *
+ * await using client = new GearmanClient(`${hostname}:${port}`);
+ * const job = await client.doBackground("reverse", "this is a test");
+ * const { known, running, numerator, denominator } = await job.status();
+ * console.log(job.handle, known, running, numerator, denominator);
+ * ```
+ */
+export class GearmanClient implements AsyncDisposable {
+  readonly #sessions: readonly Session[];
+  readonly #balance: Balance;
+  readonly #limits: JobLimits;
+  #turn = 0;
+  #closing: Promise<unknown> | undefined;
+  #uniquePrefix = "";
+  #uniqueCount = 0;
+
+  /**
+   * Makes a client of the servers named, or of `127.0.0.1:4730`.
+   *
+   * @throws {TypeError} An option is of the wrong kind, or options exclude each other.
+   * @throws {RangeError} A server makes no sense, or a number is out of its range.
+   */
+  constructor(options?: string | ClientOptions) {
+    const given: ClientOptions = optionsOf(options);
+    const { servers, settings } = readConnectOptions(given);
+    this.#balance = given.balance ?? "failover";
+    if (this.#balance !== "failover" && this.#balance !== "round-robin" && this.#balance !== "unique") {
+      throw new RangeError('Cannot use balance: expected "failover", "round-robin" or "unique"');
+    }
+    this.#limits = {
+      maxBuffered: wholeNumber(given.maxBuffered, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
+      maxResultSize: wholeNumber(given.maxResultSize, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
+    };
+    this.#sessions = servers.map((server) =>
+      new Session(server, settings, (request, cause) => void this.#route(request, cause))
+    );
+  }
+
+  /**
+   * Submits a job in the foreground and returns it at once; see {@linkcode Job} for what to do with it.
+   *
+   * A workload of 64 KiB or more is not copied: do not change it before the job has been created.
+   *
+   * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
+   * @throws {RangeError} The function name is empty, over 512 bytes or holds a NUL or a line feed; or the unique or the reducer is over
+   * 63 bytes or holds a NUL or a line feed.
+   */
+  do(functionName: string, workload: Workload = "", options: DoOptions = {}): Job {
+    const packet = foregroundPacket(functionName, workload, options);
+    const job = new ForegroundJob(packet, functionName, options.unique ?? "", this.#limits);
+    this.#send(job, options.signal);
+    return new ClientJob(job);
+  }
+
+  /**
+   * Submits a job in the background; resolves when a server has accepted it. Its result cannot be fetched.
+   *
+   * Without a unique it gets one, since on gearmand's persistent queue jobs without one overwrite each other; `""` is
+   * sent as none. A workload of 64 KiB or more is not copied: do not change it before the promise has settled.
+   *
+   * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
+   * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.do}.
+   * @throws {ServerError} The server refused the job: its queue is full.
+   * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
+   */
+  doBackground(
+    functionName: string,
+    workload: Workload = "",
+    options: DoBackgroundOptions = {},
+  ): Promise<BackgroundJob> {
+    return new Promise((resolve, reject) => {
+      checkOptions(options);
+      const unique = options.unique ?? this.#makeUnique();
+      const packet = backgroundPacket(functionName, workload, unique, options);
+      const settle = { resolve, reject };
+      this.#send(new BackgroundSubmission(packet, functionName, unique, this.#accept, settle), options.signal);
+    });
+  }
+
+  /**
+   * Asks how a job is doing, by a `BackgroundJob`, its token (`SERVER//HANDLE`), or a bare handle, for which all servers
+   * are asked. The answer for a job that is over is the same as for one that never was: `known` is false. A server that
+   * is down has no say: with several servers keep tokens, not handles. Asked once more, on a new connection, if the first
+   * was lost.
+   *
+   * @throws {TypeError} It is none of the three.
+   * @throws {RangeError} The token's server is none of this client's, or the handle is empty, over 63 bytes, or holds a
+   * NUL.
+   * @throws {ConnectionError} The server could not be asked.
+   */
+  async jobStatus(job: string | BackgroundJob, options: CallOptions = {}): Promise<JobStatus> {
+    const { server, handle } = locate(job);
+    checkHandle(handle);
+    const sessions = server === undefined ? this.#sessions : [this.#sessionOf(server)];
+    const packet = { type: PacketType.GET_STATUS, args: [handle] };
+    const queries = sessions.map((only) => new Query(packet, PacketType.STATUS_RES, readStatus, only));
+    return await this.#ask(queries, options.signal);
+  }
+
+  /**
+   * Asks how a job is doing by its unique; all servers are asked, and one that is down has no say. Functions do not
+   * matter: gearmand answers for any one job with that unique.
+   *
+   * @throws {TypeError} The unique is not a string.
+   * @throws {RangeError} The unique is empty, over 63 bytes, or holds a NUL or a line feed.
+   * @throws {ConnectionError} No server could be asked.
+   */
+  async jobStatusByUnique(unique: string, options: CallOptions = {}): Promise<UniqueJobStatus> {
+    checkUnique(unique);
+    if (unique === "") throw new RangeError("Cannot ask for the unique: it is empty");
+    const packet = { type: PacketType.GET_STATUS_UNIQUE, args: [unique] };
+    const make = (only: Session) => new Query(packet, PacketType.STATUS_RES_UNIQUE, readUniqueStatus, only);
+    return await this.#ask(this.#sessions.map(make), options.signal);
+  }
+
+  /**
+   * Asks how a job is doing at once, and then every `interval` ms (default 1,000); the last status has `known` false.
+   *
+   * A wrong argument is told by the first `next()`.
+   *
+   * @throws {RangeError} The interval is not a whole number from 0 to 2,147,483,647, or the job cannot be asked for.
+   * @throws {ConnectionError} The server could not be asked.
+   */
+  async *watch(
+    job: string | BackgroundJob,
+    options: { interval?: number; signal?: AbortSignal } = {},
+  ): AsyncGenerator<JobStatus, void, undefined> {
+    const interval = wholeNumber(options.interval, "interval", 1_000, 0, MAX_TIMER);
+    for (;;) {
+      const status = await this.jobStatus(job, options);
+      yield status;
+      if (!status.known) return;
+      await delay(interval, options.signal);
+    }
+  }
+
+  /**
+   * Has a server send bytes back: whether it is there, and how long it takes. Asked once more, on a new connection, if
+   * the first was lost. Data of 64 KiB or more are not copied: do not change them before the promise has settled.
+   *
+   * @throws {TypeError} The data are neither string nor bytes.
+   * @throws {ConnectionError} No server could be asked.
+   */
+  async echo(data: Workload, options: CallOptions = {}): Promise<Bytes> {
+    const packet = { type: PacketType.ECHO_REQ, args: [checkWorkload(data)] };
+    const query = new Query(packet, PacketType.ECHO_RES, ownedBytes);
+    checkSignal(options.signal);
+    this.#send(query, options.signal);
+    return await query.answer;
+  }
+
+  /** Lets pending writes go out, closes every connection, and ends what still waits. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing ??= Promise.all(this.#sessions.map((session) => session.close()));
+    await this.#closing;
+  }
+
+  /** The same as {@linkcode GearmanClient.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #accept = (handle: Uint8Array, server: string, unique: string): BackgroundJob =>
+    new ClientBackgroundJob(this, readText(handle), server, unique);
+
+  #makeUnique(): string {
+    if (this.#uniquePrefix === "") this.#uniquePrefix = crypto.randomUUID();
+    return `${this.#uniquePrefix}-${(this.#uniqueCount++).toString(36)}`;
+  }
+
+  #sessionOf(server: string): Session {
+    const names = parseServers(server).map(formatServer);
+    const session = this.#sessions.find(({ link }) => names.length === 1 && link.name === names[0]);
+    if (session !== undefined) return session;
+    throw new RangeError(`Cannot ask "${printable(server)}": it is not among the servers of this client`);
+  }
+
+  /** Asks all of the servers; the first that knows the job has the word, and one that is down does not matter. */
+  async #ask<T extends { readonly known: boolean }>(queries: Query<T>[], signal?: AbortSignal): Promise<T> {
+    checkSignal(signal);
+    for (const query of queries) this.#send(query, signal);
+    const known = queries.map(({ answer }) => answer.then((status) => status.known ? status : Promise.reject(status)));
+    try {
+      return await Promise.any(known);
+    } catch (error) {
+      signal?.throwIfAborted(); // some may have answered, but not all
+      const { errors } = error as AggregateError;
+      const unknown = errors.find((each) => each?.known === false);
+      if (unknown !== undefined) return unknown;
+      throw errors[0];
+    }
+  }
+
+  #send(request: Request, signal: AbortSignal | undefined): void {
+    request.abortOn(signal);
+    if (request.settled) return;
+    // The usual case, without a detour: the server of choice is connected.
+    const first = request.only ?? (this.#balance === "failover" ? this.#sessions[0]! : undefined);
+    if (first?.link.connection !== undefined && this.#closing === undefined) first.send(request);
+    else this.#route(request);
+  }
+
+  /** Tries the servers in the order of the policy; each that is failing has its time to be left alone. */
+  async #route(request: Request, cause?: unknown): Promise<void> {
+    let last = cause;
+    const sessions = request.only !== undefined
+      ? [request.only]
+      : choose(this.#sessions, this.#balance, request.key, () => this.#turn++);
+    for (const session of sessions) {
+      const { link } = session;
+      if (this.#closing !== undefined) break;
+      if (link.connection === undefined) {
+        const opening = link.open(request.signal);
+        opening.catch(() => {});
+        // Whether a server has recovered is found out beside the work, if another can do that meanwhile.
+        if (link.failing && sessions.some((other) => other.link.connection !== undefined)) continue;
+        try {
+          await opening;
+        } catch (error) {
+          last = error;
+        }
+        if (request.settled) return;
+        if (link.connection === undefined || this.#closing !== undefined) continue;
+      }
+      return session.send(request);
+    }
+    if (!request.settled) {
+      request.onUnsent(this.#closing === undefined ? last : new ConnectionError("the client is closed"));
+    }
+  }
+}

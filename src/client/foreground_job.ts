@@ -1,0 +1,204 @@
+/** The submission of a foreground job, and everything that comes of it until its consumer has read it. */
+
+import { GearmanError, JobFailedError, messageOf } from "../errors.ts";
+import { join } from "../codec/encoder.ts";
+import { type Deferred, deferred } from "../connection/abort.ts";
+import { type Bytes, readText } from "../connection/text.ts";
+import { EventQueue } from "./event_queue.ts";
+import { handled, type JobEvent } from "./job.ts";
+import { type Outgoing, Submission } from "./request.ts";
+import type { Session } from "./session.ts";
+
+/** The bounds of what is kept for one job, in bytes. */
+export interface JobLimits {
+  readonly maxBuffered: number;
+  readonly maxResultSize: number;
+}
+
+/** A consumer with more than this unread, in bytes, lags: reading may pause for it. */
+const LAG = 262_144;
+
+/** One submission in the foreground: an event comes in from the session and goes to the one consumer, or waits. */
+export class ForegroundJob extends Submission {
+  handle: string | undefined;
+  readonly #limits: JobLimits;
+  readonly #queue = new EventQueue();
+  #lags = false;
+  #consumed = false;
+  /** Why there will be no further event: the job is complete (`null`), or this. */
+  #end: { readonly error: unknown } | null | undefined;
+  #created: Deferred<string> | undefined;
+  /** Whether the reader has been told of that error. */
+  #thrown = false;
+  #readers: Deferred<IteratorResult<JobEvent, undefined>>[] = [];
+  #collector: Deferred<Bytes> | undefined;
+  #parts: Uint8Array[] = [];
+  #collectedSize = 0;
+
+  constructor(packet: Outgoing, functionName: string, unique: string, limits: JobLimits) {
+    super(packet, functionName, unique);
+    this.#limits = limits;
+  }
+
+  // ---- what the session tells
+
+  override onReply(args: readonly Uint8Array[], session: Session): void {
+    const handle = readText(args[0]!);
+    this.handle = handle;
+    this.#created?.resolve(handle);
+    session.subscribe(handle, this.settled ? null : this);
+    if (!this.settled) this.onEvent({ type: "created", handle });
+  }
+
+  /** An event of the job came. */
+  onEvent(event: JobEvent): void {
+    if (this.settled) return;
+    if (this.#collector !== undefined) this.#collect(event);
+    else if (this.#readers.length > 0) this.#readers.shift()!.resolve({ done: false, value: event });
+    else this.#keep(event);
+    if (event.type === "complete" && !this.settled) {
+      this.settle();
+      this.#finish(null);
+    }
+  }
+
+  /** The worker failed it. */
+  onFailed(handle: string, exception: Uint8Array | undefined): void {
+    const { functionName } = this;
+    const what = `Job ${handle} of "${functionName}" failed`;
+    const message = exception === undefined ? what : `${what}: ${messageOf(new TextDecoder().decode(exception))}`;
+    this.fail(new JobFailedError(message, { handle, functionName, exception }));
+  }
+
+  /** The connection was lost, or the job was, after the server had accepted it. */
+  onGone(error: GearmanError, server: string): void {
+    this.fail(this.lost("it was accepted, and its outcome is not known", error, "accepted", server, this.handle));
+  }
+
+  override reject(error: unknown): void {
+    this.#finish({ error });
+  }
+
+  override settle(): void {
+    const { session } = this;
+    if (session !== undefined) {
+      if (this.#lags) session.lag(false);
+      if (this.handle !== undefined) session.unsubscribe(this.handle, this);
+    }
+    this.#lags = false;
+    super.settle();
+  }
+
+  // ---- what the consumer asks
+
+  created(): Promise<string> {
+    if (this.handle !== undefined) return Promise.resolve(this.handle);
+    if (this.#end !== undefined) return handled(Promise.reject(this.#end?.error ?? this.#abandoned()));
+    this.#created ??= deferred();
+    return handled(this.#created.promise);
+  }
+
+  /** Takes the place of the one consumer. */
+  consume(): void {
+    if (this.#consumed) {
+      throw new TypeError(`Cannot consume the job of "${this.functionName}": it has a consumer already`);
+    }
+    this.#consumed = true;
+  }
+
+  next(): Promise<IteratorResult<JobEvent, undefined>> {
+    const value = this.#queue.shift();
+    this.#updateLag();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
+    const reader = deferred<IteratorResult<JobEvent, undefined>>();
+    this.#readers.push(reader);
+    if (this.#end !== undefined) this.#endReaders(this.#end);
+    return reader.promise;
+  }
+
+  /** Data and result, joined. */
+  async collect(): Promise<Bytes> {
+    this.consume();
+    const { promise } = this.#collector = deferred<Bytes>();
+    let event: JobEvent | undefined;
+    while (this.#collector !== undefined && (event = this.#queue.shift()) !== undefined) this.#collect(event);
+    this.#updateLag();
+    if (this.#end !== undefined) this.#finish(this.#end);
+    return await promise;
+  }
+
+  /** The consumer has gone; what still comes is read over. */
+  abandon(): void {
+    this.#queue.clear();
+    if (!this.settled) this.settle();
+    this.#finish(null);
+    if (this.handle === undefined) this.#created?.reject(this.#abandoned());
+  }
+
+  #abandoned(): GearmanError {
+    return new GearmanError(`The job of "${this.functionName}" was abandoned before the server had created it`);
+  }
+
+  #keep(event: JobEvent): void {
+    this.#queue.push(event);
+    const { maxBuffered } = this.#limits;
+    if (this.#queue.size > maxBuffered && event.type !== "complete") {
+      this.fail(
+        new GearmanError(
+          `Cannot keep more of job ${this.handle} of "${this.functionName}": ` +
+            `its consumer is over ${maxBuffered} bytes behind (maxBuffered)`,
+        ),
+      );
+    } else {
+      this.#updateLag();
+    }
+  }
+
+  #updateLag(): void {
+    const lags = this.#queue.size > Math.min(LAG, this.#limits.maxBuffered / 2);
+    if (lags === this.#lags || this.session === undefined) return;
+    this.#lags = lags;
+    this.session.lag(lags);
+  }
+
+  #collect(event: JobEvent): void {
+    if (event.type !== "data" && event.type !== "complete") return;
+    this.#parts.push(event.data);
+    this.#collectedSize += event.data.length;
+    const { maxResultSize } = this.#limits;
+    if (this.#collectedSize <= maxResultSize) return;
+    const error = new GearmanError(
+      `Cannot collect job ${this.handle} of "${this.functionName}": it has over ${maxResultSize} bytes (maxResultSize)`,
+    );
+    if (this.settled) this.#finish({ error }); // it was complete before anybody collected it
+    else this.fail(error);
+  }
+
+  /** Tells everybody who waits that nothing more comes. */
+  #finish(end: { readonly error: unknown } | null): void {
+    this.#end = end;
+    if (this.#collector !== undefined) {
+      // Each part is the job's own already: a single one need not be copied.
+      const [only, ...more] = this.#parts;
+      const whole = only !== undefined && more.length === 0 ? only : join(this.#parts, this.#collectedSize);
+      if (end === null) this.#collector.resolve(whole as Bytes);
+      else this.#collector.reject(end.error);
+      this.#parts = [];
+      this.#collector = undefined;
+    }
+    this.#endReaders(end);
+    if (end !== null) this.#created?.reject(end.error);
+  }
+
+  /** An error is thrown once; whoever goes on reading after it is at the end, as with any iterator. */
+  #endReaders(end: { readonly error: unknown } | null): void {
+    for (const reader of this.#readers.splice(0)) {
+      if (end === null || this.#thrown) {
+        reader.resolve({ done: true, value: undefined });
+      } else {
+        this.#thrown = true;
+        reader.reject(end.error);
+      }
+    }
+  }
+}

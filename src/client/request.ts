@@ -1,0 +1,184 @@
+/** What waits for a server: questions, which any connection may answer, and submissions, which are never repeated. */
+
+import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
+import { PacketType } from "../codec/packet.ts";
+import { type Deferred, deferred, onAbort } from "../connection/abort.ts";
+import type { Session } from "./session.ts";
+
+/** A packet that is to be sent. */
+export interface Outgoing {
+  readonly type: PacketType;
+  readonly args: (string | Uint8Array)[];
+}
+
+/** One request and its one reply. */
+export abstract class Request {
+  readonly type: PacketType;
+  /** What is still to be sent; let go of once it was. */
+  args: (string | Uint8Array)[];
+  readonly expects: PacketType;
+  /** The only server that will do, if there is but one. */
+  readonly only: Session | undefined;
+  /** Where it is, from the moment that it was given to a connection to the one that nothing waits for it any more. */
+  session: Session | undefined;
+  /** Whether its outcome is settled, or nobody wants it: its reply is then read over. */
+  settled = false;
+  /** The caller's, from `abortOn` on. */
+  signal: AbortSignal | undefined;
+  #forgetSignal: (() => void) | undefined;
+
+  constructor(packet: Outgoing, expects: PacketType, only?: Session) {
+    ({ type: this.type, args: this.args } = packet);
+    this.expects = expects;
+    this.only = only;
+  }
+
+  /** The unique by which a server is chosen, where that is the policy. */
+  get key(): string | Uint8Array | undefined {
+    return undefined;
+  }
+
+  /** Its bytes are on their way. */
+  onSent(): void {}
+
+  /** Its reply came, if only to be read over. */
+  abstract onReply(args: readonly Uint8Array[], session: Session): void;
+  /** The connection was lost after it was sent; true to have it sent once more. */
+  abstract onLost(error: GearmanError, session: Session): boolean;
+  /** No server could be reached: it was never sent. */
+  abstract onUnsent(cause: unknown): void;
+  /** Ends it with an error. */
+  abstract reject(error: unknown): void;
+
+  /** Ends it with an error, once. */
+  fail(error: unknown): void {
+    if (this.settled) return;
+    this.settle();
+    this.reject(error);
+  }
+
+  /** Ends it: nothing is waited for any more. */
+  settle(): void {
+    this.settled = true;
+    this.args = [];
+    this.#forgetSignal?.();
+    this.#forgetSignal = undefined;
+    this.session?.leave(this);
+  }
+
+  /** Ends it when the signal fires, with the signal's reason. */
+  abortOn(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    if (signal.aborted) return this.fail(signal.reason);
+    this.signal = signal;
+    this.#forgetSignal = onAbort(signal, () => this.fail(signal.reason));
+  }
+}
+
+/** A question; asked once more, on a new connection, if the first was lost with it. */
+export class Query<T> extends Request {
+  readonly #answer = deferred<T>();
+  readonly #read: (args: readonly Uint8Array[]) => T;
+  /** Whether it is not to be asked again. */
+  repeated = false;
+
+  constructor(packet: Outgoing, expects: PacketType, read: (args: readonly Uint8Array[]) => T, only?: Session) {
+    super(packet, expects, only);
+    this.#read = read;
+  }
+
+  get answer(): Promise<T> {
+    return this.#answer.promise;
+  }
+
+  override onReply(args: readonly Uint8Array[]): void {
+    if (this.settled) return;
+    this.settle();
+    this.#answer.resolve(this.#read(args));
+  }
+
+  override onLost(error: GearmanError, session: Session): boolean {
+    if (!this.repeated) return this.repeated = true;
+    this.fail(error instanceof ConnectionError ? this.#unanswered(error, session.link.name) : error);
+    return false;
+  }
+
+  override onUnsent(cause: unknown): void {
+    this.fail(this.#unanswered(cause, this.only?.link.name));
+  }
+
+  override reject(error: unknown): void {
+    this.#answer.reject(error);
+  }
+
+  #unanswered(cause: unknown, server: string | undefined): ConnectionError {
+    const message = `Cannot get an answer from ${server ?? "any job server"}: ${messageOf(cause)}`;
+    return new ConnectionError(message, { cause, server });
+  }
+}
+
+type Delivery = ConnectionError["delivery"];
+
+/** A submission: never sent twice. */
+export abstract class Submission extends Request {
+  readonly functionName: string;
+  readonly unique: string;
+
+  constructor(packet: Outgoing, functionName: string, unique: string) {
+    super(packet, PacketType.JOB_CREATED);
+    this.functionName = functionName;
+    this.unique = unique;
+  }
+
+  override get key(): string | Uint8Array | undefined {
+    return this.unique === "-" ? this.args[this.args.length - 1] : this.unique || undefined;
+  }
+
+  override onSent(): void {
+    this.args = [];
+  }
+
+  override onLost(error: GearmanError, session: Session): boolean {
+    this.fail(this.lost("it was sent, but never acknowledged", error, "unknown", session.link.name));
+    return false;
+  }
+
+  override onUnsent(cause: unknown): void {
+    this.fail(this.lost("no job server could be reached", cause, "not-sent"));
+  }
+
+  /** The error of a submission that was lost at some point. */
+  lost(what: string, cause: unknown, delivery: Delivery, server?: string, handle?: string): ConnectionError {
+    const where = server === undefined ? "" : ` on ${server}`;
+    const message = `Cannot run "${this.functionName}"${where}: ${what}: ${messageOf(cause)}`;
+    return new ConnectionError(message, { cause, delivery, server, handle, unique: this.unique });
+  }
+}
+
+/** The submission of a background job: over when the server has accepted it. */
+export class BackgroundSubmission<T> extends Submission {
+  readonly #accept: (handle: Uint8Array, server: string, unique: string) => T;
+  readonly #settle: Pick<Deferred<T>, "resolve" | "reject">;
+
+  constructor(
+    packet: Outgoing,
+    functionName: string,
+    unique: string,
+    accept: (handle: Uint8Array, server: string, unique: string) => T,
+    settle: Pick<Deferred<T>, "resolve" | "reject">,
+  ) {
+    super(packet, functionName, unique);
+    this.#accept = accept;
+    this.#settle = settle;
+  }
+
+  override onReply(args: readonly Uint8Array[], session: Session): void {
+    if (this.settled) return;
+    this.settle();
+    this.#settle.resolve(this.#accept(args[0]!, session.link.name, this.unique));
+  }
+
+  override reject(error: unknown): void {
+    this.#settle.reject(error);
+  }
+}

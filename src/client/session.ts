@@ -1,0 +1,272 @@
+/** A client's business with one server: what is to be sent, what waits for a reply, and the jobs that are running. */
+
+import { GearmanError, ProtocolError, ServerError } from "../errors.ts";
+import { type Packet, packetName, PacketType } from "../codec/packet.ts";
+import type { Connection } from "../connection/connection.ts";
+import { Link, type LinkUser } from "../connection/link.ts";
+import type { LinkSettings } from "../connection/options.ts";
+import type { ServerAddress } from "../connection/transport.ts";
+import { ownedBytes, readHandle, readNumber, readText } from "../connection/text.ts";
+import { Fifo } from "./fifo.ts";
+import type { ForegroundJob } from "./foreground_job.ts";
+import { type Outgoing, Query, type Request } from "./request.ts";
+
+/** So many bytes are handed to the connection at once; what comes after can still be called back. */
+const BATCH_SIZE = 65_536;
+/** Running jobs that are asked after at a time. */
+const PROBED_JOBS = 100;
+
+/** Those who hear of a handle; `null` is one who has gone, but whose copy of each packet still comes. */
+type Subscriber = ForegroundJob | null;
+
+/** One server of a client. */
+export class Session implements LinkUser {
+  readonly link: Link;
+  readonly #reroute: (request: Request, cause: GearmanError) => void;
+  /** Not yet handed to the connection. */
+  readonly #outbox = new Fifo<Request>();
+  #flushing = false;
+  #greeted = false;
+  /** Waiting for their replies, which come in order. */
+  readonly #awaiting = new Fifo<Request>();
+  /** Foreground jobs by handle; several where one unique was submitted more than once. */
+  #jobs = new Map<string, Subscriber | Subscriber[]>();
+  /** How many of all these somebody waits for. */
+  #live = 0;
+  /** How many of those are jobs whose consumer lags. */
+  #lagging = 0;
+  #resume: (() => void) | undefined;
+
+  constructor(server: ServerAddress, settings: LinkSettings, reroute: (request: Request, cause: GearmanError) => void) {
+    this.link = new Link(server, settings, this);
+    this.#reroute = reroute;
+  }
+
+  /** Everything that it keeps: requests, replies that are to come, and jobs, those nobody wants any more included. */
+  get size(): number {
+    return this.#outbox.length + this.#awaiting.length + this.#jobs.size;
+  }
+
+  /** Sends a request over the open connection, with all others of this tick. */
+  send(request: Request): void {
+    request.session = this;
+    this.#live++;
+    this.#outbox.push(request);
+    this.#updateWaiting();
+    if (!this.#flushing) this.#flush();
+  }
+
+  /** Nobody waits for the request any more; what the server still sends for it is read over. */
+  leave(request: Request): void {
+    request.session = undefined;
+    this.#live--;
+    this.#updateWaiting();
+  }
+
+  /** A job's consumer fell behind, or caught up. */
+  lag(lagging: boolean): void {
+    this.#lagging += lagging ? 1 : -1;
+    this.#updateWaiting();
+  }
+
+  /** Hears of a job from now on. */
+  subscribe(handle: string, subscriber: Subscriber): void {
+    const present = this.#jobs.get(handle);
+    if (present === undefined) this.#jobs.set(handle, subscriber);
+    else if (Array.isArray(present)) present.push(subscriber);
+    else this.#jobs.set(handle, [present, subscriber]);
+  }
+
+  /** Hears no more of it, while the server goes on to send it its copies. */
+  unsubscribe(handle: string, subscriber: ForegroundJob): void {
+    const present = this.#jobs.get(handle);
+    if (present === subscriber) this.#jobs.set(handle, null);
+    else if (Array.isArray(present) && present.includes(subscriber)) present[present.indexOf(subscriber)] = null;
+  }
+
+  /** Sends what is still to be sent, closes, and ends what still waits. */
+  async close(): Promise<void> {
+    const connection = this.link.connection;
+    try {
+      while (connection !== undefined && this.#outbox.length > 0) this.#encodeBatch(connection);
+    } catch {
+      // It is lost already, and onLost sees to everything.
+    }
+    await this.link.close();
+  }
+
+  onPacket(packet: Packet): void | Promise<void> {
+    if (packet.magic !== "RES") throw new ProtocolError("The server sent a request");
+    switch (packet.type) {
+      case PacketType.WORK_DATA:
+        return this.#deliver(packet.args, "data");
+      case PacketType.WORK_WARNING:
+        return this.#deliver(packet.args, "warning");
+      case PacketType.WORK_COMPLETE:
+        return this.#deliver(packet.args, "complete");
+      case PacketType.WORK_STATUS: {
+        const [handle, numerator, denominator] = packet.args;
+        const job = this.#turn(readText(handle), false);
+        job?.onEvent({ type: "status", numerator: readNumber(numerator), denominator: readNumber(denominator) });
+        return;
+      }
+      case PacketType.WORK_FAIL: {
+        const handle = readHandle(packet.args[0]);
+        return this.#turn(handle, true)?.onFailed(handle, undefined);
+      }
+      case PacketType.WORK_EXCEPTION: {
+        const handle = readText(packet.args[0]);
+        return this.#turn(handle, true)?.onFailed(handle, ownedBytes(packet.args));
+      }
+      default:
+        return this.#answer(packet);
+    }
+  }
+
+  onSilence(): void {
+    const asked: string[] = [];
+    for (const [handle, subscribers] of this.#jobs) {
+      const wanted = Array.isArray(subscribers) ? subscribers.some((one) => one !== null) : subscribers !== null;
+      if (wanted && asked.push(handle) === PROBED_JOBS) break;
+    }
+    for (const handle of asked) {
+      // To the end of the line, so that the next probe asks after others.
+      const subscribers = this.#jobs.get(handle)!;
+      this.#jobs.delete(handle);
+      this.#jobs.set(handle, subscribers);
+      const packet = { type: PacketType.GET_STATUS, args: [handle] };
+      this.send(this.#probe(packet, PacketType.STATUS_RES, ([, known]) => {
+        if (readText(known!) === "0") this.#vanished(handle);
+      }));
+    }
+    if (asked.length === 0) this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
+  }
+
+  onLost(error: GearmanError): void {
+    const unsent = this.#outbox.drain();
+    const awaiting = this.#awaiting.drain();
+    const jobs = this.#jobs;
+    this.#jobs = new Map();
+    this.#greeted = false;
+
+    for (const subscribers of jobs.values()) {
+      for (const job of Array.isArray(subscribers) ? subscribers : [subscribers]) job?.onGone(error, this.link.name);
+    }
+    for (const request of awaiting) {
+      if (!request.settled && request.onLost(error, this)) this.#takeBack(request, error);
+    }
+    for (const request of unsent) if (!request.settled) this.#takeBack(request, error);
+    this.#wake();
+  }
+
+  #takeBack(request: Request, error: GearmanError): void {
+    this.leave(request);
+    this.#reroute(request, error);
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushing = true;
+    await undefined; // to the end of the tick; what is aborted until then was never sent
+    const { connection } = this.link;
+    try {
+      while (connection !== undefined && connection === this.link.connection && this.#outbox.length > 0) {
+        this.#encodeBatch(connection);
+        await connection.flush();
+      }
+    } catch {
+      // The connection is lost, and onLost sees to everything.
+    }
+    this.#flushing = false;
+    // What came for a new connection, while this one was found dead.
+    if (this.#outbox.length > 0 && this.link.connection !== connection) this.#flush();
+  }
+
+  #encodeBatch(connection: Connection): void {
+    if (!this.#greeted) {
+      connection.send(PacketType.OPTION_REQ, "exceptions");
+      this.#greeted = true;
+      this.#awaiting.push(this.#probe({ type: PacketType.OPTION_REQ, args: [] }, PacketType.OPTION_RES));
+    }
+    for (let size = 0; this.#outbox.length > 0 && size < BATCH_SIZE; this.#outbox.shift()) {
+      const request = this.#outbox.first!;
+      if (request.settled) continue;
+      try {
+        connection.send(request.type, ...request.args as never);
+      } catch (error) {
+        if (error instanceof GearmanError) throw error;
+        request.fail(error);
+        continue;
+      }
+      size += 64 + request.args[request.args.length - 1]!.length;
+      this.#awaiting.push(request);
+      request.onSent();
+    }
+  }
+
+  #answer(packet: Packet): void {
+    const request = this.#awaiting.first;
+    const { type } = packet;
+    if (type !== PacketType.ERROR && type !== request?.expects) {
+      throw new ProtocolError(`The server sent ${packetName(type)}, which nothing asked for`);
+    }
+    if (request === undefined) throw new ProtocolError("The server sent ERROR, and nothing had been asked");
+    this.#awaiting.shift();
+    if (type !== PacketType.ERROR) request.onReply(packet.args, this);
+    else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
+  }
+
+  #deliver(args: Packet<28>["args"], type: "data" | "warning" | "complete"): void | Promise<void> {
+    const job = this.#turn(readText(args[0]), type === "complete");
+    if (job === undefined || job === null) return;
+    job.onEvent({ type, data: ownedBytes(args) });
+    return this.#pause();
+  }
+
+  /**
+   * Whose copy of a packet this is. Each submission of a unique gets one, all in a row: they take turns, and the one
+   * that got its last packet has none any more.
+   */
+  #turn(handle: string, final: boolean): Subscriber | undefined {
+    const subscribers = this.#jobs.get(handle);
+    if (!Array.isArray(subscribers)) {
+      if (final && subscribers !== undefined) this.#jobs.delete(handle);
+      return subscribers;
+    }
+    const subscriber = subscribers.shift()!;
+    if (!final) subscribers.push(subscriber);
+    else if (subscribers.length === 1) this.#jobs.set(handle, subscribers[0]!);
+    return subscriber;
+  }
+
+  /** A question of the session's own, which is not worth a new connection. */
+  #probe(packet: Outgoing, expects: PacketType, read = (_: readonly Uint8Array[]): void => {}): Query<void> {
+    const query = new Query(packet, expects, read, this);
+    query.repeated = true;
+    query.answer.catch(() => {}); // nobody waits for it
+    return query;
+  }
+
+  /** The server knows nothing of a job any more, and has not said how it ended. */
+  #vanished(handle: string): void {
+    const subscribers = this.#jobs.get(handle);
+    this.#jobs.delete(handle);
+    const error = new GearmanError("the server does not know it any more, and never said how it ended");
+    for (const job of Array.isArray(subscribers) ? subscribers : [subscribers]) job?.onGone(error, this.link.name);
+  }
+
+  /** Reading may pause while all that anybody waits for is jobs whose consumers lag. */
+  #pause(): void | Promise<void> {
+    if (this.#lagging > 0 && this.#lagging === this.#live) return new Promise((resolve) => this.#resume = resolve);
+  }
+
+  #updateWaiting(): void {
+    const waiting = this.#live > this.#lagging;
+    this.link.setWaiting(waiting);
+    if (waiting || this.#live === 0) this.#wake();
+  }
+
+  #wake(): void {
+    this.#resume?.();
+    this.#resume = undefined;
+  }
+}

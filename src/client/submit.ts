@@ -1,0 +1,165 @@
+/** From the arguments of a call to a packet: everything that can be wrong with them is said here, before a byte is sent. */
+
+import { PacketType } from "../codec/packet.ts";
+import { checkFunctionName, checkText, type Workload } from "../connection/text.ts";
+import type { Outgoing } from "./request.ts";
+
+/** How urgent a job is: all high ones of a function come before its normal ones, and those before its low ones. */
+export type Priority = "high" | "normal" | "low";
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Ends the call with its reason; what was sent is not undone. */
+  signal?: AbortSignal;
+}
+
+/** Options of a submission. */
+export interface DoOptions extends CallOptions {
+  /**
+   * Jobs of one function and unique run once for all who submit them while one is queued or running; at most 63 bytes.
+   * `-` takes the workload for it. Default none for a foreground job, and a generated one for a background job.
+   */
+  unique?: string;
+  /** Default "normal", which is also the only one of a job with a `reducer`. */
+  priority?: Priority;
+  /** The function that is to reduce the result, for workers that can; at most 63 bytes. */
+  reducer?: string;
+}
+
+/** Options of a submission in the background. */
+export interface DoBackgroundOptions extends DoOptions {
+  /** Not before this time, rounded up to seconds. Not together with `reducer`, or a `priority` that is not normal. */
+  at?: Date;
+}
+
+const FOREGROUND = { high: PacketType.SUBMIT_JOB_HIGH, normal: PacketType.SUBMIT_JOB, low: PacketType.SUBMIT_JOB_LOW };
+const BACKGROUND = {
+  high: PacketType.SUBMIT_JOB_HIGH_BG,
+  normal: PacketType.SUBMIT_JOB_BG,
+  low: PacketType.SUBMIT_JOB_LOW_BG,
+};
+
+/** gearmand accepts a unique of 64 bytes and corrupts it (protocol: its buffer of 64 has room for 63 and a NUL). */
+const MAX_UNIQUE = 63;
+/** From this size on bytes are not copied: the caller leaves them alone until the call has settled. */
+const LARGE = 65_536;
+const MAX_WORKLOAD = 0xffff_ffff - 2_048;
+
+/** The packet of a foreground job. */
+export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
+  checkOptions(options);
+  if ((options as DoBackgroundOptions).at !== undefined) throw new TypeError("Cannot use at in the foreground");
+  const { priority, reducer, unique = "" } = options;
+  checkCall(functionName, unique, options);
+  const data = checkWorkload(workload);
+  if (reducer !== undefined) {
+    checkReducer(reducer, priority);
+    return { type: PacketType.SUBMIT_REDUCE_JOB, args: [functionName, unique, reducer, "", data] };
+  }
+  return { type: FOREGROUND[priority ?? "normal"], args: [functionName, unique, data] };
+}
+
+/** The packet of a background job. */
+export function backgroundPacket(
+  functionName: string,
+  workload: Workload,
+  unique: string,
+  options: DoBackgroundOptions,
+): Outgoing {
+  const { priority, reducer, at } = options;
+  checkCall(functionName, unique, options);
+  const data = checkWorkload(workload);
+  if (at !== undefined) {
+    if (reducer !== undefined) throw new TypeError("Cannot use at and reducer together: there is no such packet");
+    if (priority !== undefined && priority !== "normal") {
+      throw new TypeError("Cannot use at and priority together: there is no such packet");
+    }
+    return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
+  }
+  if (reducer !== undefined) {
+    checkReducer(reducer, priority);
+    return { type: PacketType.SUBMIT_REDUCE_JOB_BACKGROUND, args: [functionName, unique, reducer, "", data] };
+  }
+  return { type: BACKGROUND[priority ?? "normal"], args: [functionName, unique, data] };
+}
+
+/**
+ * Checks a unique; the empty one is none.
+ *
+ * @throws {TypeError} It is not a string.
+ * @throws {RangeError} It is over 63 bytes, or holds a NUL or a line feed.
+ */
+export function checkUnique(unique: string): void {
+  checkText(unique, "unique", MAX_UNIQUE);
+}
+
+/**
+ * Checks a handle.
+ *
+ * @throws {RangeError} It is empty, over 63 bytes (gearmand would never answer), or holds a NUL or a line feed.
+ */
+export function checkHandle(handle: string): void {
+  checkText(handle, "job handle", MAX_UNIQUE);
+  if (handle === "") throw new RangeError("Cannot use a job handle that is empty");
+}
+
+/**
+ * Takes a workload as it is now: small bytes are copied, since they may be changed before they are sent.
+ *
+ * @throws {TypeError} It is neither a string nor a `Uint8Array`.
+ */
+export function checkWorkload(workload: Workload): Workload {
+  if (typeof workload === "string") return workload;
+  if (!(workload instanceof Uint8Array)) {
+    throw new TypeError("Cannot use the workload: it is neither a string nor a Uint8Array");
+  }
+  if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
+  return workload.length < LARGE ? new Uint8Array(workload) : workload;
+}
+
+/**
+ * Checks the signal of a call.
+ *
+ * @throws {TypeError} It is no `AbortSignal`.
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw new TypeError("Cannot use the signal: it is no AbortSignal");
+  }
+}
+
+/**
+ * Checks that the options of a call are an object: PHP's third argument is the unique.
+ *
+ * @throws {TypeError} They are not.
+ */
+export function checkOptions(options: CallOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError("Cannot use the options: expected an object");
+  }
+}
+
+function checkCall(functionName: string, unique: string, options: DoOptions): void {
+  checkFunctionName(functionName);
+  checkUnique(unique);
+  checkSignal(options.signal);
+  const { priority } = options;
+  if (priority !== undefined && priority !== "high" && priority !== "normal" && priority !== "low") {
+    throw new RangeError(`Cannot use priority ${JSON.stringify(priority)}: expected "high", "normal" or "low"`);
+  }
+}
+
+function checkReducer(reducer: string, priority: Priority | undefined): void {
+  if (priority !== undefined && priority !== "normal") {
+    throw new TypeError("Cannot use reducer and priority together: there is no such packet");
+  }
+  checkText(reducer, "reducer", MAX_UNIQUE);
+  if (reducer === "") throw new RangeError("Cannot use a reducer that is empty");
+}
+
+function seconds(at: Date): string {
+  if (!(at instanceof Date)) throw new TypeError("Cannot use at: it is no Date");
+  const time = at.getTime();
+  if (Number.isNaN(time)) throw new RangeError("Cannot use at: it is an invalid Date");
+  return String(Math.max(0, Math.ceil(time / 1_000)));
+}

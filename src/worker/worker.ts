@@ -1,0 +1,202 @@
+/** The worker: functions, slots, and one station at every server. */
+
+import { GearmanError } from "../errors.ts";
+import { delay } from "../connection/abort.ts";
+import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { byteLength, checkFunctionName } from "../connection/text.ts";
+import type { JobHandler } from "./run.ts";
+import { type Foreman, Station } from "./station.ts";
+
+/** Options of {@linkcode GearmanWorker}. */
+export interface WorkerOptions extends ConnectOptions {
+  /** The name that the server's `workers` shows; at most 127 bytes, no white space or control characters. */
+  id?: string;
+  /** Jobs held at a time, over all servers; default 1. */
+  concurrency?: number;
+  /** Time to finish what is held when stopping, in ms; default no limit. Then signals abort and results are dropped. */
+  drainTimeout?: number;
+}
+
+/**
+ * Works on jobs: connects to every server, and again for ever, and never holds more than `concurrency` jobs.
+ *
+ * The message of whatever a handler throws reaches every client that waits for the job. To keep it to yourself, catch
+ * it and throw `new JobFailedError()`, which fails the job without a word.
+ *
+ * @example
+ * ```ts
+ * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using server = new JobServer(); // in production: gearmand
+ * await using worker = new GearmanWorker({ dial: server.dial, concurrency: 10 });
+ * worker.addFunction("upper", async (job) => {
+ *   await job.sendStatus(1, 2);
+ *   return job.text().toUpperCase();
+ * });
+ * const stop = new AbortController();
+ * const running = worker.run({ signal: stop.signal });
+ *
+ * await using client = new GearmanClient({ dial: server.dial });
+ * console.log(await client.do("upper", "hello").text()); // HELLO
+ * stop.abort(); // finishes what it holds
+ * await running;
+ * ```
+ */
+export class GearmanWorker implements AsyncDisposable {
+  readonly #concurrency: number;
+  readonly #drainTimeout: number | undefined;
+  readonly #stations: readonly Station[];
+  readonly #functions = new Set<string>();
+  #turn = 0;
+  #running: Promise<void> | undefined;
+  /** Ends the attempts to connect. */
+  readonly #stop = new AbortController();
+  #drained: (() => void) | undefined;
+  #closed = false;
+
+  /**
+   * Makes a worker for the servers named, or for `127.0.0.1:4730`.
+   *
+   * @throws {TypeError} An option is of the wrong kind, or options exclude each other.
+   * @throws {RangeError} A server makes no sense, a number is out of its range, or the id is too long or has white space.
+   */
+  constructor(options?: string | WorkerOptions) {
+    const given: WorkerOptions = optionsOf(options);
+    const { servers, settings } = readConnectOptions(given);
+    this.#concurrency = wholeNumber(given.concurrency, "concurrency", 1, 1, 1_000_000);
+    this.#drainTimeout = wholeNumber(given.drainTimeout, "drainTimeout", undefined, 0, MAX_TIMER);
+    const foreman: Foreman = {
+      settings,
+      id: checkId(given.id),
+      concurrency: this.#concurrency,
+      update: () => this.#update(),
+    };
+    this.#stations = servers.map((server) => new Station(server, foreman));
+  }
+
+  /**
+   * Takes a function on, before or while it runs; a second time, replaces its handler.
+   *
+   * After `timeout` ms a job's signal aborts and the job fails. With `concurrency` 1 gearmand is told as well, with a second
+   * more, after which it gives the job to another worker: this one is stuck.
+   *
+   * @throws {TypeError} The handler is no function, or the name no string.
+   * @throws {RangeError} The name is empty, over 512 bytes or holds a NUL or a line feed; or the timeout is out of its range.
+   */
+  addFunction(functionName: string, handler: JobHandler, options: { timeout?: number } = {}): this {
+    checkFunctionName(functionName);
+    if (typeof handler !== "function") throw new TypeError(`Cannot add "${functionName}": its handler is no function`);
+    const timeout = wholeNumber(options.timeout, "timeout", undefined, 1, MAX_TIMER);
+    this.#functions.add(functionName);
+    for (const station of this.#stations) station.add(functionName, { handler, timeout });
+    this.#update();
+    return this;
+  }
+
+  /** Gives a function up, as soon as its jobs are finished; a function that is not there is ignored. */
+  removeFunction(functionName: string): this {
+    const known = this.#functions.delete(functionName);
+    for (const station of this.#stations) if (known) station.remove(functionName);
+    this.#update();
+    return this;
+  }
+
+  /**
+   * Serves until `signal` fires or {@linkcode GearmanWorker.close} is called; then finishes what it holds, and resolves.
+   *
+   * @throws {GearmanError} It runs already, or was closed.
+   */
+  async run(options: { signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#closed) throw new GearmanError("Cannot run the worker: it is closed");
+    if (this.#running !== undefined) throw new GearmanError("Cannot run the worker: it runs already");
+    const { signal } = options;
+    const stop = () => void this.close();
+    if (signal?.aborted) return await this.close();
+    signal?.addEventListener("abort", stop);
+    try {
+      this.#running = Promise.all(this.#stations.map((station) => this.#serve(station))).then(() => {});
+      await this.#running;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+    await this.close();
+  }
+
+  /**
+   * Stops asking for jobs, finishes those that are held, and closes. A second call does not wait: it aborts the signals
+   * of the jobs that are still held, and drops their results. Never rejects.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) {
+      this.#drained?.();
+      await this.#running;
+      return;
+    }
+    this.#closed = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    if (this.#held() > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+        if (this.#drainTimeout !== undefined) timer = setTimeout(resolve, this.#drainTimeout);
+      });
+    }
+    clearTimeout(timer);
+    this.#stop.abort();
+    const force = this.#held() > 0;
+    await Promise.all(this.#stations.map((station) => station.close(force)));
+    await this.#running;
+  }
+
+  /** The same as {@linkcode GearmanWorker.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #serve(station: Station): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await delay(station.link.backoff, signal);
+        await station.serve(signal);
+      } catch {
+        // It could not connect: its link has said so, and knows for how long to leave the server alone.
+      }
+    }
+  }
+
+  #held(): number {
+    return this.#stations.reduce((sum, { taken }) => sum + taken, 0);
+  }
+
+  /** Gives free slots to the servers in turn, and lets those sleep that have nothing. */
+  #update(): void {
+    if (this.#closed) {
+      if (this.#held() === 0) this.#drained?.();
+      return;
+    }
+    const count = this.#stations.length;
+    let free = this.#concurrency - this.#held();
+    for (let missed = 0; free > 0 && missed < count; this.#turn++) {
+      const station = this.#stations[this.#turn % count]!;
+      if (station.promising) {
+        station.grab();
+        free--;
+        missed = 0;
+      } else {
+        missed++;
+      }
+    }
+    for (const station of this.#stations) if (station.dry) station.rest();
+  }
+}
+
+function checkId(id: string | undefined): string | undefined {
+  if (id === undefined) return undefined;
+  if (typeof id !== "string") throw new TypeError("Cannot use the id: it is not a string");
+  // deno-lint-ignore no-control-regex
+  if (id === "" || byteLength(id) > 127 || /[\s\u0000-\u001f\u007f]/.test(id)) {
+    throw new RangeError("Cannot use the id: it is empty, over 127 bytes, or has white space or control characters");
+  }
+  return id;
+}

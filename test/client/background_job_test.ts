@@ -1,0 +1,228 @@
+/** Tests of background jobs, on every job server: their order, their status by every name, watching, due times, uniques. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GearmanClient } from "../../mod.ts";
+import type { JobStatus, Priority } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { locate, readStatus, readUniqueStatus } from "../../src/client/background_job.ts";
+import { text, utf8 } from "../fixtures/bytes.ts";
+import { jobsOf, RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+
+const timeout = 30_000;
+
+onEveryServer("jobs in the background", (kind) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  before(async () => {
+    server = await kind.start();
+    client = new GearmanClient(server.connect);
+  });
+  after(async () => {
+    await client.close();
+    await server.stop();
+  });
+
+  test("a worker that starts later gets high, normal and low, and in each the first first", { timeout }, async () => {
+    const priorities: Priority[] = ["low", "normal", "high"];
+    const submitted: Promise<unknown>[] = [];
+    for (const round of [1, 2]) {
+      for (const priority of priorities) {
+        submitted.push(client.doBackground("order", `background ${priority} ${round}`, { priority }));
+        submitted.push(client.do("order", `foreground ${priority} ${round}`, { priority }).created());
+      }
+    }
+    await Promise.all(submitted);
+    const worker = await RawWorker.open(server, "order");
+    const seen: string[] = [];
+    await worker.serve(12, ({ workload }) => (seen.push(text(workload)), ""));
+    const expected = ["high", "normal", "low"].flatMap((priority) =>
+      [1, 2].flatMap((round) => [`background ${priority} ${round}`, `foreground ${priority} ${round}`])
+    );
+    assert.deepEqual(seen, expected);
+    await worker.close();
+  });
+
+  test("the status of a job is right from queued to finished, by whatever name it is asked", { timeout }, async () => {
+    const job = await client.doBackground("status", "x", { unique: "status-unique" });
+    await using stranger = new GearmanClient(server.connect);
+    const { handle } = job;
+    assert.match(handle, /^H:.+:\d+$/);
+    assert.equal(`${job}`, `${job.server}//${handle}`);
+    assert.equal(job.unique, "status-unique");
+
+    const expectStatus = async (rest: Omit<JobStatus, "handle">) => {
+      const expected = { handle, ...rest };
+      assert.deepEqual(await job.status(), expected, "by the job");
+      assert.deepEqual(await client.jobStatus(job), expected, "by the job, at the client");
+      assert.deepEqual(await client.jobStatus(handle), expected, "by the handle");
+      assert.deepEqual(await stranger.jobStatus(job.toString()), expected, "by the token, at another client");
+      assert.deepEqual(await stranger.jobStatus({ ...job, handle, server: job.server }), expected, "by a copy");
+      assert.deepEqual(
+        await stranger.jobStatusByUnique(job.unique),
+        { unique: job.unique, ...rest, clients: 0 },
+        "by the unique",
+      );
+    };
+    await expectStatus({ known: true, running: false, numerator: 0, denominator: 0 });
+    const worker = await RawWorker.open(server, "status");
+    await worker.grab();
+    await expectStatus({ known: true, running: true, numerator: 0, denominator: 0 });
+    worker.send(PacketType.WORK_STATUS, handle, "3", "10");
+    await until(async () => (await job.status()).denominator === 10);
+    await expectStatus({ known: true, running: true, numerator: 3, denominator: 10 });
+    worker.send(PacketType.WORK_COMPLETE, handle, "");
+    await until(async () => !(await job.status()).known);
+    await expectStatus({ known: false, running: false, numerator: 0, denominator: 0 });
+    await worker.close();
+  });
+
+  test("the status of a job that never was is that of one that is over", { timeout }, async () => {
+    const nothing = { known: false, running: false, numerator: 0, denominator: 0 };
+    assert.deepEqual(await client.jobStatus("H:nobody:1"), { handle: "H:nobody:1", ...nothing });
+    assert.deepEqual(await client.jobStatusByUnique("nobody"), { unique: "nobody", ...nothing, clients: 0 });
+  });
+
+  test("the status of a foreground job counts the clients that wait for it", { timeout }, async () => {
+    await using other = new GearmanClient(server.connect);
+    const jobs = [client, client, other].map((one) => one.do("count", "", { unique: "count-unique" }));
+    const background = await client.doBackground("count", "", { unique: "count-unique" });
+    assert.deepEqual(await Promise.all(jobs.map((job) => job.created())), Array(3).fill(background.handle));
+    const status = await client.jobStatusByUnique("count-unique");
+    assert.equal(status.clients, 3);
+    assert.equal((await client.jobStatus(jobs[0]!.handle!)).known, true);
+    const worker = await RawWorker.open(server, "count");
+    await worker.serve(1);
+    await Promise.all(jobs);
+    await worker.close();
+  });
+
+  test("watch() tells at once, then again and again, and at last that the job is not known", { timeout }, async () => {
+    const worker = await RawWorker.open(server, "watch");
+    const job = await client.doBackground("watch");
+    await worker.grab();
+    const seen: JobStatus[] = [];
+    for await (const status of job.watch({ interval: 1 })) {
+      seen.push(status);
+      if (seen.length === 1) worker.send(PacketType.WORK_STATUS, job.handle, "1", "2");
+      if (status.denominator === 2) worker.send(PacketType.WORK_COMPLETE, job.handle, "");
+    }
+    assert.deepEqual([seen[0]!.known, seen[0]!.running], [true, true]);
+    assert.ok(seen.some(({ numerator, denominator }) => numerator === 1 && denominator === 2));
+    assert.equal(seen.at(-1)!.known, false);
+    assert.equal(seen.filter(({ known }) => !known).length, 1);
+    await worker.close();
+  });
+
+  test("watch() of another client's token can be left, and ends with the signal's reason", { timeout }, async () => {
+    const job = await client.doBackground("left");
+    await using other = new GearmanClient(server.connect);
+    for await (const status of other.watch(`${job}`)) {
+      assert.equal(status.known, true);
+      break;
+    }
+    const controller = new AbortController();
+    await assert.rejects(async () => {
+      for await (const _ of other.watch(job, { signal: controller.signal })) controller.abort("enough");
+    }, (reason) => reason === "enough");
+  });
+
+  test("a job with a time is queued until then, and a worker that asks after it is given it", { timeout }, async () => {
+    const due = Date.now() + 300;
+    const job = await client.doBackground("later", "soup", { at: new Date(due), unique: "later-unique" });
+    assert.deepEqual([(await job.status()).known, (await job.status()).running], [true, false]);
+    assert.equal(await jobsOf(server, "later"), 1);
+    const worker = await RawWorker.open(server, "later");
+    const assigned = await worker.grab();
+    assert.ok(Date.now() >= due, "a job is not given out before its time");
+    assert.deepEqual([assigned.handle, assigned.unique, text(assigned.workload)], [job.handle, "later-unique", "soup"]);
+    worker.send(PacketType.WORK_COMPLETE, job.handle, "");
+    const past = await client.doBackground("later", "cold", { at: new Date(-1) });
+    assert.equal((await worker.grab()).handle, past.handle, "one whose time is past is given out now");
+    await worker.close();
+  });
+
+  test("the worker is told the reducer", { timeout }, async () => {
+    const background = await client.doBackground("map", "1", { reducer: "sum", unique: "map-1" });
+    const foreground = client.do("map", "2", { reducer: "sum" });
+    const plain = client.do("map", "3");
+    await Promise.all([foreground.created(), plain.created()]);
+    const worker = await RawWorker.open(server, "map");
+    const first = await worker.grab();
+    assert.deepEqual([first.handle, first.unique, first.reducer], [background.handle, "map-1", "sum"]);
+    const second = await worker.grab();
+    assert.deepEqual([text(second.workload), second.reducer, second.unique], ["2", "sum", ""]);
+    const third = await worker.grab();
+    assert.deepEqual([text(third.workload), third.reducer], ["3", undefined]);
+    worker.send(PacketType.WORK_COMPLETE, second.handle, "8");
+    assert.equal(await foreground.text(), "8");
+    await worker.close();
+  });
+
+  test(
+    "a background job has a unique of its own, the one it was given, or with the empty one none",
+    { timeout },
+    async () => {
+      const jobs = await Promise.all([
+        ...Array.from({ length: 100 }, () => client.doBackground("unique", "same")),
+        client.doBackground("unique", "given", { unique: "g".repeat(63) }),
+        client.doBackground("unique", "none", { unique: "" }),
+      ]);
+      assert.equal(new Set(jobs.map(({ unique }) => unique)).size, 102);
+      for (const { unique } of jobs) assert.ok(utf8(unique).length <= 63);
+      const worker = await RawWorker.open(server, "unique");
+      const uniques: string[] = [];
+      await worker.serve(jobs.length, ({ unique }) => (uniques.push(unique), ""));
+      assert.deepEqual(uniques, jobs.map(({ unique }) => unique));
+      assert.deepEqual(uniques.slice(100), ["g".repeat(63), ""]);
+      await worker.close();
+    },
+  );
+
+  test(
+    "equal uniques meet in one job, - takes the workload for it, and an empty one never meets",
+    { timeout },
+    async () => {
+      const submit = (workload: string, unique: string) => client.doBackground("meet", workload, { unique });
+      const [a, b, c, d, e, f, g] = await Promise.all([
+        submit("1", "same"),
+        submit("2", "same"),
+        submit("3", "-"),
+        submit("3", "-"),
+        submit("4", "-"),
+        submit("5", ""),
+        submit("5", ""),
+      ]);
+      assert.equal(a.handle, b.handle);
+      assert.equal(c.handle, d.handle);
+      assert.equal(new Set([a, c, e, f, g].map((job) => job.handle)).size, 5);
+      assert.equal(await jobsOf(server, "meet"), 5);
+    },
+  );
+});
+
+test("locate() takes a handle, a token, and anything with a server and a handle", () => {
+  assert.deepEqual(locate("H:a:1"), { server: undefined, handle: "H:a:1" });
+  assert.deepEqual(locate("a:1//H:a:1"), { server: "a:1", handle: "H:a:1" });
+  for (const bad of [undefined, null, 5, {}, { handle: "H:1" }, { server: "a:1" }, { handle: 1, server: "a:1" }]) {
+    assert.throws(() => locate(bad as never), TypeError);
+  }
+});
+
+test("numbers of a status are numbers, whatever a worker has sent", () => {
+  const read = (...args: string[]) => readStatus(args.map(utf8));
+  const expected = { handle: "H:1", known: true, running: true, numerator: 50, denominator: 100 };
+  assert.deepEqual(read("H:1", "1", "1", "50", "100"), expected);
+  assert.deepEqual(read("H:1", "1", "1", "1.5", "abc"), { ...expected, numerator: 1.5, denominator: 0 });
+  assert.deepEqual(read("H:1", "0", "0", "", ""), {
+    handle: "H:1",
+    known: false,
+    running: false,
+    numerator: 0,
+    denominator: 0,
+  });
+  const { unique, clients } = readUniqueStatus(["u", "1", "0", "0", "0", "48"].map(utf8));
+  assert.deepEqual([unique, clients], ["u", 48]);
+});

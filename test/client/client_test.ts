@@ -1,0 +1,334 @@
+/** Tests of the client as a whole: what it refuses, and when; its events; and its end. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, GearmanClient } from "../../mod.ts";
+import type { ClientOptions, GearmanEvent, Workload } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import { pattern, text } from "../fixtures/bytes.ts";
+import { deferred, PlayedTransport, turns } from "../fixtures/transports.ts";
+import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+
+const timeout = 20_000;
+
+function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClient {
+  return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
+}
+
+describe("bad input", () => {
+  test("of the constructor is thrown by it, with the right class", () => {
+    const bad: [unknown, typeof TypeError | typeof RangeError][] = [
+      ["", RangeError],
+      ["a b", RangeError],
+      ["http://localhost", RangeError],
+      ["a:0", RangeError],
+      ["a:65536", RangeError],
+      [{ servers: [] }, RangeError],
+      [{ servers: 4730 }, TypeError],
+      [{ servers: [4730] }, TypeError],
+      [5, TypeError],
+      [null, TypeError],
+      [{ balance: "random" }, RangeError],
+      [{ dial: () => {}, tls: true }, TypeError],
+      [{ dial: "tcp" }, TypeError],
+      [{ tls: { cert: "without a key" } }, TypeError],
+      [{ onEvent: true }, TypeError],
+      ...["connectTimeout", "maxBuffered", "probeInterval"].map((name) =>
+        [{ [name]: 0 }, RangeError] as [unknown, never]
+      ),
+      ...["minBackoff", "maxBackoff", "maxPacketSize", "maxResultSize", "connectTimeout"].flatMap((name) =>
+        [-1, 1.5, NaN, Infinity, "5"].map((value) => [{ [name]: value }, RangeError] as [unknown, never])
+      ),
+    ];
+    for (const [options, kind] of bad) {
+      assert.throws(() => new GearmanClient(options as never), kind, JSON.stringify(options));
+    }
+  });
+
+  const names: [string, unknown, unknown, object | undefined][] = [
+    ["an empty function name", "", "x", undefined],
+    ["a function name of 513 bytes", "x".repeat(513), "x", undefined],
+    ["a function name with a NUL", "f\0evil", "x", undefined],
+    ["a function name that is none", 5, "x", undefined],
+    ["a function name with a line feed", "f\nshutdown", "x", undefined],
+    ["a unique with a line feed", "f", "x", { unique: "u\nx" }],
+    ["a unique of 64 bytes", "f", "x", { unique: "u".repeat(64) }],
+    ["a unique with a NUL", "f", "x", { unique: "u\0x" }],
+    ["a workload that is a number", "f", 5, undefined],
+    ["a workload that is null", "f", null, undefined],
+    ["a workload that is an ArrayBuffer", "f", new ArrayBuffer(3), undefined],
+    ["a workload that is an array", "f", [1, 2, 3], undefined],
+    ["a reducer together with a priority", "f", "x", { reducer: "r", priority: "low" }],
+    ["a reducer of 64 bytes", "f", "x", { reducer: "r".repeat(64) }],
+    ["a priority that there is not", "f", "x", { priority: "urgent" }],
+    ["a signal that is none", "f", "x", { signal: {} }],
+  ];
+  test(
+    "of a submission is thrown by do(), rejects doBackground(), and nothing is dialed or sent",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server);
+      const misuse = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
+      for (const connected of [false, true]) {
+        for (const [name, functionName, workload, options] of names) {
+          assert.throws(() => client.do(functionName as string, workload as Workload, options), misuse, name);
+          await assert.rejects(
+            client.doBackground(functionName as string, workload as Workload, options),
+            misuse,
+            name,
+          );
+        }
+        await assert.rejects(client.doBackground("f", "", { at: new Date(), priority: "high" }), TypeError);
+        await assert.rejects(client.doBackground("f", "", { at: new Date(), reducer: "r" }), TypeError);
+        await assert.rejects(client.doBackground("f", "", { at: new Date(NaN) }), RangeError);
+        await assert.rejects(client.echo(5 as never), TypeError);
+        await assert.rejects(client.echo(null as never), TypeError);
+        await assert.rejects(client.echo("x", { signal: {} as never }), TypeError);
+        await assert.rejects(client.jobStatus(""), RangeError);
+        await assert.rejects(client.jobStatus("h".repeat(64)), RangeError);
+        await assert.rejects(client.jobStatus("H:1\0"), RangeError);
+        await assert.rejects(client.jobStatus("H:1\n"), RangeError);
+        await assert.rejects(client.jobStatusByUnique("u\n"), RangeError);
+        await assert.rejects(client.jobStatus(undefined as never), TypeError);
+        await assert.rejects(client.jobStatus("H:1", { signal: 5 as never }), TypeError);
+        await assert.rejects(client.jobStatusByUnique(""), RangeError);
+        await assert.rejects(client.jobStatusByUnique("u".repeat(64)), RangeError);
+        await assert.rejects(client.jobStatusByUnique(5 as never), TypeError);
+        await assert.rejects(client.watch("H:1", { interval: -1 }).next(), RangeError);
+        await assert.rejects(client.watch("").next(), RangeError);
+        assert.equal(server.dials.length, connected ? 1 : 0);
+        await client.echo("connects");
+      }
+      assert.deepEqual(server.peer.requests.map(({ type }) => type), [PacketType.ECHO_REQ, PacketType.ECHO_REQ]);
+    },
+  );
+
+  test(
+    "a token of a server that is none of the client's is a RangeError, and nobody is asked",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server, { servers: "one:1,two:2,[::1]:3,unix:/run/g" });
+      for (const stranger of ["three:1", "one:2", "one", "", "two:2,one:1", "one:1/", "\0", "http:"]) {
+        await assert.rejects(client.jobStatus(`${stranger}//H:1`), RangeError, stranger);
+        await assert.rejects(client.jobStatus({ server: stranger, handle: "H:1" } as never), RangeError, stranger);
+      }
+      assert.deepEqual(server.dials, []);
+      for (const own of ["one:1", "ONE:01", "two:2", "[::1]:3", "unix:/run/g"]) await client.jobStatus(`${own}//H:1`);
+      assert.deepEqual(server.dials, ["one:1", "two:2", "::1:3", ":0"]);
+    },
+  );
+
+  test("options and lists may be frozen, and are never changed", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    const options = Object.freeze({ servers: Object.freeze(["a", "b"]), dial: server.dial });
+    await using client = new GearmanClient(options);
+    const submission = Object.freeze({ priority: "high" } as const);
+    const jobs = [];
+    for (let i = 0; i < 5; i++) jobs.push(await client.doBackground("f", "", submission));
+    assert.equal(new Set(jobs.map(({ unique }) => unique)).size, 5);
+    client.do("f", "", submission);
+    await client.jobStatus(jobs[0]!, Object.freeze({}));
+    const plain = { servers: "a", dial: server.dial };
+    await new GearmanClient(plain).close();
+    assert.deepEqual(Object.keys(plain), ["servers", "dial"]);
+  });
+});
+
+describe("onEvent", () => {
+  test("is told what happens, in order", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    const events: GearmanEvent[] = [];
+    const client = clientOf(server, { onEvent: (event) => events.push(event) });
+    await client.echo("x");
+    await server.peer.end();
+    await until(() => events.length === 2);
+    server.refuse = () => Promise.reject(new Error("refused"));
+    await assert.rejects(client.echo("x"));
+    server.refuse = () => undefined;
+    await until(() => client.echo("x").then(() => true, () => false));
+    await client.close();
+    const types = events.map(({ type }) => type);
+    assert.deepEqual(types, ["connected", "disconnected", "error", "retrying", "connected", "disconnected"]);
+    assert.ok(events.every((event) => "server" in event && event.server === "127.0.0.1:4730"));
+    const ends = events.filter((event) => event.type === "disconnected");
+    assert.ok(ends[0]!.error instanceof ConnectionError);
+    assert.ok(!("error" in ends[1]!), "an end of one's own is no error");
+  });
+
+  test("harms nothing when it throws or rejects", { timeout }, async () => {
+    const listeners = [() => {
+      throw new Error("thrown");
+    }, () => Promise.reject(new Error("rejected"))];
+    for (const onEvent of listeners) {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server, { onEvent: onEvent as () => void });
+      await client.echo("x");
+      await server.peer.end();
+      await until(() => client.echo("y").then(() => true, () => false));
+      await turns();
+    }
+  });
+});
+
+describe("close()", () => {
+  test(
+    "ends what waits with typed errors, and later calls with not-sent; it may be called again",
+    { timeout },
+    async () => {
+      const server = new FakeServer((packet, peer) => {
+        if (isSubmission(packet) && text(packet.args.at(-1)!) === "1") peer.answer(PacketType.JOB_CREATED, "H:1");
+      });
+      const client = clientOf(server);
+      const accepted = client.do("f", "1");
+      const unknown = [client.do("f", "2").bytes(), client.doBackground("f", "3")];
+      const questions = [client.echo("x"), client.jobStatus("H:1"), client.watch("H:1").next()];
+      await accepted.created();
+      const outcomes = Promise.allSettled([accepted.bytes(), ...unknown, ...questions]);
+      const closing = [client.close(), client.close()];
+      const errors = (await outcomes).map((one) => (one as PromiseRejectedResult).reason as ConnectionError);
+      assert.ok(errors.every((error) => error instanceof ConnectionError));
+      assert.deepEqual(errors.map(({ delivery }) => delivery), ["accepted", "unknown", "unknown", ...Array(3)]);
+      await Promise.all(closing);
+      await client.close();
+      await client[Symbol.asyncDispose]();
+      await server.peer.ended;
+      for (const call of [client.do("f").bytes(), client.do("f").created(), client.doBackground("f")]) {
+        await assert.rejects(call, { name: "ConnectionError", delivery: "not-sent", message: /closed/ });
+      }
+      for (
+        const call of [
+          client.echo("x"),
+          client.jobStatus("H:1"),
+          client.jobStatusByUnique("u"),
+          client.watch("H").next(),
+        ]
+      ) {
+        await assert.rejects(call, { name: "ConnectionError", message: /closed/ });
+      }
+      assert.throws(() => client.do(""), RangeError, "misuse is misuse still");
+      assert.equal(server.dials.length, 1);
+    },
+  );
+
+  test("lets go out what was called before it", { timeout }, async () => {
+    const answer = polite();
+    const server = new FakeServer((packet, peer) => isSubmission(packet) || answer(packet, peer));
+    const client = clientOf(server);
+    await client.echo("x");
+    const calls = Array.from({ length: 100 }, (_, i) => client.doBackground("f", `${i}`));
+    await client.close();
+    await Promise.allSettled(calls);
+    await server.peer.ended;
+    assert.equal(server.peer.requests.length, 101);
+  });
+
+  test("called twice, and the first not awaited, lets everything go out all the same", { timeout }, async () => {
+    for (const size of [0, 100_000]) {
+      await using server = new JobServer();
+      const { port } = await server.listen();
+      const client = new GearmanClient(`127.0.0.1:${port}`);
+      await client.echo("connected");
+      assert.equal(server.inspect().connections, 1);
+      const workload = pattern(size);
+      const calls = Array.from({ length: 30 }, (_, i) => client.doBackground("f", workload, { unique: `${i}` }));
+      const settled = Promise.allSettled(calls);
+      client.close();
+      await client.close();
+      await settled;
+      await until(() => server.inspect().connections === 0);
+      assert.deepEqual(server.inspect().jobs.map(({ unique }) => unique), Array.from({ length: 30 }, (_, i) => `${i}`));
+    }
+  });
+
+  test("of a client that was never used, or never connected, does nothing", { timeout }, async () => {
+    const server = new FakeServer();
+    await clientOf(server).close();
+    {
+      await using _client = clientOf(server);
+    }
+    assert.deepEqual(server.dials, []);
+  });
+
+  test("during a dial aborts it, and what waited for it was not sent", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    let dialed: AbortSignal | undefined;
+    server.refuse = (_, signal) => {
+      dialed = signal;
+      return new Promise(() => {});
+    };
+    const client = clientOf(server);
+    const calls = [client.do("f").bytes(), client.doBackground("f")];
+    const echo = client.echo("x");
+    const outcomes = Promise.allSettled([...calls, echo]);
+    await until(() => dialed !== undefined);
+    await client.close();
+    for (const outcome of await outcomes) {
+      assert.ok((outcome as PromiseRejectedResult).reason instanceof ConnectionError);
+    }
+    await assert.rejects(calls[0]!, { delivery: "not-sent" });
+    await assert.rejects(calls[1]!, { delivery: "not-sent" });
+    assert.equal(dialed!.aborted, true);
+  });
+
+  test("at any moment of a dial that succeeds leaves no connection behind", { timeout }, async () => {
+    for (let moment = 0; moment < 25; moment++) {
+      const transport = new PlayedTransport();
+      const dialing = deferred<PlayedTransport>();
+      const client = new GearmanClient({ dial: () => dialing.promise });
+      const call = client.doBackground("f");
+      call.catch(() => {});
+      await turns(1);
+      dialing.resolve(transport);
+      for (let i = 0; i < moment; i++) await undefined;
+      await client.close();
+      await turns(2);
+      assert.equal(transport.closed > 0, true, `after ${moment} steps`);
+      await assert.rejects(call, ConnectionError);
+    }
+  });
+
+  test("never rejects, whatever the transport does", { timeout }, async () => {
+    for (let moment = 0; moment < 25; moment++) {
+      const transport = new PlayedTransport();
+      const client = new GearmanClient({ dial: () => transport });
+      const write = deferred();
+      transport.answers.push(write.promise);
+      const calls = [client.doBackground("f")];
+      await until(() => transport.writes.length > 0);
+      write.reject(new Error("broken"));
+      for (let i = 0; i < moment; i++) await undefined;
+      calls.push(client.doBackground("f"));
+      transport.close = () => {
+        throw new Error("cannot even close");
+      };
+      const closing = client.close();
+      transport.end();
+      await closing;
+      for (const call of calls) await assert.rejects(call, ConnectionError);
+    }
+  });
+});
+
+onEveryServer("a client that is used with await using", (kind) => {
+  test("serves many kinds of calls at once, and is closed at the end of its block", { timeout }, async () => {
+    const server = await kind.start();
+    const events: string[] = [];
+    {
+      await using client = new GearmanClient({ ...server.connect, onEvent: ({ type }) => events.push(type) });
+      const [echo, empty, job] = await Promise.all([
+        client.echo("\0\u00ff"),
+        client.echo(""),
+        client.doBackground("f"),
+      ]);
+      assert.deepEqual([text(echo), text(empty)], ["\0\u00ff", ""]);
+      assert.equal((await job.status()).known, true);
+    }
+    assert.deepEqual(events, ["connected", "disconnected"]);
+    await server.stop();
+  });
+});

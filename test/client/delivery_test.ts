@@ -1,0 +1,140 @@
+/** Tests of what the error of a lost submission says: exactly how far it had come, where, and why. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, dialTcp, GearmanClient } from "../../mod.ts";
+import type { ConnectOptions, Dial } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { type Fault, JobServer } from "../../src/server/mod.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
+import { until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+
+const timeout = 30_000;
+
+/** A call's error, which must be of a connection, as what it says. */
+async function saidOf(call: PromiseLike<unknown>) {
+  const error = await call.then(() => assert.fail("it ended well"), (error: unknown) => error);
+  assert.ok(error instanceof ConnectionError, String(error));
+  const { delivery, server, unique, handle } = error;
+  return { delivery, server, unique, handle };
+}
+
+/** A server that closes the connection instead of serving such a request, or after it. */
+async function withFault(
+  type: PacketType,
+  fault: Fault,
+  use: (connect: ConnectOptions, server: JobServer) => Promise<void>,
+): Promise<void> {
+  for (const tcp of [true, false]) {
+    await using server = new JobServer({
+      fault: (request) => request.magic !== "TEXT" && request.type === type ? fault : undefined,
+    });
+    if (!tcp) await use({ dial: server.dial }, server);
+    else await use({ servers: `127.0.0.1:${(await server.listen()).port}` }, server);
+  }
+}
+
+describe("a submission that was sent and never acknowledged is unknown", () => {
+  test("when the server dropped it, and then it is not sent again", { timeout }, async () => {
+    await withFault(PacketType.SUBMIT_JOB_BG, "drop-before", async (connect, server) => {
+      await using client = new GearmanClient({ ...connect, minBackoff: 1, maxBackoff: 1 });
+      const { server: name } = await client.doBackground("other", "", { priority: "high" });
+      const said = await saidOf(client.doBackground("f", "", { unique: "u" }));
+      assert.deepEqual(said, { delivery: "unknown", server: name, unique: "u", handle: undefined });
+      await client.echo("x");
+      assert.deepEqual(server.inspect().jobs.map(({ functionName }) => functionName), ["other"]);
+    });
+  });
+
+  test("in the foreground too, for each of several in a pipeline", { timeout }, async () => {
+    await withFault(PacketType.SUBMIT_JOB_LOW, "drop-before", async (connect) => {
+      await using client = new GearmanClient({ ...connect, minBackoff: 1, maxBackoff: 1 });
+      const first = client.do("f", "", { unique: "first" });
+      const calls = ["a", "b"].map((unique) => client.do("f", "", { unique, priority: "low" }));
+      const said = await Promise.all([...calls, first].map((call) => saidOf(call)));
+      assert.deepEqual(said.map(({ delivery }) => delivery), ["unknown", "unknown", "accepted"]);
+      assert.deepEqual(said.map(({ unique }) => unique), ["a", "b", "first"]);
+      assert.deepEqual(said.map(({ handle }) => handle), [undefined, undefined, await first.created()]);
+    });
+  });
+
+  test(
+    "when gearmand froze before it could read it, and was killed",
+    { skip: needs("gearmand"), timeout },
+    async () => {
+      const { port, freeze, stop } = await startGearmand();
+      try {
+        let written = 0;
+        const dial: Dial = async (server, options) => {
+          const transport = await dialTcp()(server, options);
+          const write = transport.write.bind(transport);
+          transport.write = async (bytes) => {
+            await write(bytes);
+            written += bytes.length;
+          };
+          return transport;
+        };
+        await using client = new GearmanClient({ servers: `127.0.0.1:${port}`, dial });
+        await client.echo("connected");
+        await freeze();
+        const before = written;
+        const calls = [
+          client.doBackground("f", "", { unique: "u" }),
+          client.do("f", "", { unique: "u" }).bytes(),
+          client.do("f", "", { unique: "u" }).created(),
+        ];
+        const said = Promise.all(calls.map(saidOf));
+        await until(() => written > before);
+        await stop();
+        const expected = { delivery: "unknown", server: `127.0.0.1:${port}`, unique: "u", handle: undefined };
+        assert.deepEqual(await said, [expected, expected, expected]);
+        assert.equal(
+          (await saidOf(client.doBackground("f"))).delivery,
+          "not-sent",
+          "a call after it has not even begun",
+        );
+      } finally {
+        await stop();
+      }
+    },
+  );
+});
+
+test("what the server did accept before it dropped the connection is accepted", { timeout }, async () => {
+  await withFault(PacketType.SUBMIT_JOB, "drop-after", async (connect) => {
+    await using client = new GearmanClient(connect);
+    const job = client.do("f", "", { unique: "u" });
+    const said = await saidOf(job.bytes());
+    const handle = await job.created();
+    assert.deepEqual(said, { delivery: "accepted", server: `127.0.0.1:${serverPort(connect)}`, unique: "u", handle });
+    assert.match(handle, /^H:gearwire:\d+$/);
+  });
+});
+
+function serverPort({ servers }: ConnectOptions): string {
+  return typeof servers === "string" ? servers.split(":")[1]! : "4730";
+}
+
+onEveryServer("a job whose server is killed after it created it", (kind) => {
+  test("is accepted, whoever waits for it and in whatever way", { timeout }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    const jobs = ["a", "b", "c"].map((unique) => client.do("f", "", { unique }));
+    const handles = await Promise.all(jobs.map((job) => job.created()));
+    const background = await client.doBackground("f");
+    const waiting = [
+      jobs[0]!.bytes(),
+      jobs[1]!.stream().pipeTo(new WritableStream()),
+      (async () => {
+        for await (const _ of jobs[2]!);
+      })(),
+    ];
+    const said = Promise.all(waiting.map(saidOf));
+    await server.stop();
+    const expected = ["a", "b", "c"].map((unique, i) => {
+      return { delivery: "accepted", server: background.server, unique, handle: handles[i] };
+    });
+    assert.deepEqual(await said, expected);
+  });
+});

@@ -1,0 +1,346 @@
+/** Tests of a client with several servers, some of them down: fail-over, recovery, back-off, balance. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, dialTcp, GearmanClient, GearmanError } from "../../mod.ts";
+import type { ClientOptions, Dial } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { memoryPipe } from "../../src/connection/mod.ts";
+import { text } from "../fixtures/bytes.ts";
+import { withPeer } from "../fixtures/sockets.ts";
+import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
+import { freePort } from "../support/gearmand.ts";
+import { RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+
+const timeout = 20_000;
+const FOREVER = 1_000_000_000;
+
+/** Servers by name, each of which can be down; `unix:` ones are not among them. */
+class Fleet {
+  readonly servers = new Map<string, FakeServer>();
+  readonly down = new Set<string>();
+  readonly dials: string[] = [];
+
+  constructor(...names: string[]) {
+    for (const name of names) this.servers.set(name, new FakeServer(polite()));
+  }
+
+  readonly dial: Dial = (address, options) => {
+    const name = `${address.hostname}:${address.port}`;
+    this.dials.push(name);
+    if (this.down.has(name)) throw new Error(`${name} is down`);
+    return this.servers.get(name)!.dial(address, options);
+  };
+
+  client(options: ClientOptions = {}): GearmanClient {
+    return new GearmanClient({ servers: [...this.servers.keys()], dial: this.dial, minBackoff: FOREVER, ...options });
+  }
+
+  /** How many jobs each server was given. */
+  jobs(): number[] {
+    return [...this.servers.values()].map(({ peers }) =>
+      peers.reduce((sum, { requests }) => sum + requests.filter(isSubmission).length, 0)
+    );
+  }
+
+  /** Ends all connections of a server and refuses new ones. */
+  async stop(name: string): Promise<void> {
+    this.down.add(name);
+    for (const peer of this.servers.get(name)!.peers) await peer.end();
+  }
+}
+
+describe("fail-over", () => {
+  test("the first server has all jobs while it is up; the others are not even dialed", { timeout }, async () => {
+    const fleet = new Fleet("a:1", "b:2", "c:3");
+    await using client = fleet.client();
+    for (let i = 0; i < 5; i++) assert.equal((await client.doBackground("f")).server, "a:1");
+    assert.deepEqual(fleet.dials, ["a:1"]);
+  });
+
+  test(
+    "the next one serves while the first is down, and the first again when it has recovered",
+    { timeout },
+    async () => {
+      const fleet = new Fleet("a:1", "b:2");
+      fleet.down.add("a:1");
+      await using client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
+      assert.equal((await client.doBackground("f")).server, "b:2");
+      assert.equal((await client.doBackground("f")).server, "b:2");
+      fleet.down.clear();
+      await until(async () => (await client.doBackground("f")).server === "a:1");
+      await fleet.stop("a:1");
+      await until(async () => (await client.doBackground("f").catch(() => undefined))?.server === "b:2");
+      assert.equal(text(await client.echo("up")), "up");
+    },
+  );
+
+  test("while a server is dialed whose recovery is in doubt, jobs go to one that is up", { timeout }, async () => {
+    const fleet = new Fleet("a:1", "b:2");
+    fleet.down.add("a:1");
+    await using client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
+    await client.doBackground("f");
+    fleet.down.clear();
+    fleet.servers.get("a:1")!.refuse = () => new Promise(() => {}); // a black hole now
+    const dials = () => fleet.dials.filter((name) => name === "a:1").length;
+    await until(async () => (await client.doBackground("f")).server === "b:2" && dials() === 2);
+    for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "b:2");
+    assert.equal(dials(), 2, "one dial under way is enough");
+  });
+
+  test("a job that no server takes was not sent; the cause is the last server's", { timeout }, async () => {
+    const fleet = new Fleet("a:1", "b:2");
+    fleet.down.add("a:1").add("b:2");
+    await using client = fleet.client();
+    await assert.rejects(client.doBackground("f"), (error) => {
+      assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError);
+      assert.equal(error.delivery, "not-sent");
+      assert.equal(error.cause.server, "b:2");
+      return /b:2 is down/.test(error.message);
+    });
+  });
+
+  test("a bare handle is asked of every server; one that is down does not matter, nor one that does not know", {
+    timeout,
+  }, async () => {
+    const fleet = new Fleet("a:1", "b:2", "c:3");
+    fleet.down.add("a:1");
+    const knowing = new FakeServer(({ type, args }, peer) => {
+      if (type === PacketType.GET_STATUS) peer.answer(PacketType.STATUS_RES, args[0]!, "1", "1", "3", "4");
+      else peer.answer(PacketType.STATUS_RES_UNIQUE, args[0]!, "1", "0", "0", "0", "2");
+    });
+    fleet.servers.set("c:3", knowing);
+    await using client = fleet.client();
+    assert.deepEqual(await client.jobStatus("H:x:1"), {
+      handle: "H:x:1",
+      known: true,
+      running: true,
+      numerator: 3,
+      denominator: 4,
+    });
+    assert.deepEqual((await client.jobStatusByUnique("u")).clients, 2);
+    await fleet.stop("c:3");
+    await until(async () => !(await client.jobStatus("H:x:1")).known);
+    await fleet.stop("b:2");
+    await until(() => client.jobStatus("H:x:1").then(() => false, (error) => error instanceof ConnectionError));
+    await assert.rejects(client.jobStatus("a:1//H:x:1"), { name: "ConnectionError", server: "a:1" });
+  });
+});
+
+describe("back-off", () => {
+  test("a dead server costs one attempt in a back-off, not one in a call", { timeout }, async () => {
+    const fleet = new Fleet("a:1");
+    fleet.down.add("a:1");
+    await using client = fleet.client();
+    const atOnce = Array.from({ length: 10 }, () => client.doBackground("f"));
+    for (const call of atOnce) await assert.rejects(call, { delivery: "not-sent" });
+    for (let i = 0; i < 10; i++) {
+      await assert.rejects(client.doBackground("f"), { delivery: "not-sent", message: /a:1 is down/ });
+      await assert.rejects(client.echo("x"), { name: "ConnectionError", message: /a:1 is down/ });
+    }
+    assert.equal(fleet.dials.length, 1);
+  });
+
+  test(
+    "it doubles up to maxBackoff, each with its event, and a connection that works ends it",
+    { timeout },
+    async () => {
+      const fleet = new Fleet("a:1");
+      fleet.down.add("a:1");
+      const delays: number[] = [];
+      await using client = fleet.client({
+        minBackoff: 4,
+        maxBackoff: 16,
+        onEvent: (event) => void (event.type === "retrying" && delays.push(event.delay)),
+      });
+      const attempt = () => client.echo("x").then(() => true, () => false);
+      await until(async () => (await attempt(), delays.length === 5));
+      for (const [i, most] of [4, 8, 16, 16, 16].entries()) {
+        assert.ok(delays[i]! >= most / 2 && delays[i]! <= most, `${delays[i]} ms after failure ${i + 1}`);
+      }
+      fleet.down.clear();
+      await until(attempt);
+      await fleet.stop("a:1");
+      await until(async () => (await attempt(), delays.length === 6));
+      assert.ok(delays[5]! <= 4);
+    },
+  );
+
+  test(
+    "a server that takes connections and ends them unanswered is left alone too, after a second try",
+    { timeout },
+    async () => {
+      let dials = 0;
+      const dial: Dial = () => {
+        dials++;
+        const [here, there] = memoryPipe();
+        void there.close();
+        return here;
+      };
+      await using client = new GearmanClient({ dial, minBackoff: FOREVER, maxBackoff: FOREVER });
+      for (let i = 0; i < 10; i++) await assert.rejects(client.doBackground("f"), ConnectionError);
+      assert.equal(dials, 2);
+    },
+  );
+});
+
+describe("an attempt to connect", () => {
+  test("ends after connectTimeout with an error that says so, whatever the dialer does", { timeout }, async () => {
+    const dials: Dial[] = [
+      () => new Promise(() => {}),
+      (_, { signal }) => new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
+      () => ({ ...new FakeTransport(), opened: new Promise(() => {}) }),
+    ];
+    for (const dial of dials) {
+      await using client = new GearmanClient({ dial, connectTimeout: 10 });
+      await assert.rejects(client.doBackground("f"), (error) => {
+        assert.ok(error instanceof ConnectionError);
+        assert.match(error.message, /no connection within 10 ms/);
+        assert.equal(error.delivery, "not-sent");
+        assert.ok(error.cause instanceof ConnectionError, "of the attempt");
+        assert.equal(error.cause.server, "127.0.0.1:4730");
+        assert.ok(error.cause.cause instanceof DOMException);
+        assert.equal(error.cause.cause.name, "TimeoutError");
+        return true;
+      });
+    }
+  });
+
+  test("to a host that there is not fails with the runtime's error as cause", { timeout }, async () => {
+    await using client = new GearmanClient("no-such-host.invalid");
+    await assert.rejects(client.doBackground("f"), (error) => {
+      assert.ok(error instanceof ConnectionError);
+      assert.equal(error.delivery, "not-sent");
+      assert.match(error.message, /no-such-host\.invalid:4730/);
+      assert.ok(error.cause instanceof ConnectionError, "of the attempt");
+      assert.equal(error.cause.server, "no-such-host.invalid:4730");
+      assert.ok(isLookupError(error.cause.cause), `${error.cause.cause}`);
+      return true;
+    });
+  });
+
+  test(
+    "that finds an end or a reset instead of an answer leads to one of the next calls that works",
+    { timeout },
+    async () => {
+      for (const end of ["FIN", "RST"]) {
+        let taken = 0;
+        const server = new FakeServer(polite());
+        await withPeer((socket) => {
+          taken++;
+          socket.once("data", () => end === "FIN" ? socket.end() : socket.resetAndDestroy());
+        }, async (address) => {
+          let broken = true;
+          const tcp = dialTcp();
+          const dial: Dial = (other, options) => broken ? tcp(address, options) : server.dial(other, options);
+          await using client = new GearmanClient({ dial, minBackoff: 1, maxBackoff: 1 });
+          await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "unknown" });
+          assert.equal(taken, 1);
+          broken = false;
+          await until(() => client.doBackground("f").then(() => true, () => false));
+          assert.deepEqual(server.peer.options, ["exceptions"], "the option is asked for again");
+        });
+      }
+    },
+  );
+});
+
+describe("balance", () => {
+  const names = ["a:1", "b:2", "c:3"];
+
+  test("round-robin gives each server its turn, and that of one that is down to the next", { timeout }, async () => {
+    const fleet = new Fleet(...names);
+    await using client = fleet.client({ balance: "round-robin" });
+    for (let i = 0; i < 30; i++) await client.doBackground("f");
+    assert.deepEqual(fleet.jobs(), [10, 10, 10]);
+    await fleet.stop("b:2");
+    await client.doBackground("f").catch(() => {});
+    await until(() => client.doBackground("f").then(({ server }) => server === "c:3", () => false));
+    const [a, b, c] = fleet.jobs();
+    for (let i = 0; i < 30; i++) await client.doBackground("f");
+    assert.deepEqual(fleet.jobs(), [a! + 10, b, c! + 20]);
+  });
+
+  test(
+    "unique sends equal uniques to one server, whoever submits them, and spreads the others",
+    { timeout },
+    async () => {
+      const fleet = new Fleet(...names);
+      await using one = fleet.client({ balance: "unique" });
+      await using two = fleet.client({ balance: "unique", servers: [...names].reverse() });
+      const servers = new Map<string, string>();
+      for (let i = 0; i < 300; i++) {
+        const unique = `job ${i}`;
+        const { server } = await one.doBackground("f", "", { unique });
+        assert.equal((await two.doBackground("g", "other", { unique })).server, server);
+        servers.set(unique, server);
+      }
+      for (const jobs of fleet.jobs()) assert.ok(jobs > 130 && jobs < 270, `${fleet.jobs()}`);
+
+      // A server less moves its own share only.
+      await fleet.stop("b:2");
+      await using three = fleet.client({ balance: "unique" });
+      let moved = 0;
+      for (const [unique, server] of servers) {
+        const now = (await three.doBackground("f", "", { unique })).server;
+        if (server === "b:2") moved++;
+        else assert.equal(now, server, unique);
+      }
+      assert.ok(moved > 60 && moved < 140, `${moved}`);
+    },
+  );
+
+  test("unique takes the workload of a job whose unique is -, and turns where there is none", { timeout }, async () => {
+    const fleet = new Fleet(...names);
+    await using client = fleet.client({ balance: "unique" });
+    const serverOf = async (workload: string | Uint8Array, unique: string) =>
+      (await client.doBackground("f", workload, { unique })).server;
+    for (const workload of ["one", "two", "three"]) {
+      const bytes = new TextEncoder().encode(workload);
+      assert.equal(await serverOf(workload, "-"), await serverOf(bytes, "-"));
+      assert.equal(await serverOf(workload, "-"), await serverOf("", workload));
+    }
+    const turns = new Set<string>();
+    for (let i = 0; i < 3; i++) turns.add(await serverOf("same", ""));
+    assert.equal(turns.size, 3);
+  });
+});
+
+/** Whether it is what the runtime says of a name that nobody has. */
+function isLookupError(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof GearmanError) && /ENOTFOUND|EAI_AGAIN|lookup/.test(error.message);
+}
+
+/** A transport on which nothing ever happens. */
+class FakeTransport {
+  write = () => {};
+  close = () => {};
+  [Symbol.asyncIterator] = () => ({ next: () => new Promise<never>(() => {}) });
+}
+
+onEveryServer("a client whose first server refuses", (kind) => {
+  test("is served by the second; a token leads back to it, and a bare handle too", { timeout }, async () => {
+    const server = await kind.start();
+    const refused = `127.0.0.1:${await freePort()}`;
+    const { dial, servers = "127.0.0.1:1" } = server.connect;
+    const dialing: Dial = (address, options) =>
+      dial === undefined || `127.0.0.1:${address.port}` === refused
+        ? dialTcp()(address, options)
+        : dial(address, options);
+    await using client = new GearmanClient({ servers: [refused, servers as string], dial: dialing });
+    const job = client.do("f", "fine");
+    const handle = await job.created();
+    const background = await client.doBackground("f");
+    assert.equal(background.server, servers);
+    assert.equal((await client.jobStatus(handle)).known, true);
+    assert.equal((await client.jobStatus(`${background}`)).known, true);
+    await assert.rejects(client.jobStatus(`${refused}//${handle}`), { name: "ConnectionError", server: refused });
+    const worker = await RawWorker.open(server, "f");
+    await worker.serve(2);
+    assert.equal(await job.text(), "fine");
+    await worker.close();
+    await client.close();
+    await server.stop();
+  });
+});

@@ -1,0 +1,289 @@
+/** Tests of what a consumer that lags does to its job, to other calls and to memory. */
+
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { GearmanClient, GearmanError } from "../../mod.ts";
+import type { ClientOptions, Job, JobEvent } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { pattern, text } from "../fixtures/bytes.ts";
+import { turns } from "../fixtures/transports.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
+import { FakeServer, polite } from "../support/fake_server.ts";
+import { RawWorker } from "../support/peers.ts";
+
+const timeout = 60_000;
+const CHUNK = pattern(65_536);
+
+function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClient {
+  return new GearmanClient({ dial: server.dial, minBackoff: 1, ...options });
+}
+
+/** Sends so many pieces of 64 KiB and then the end, as fast as they are taken; counts what was. */
+function flood(server: FakeServer, handle: string, pieces: number): { sent: number; done: Promise<void> } {
+  const flood = { sent: 0, done: Promise.resolve() };
+  const { peer } = server;
+  flood.done = (async () => {
+    for (; flood.sent < pieces; flood.sent++) {
+      peer.answer(PacketType.WORK_DATA, handle, CHUNK);
+      await peer.flush();
+    }
+    peer.answer(PacketType.WORK_COMPLETE, handle, "");
+    await peer.flush();
+  })();
+  flood.done.catch(() => {});
+  return flood;
+}
+
+async function sizeOf(job: Job): Promise<number> {
+  let size = 0;
+  for await (const event of job) if ("data" in event) size += event.data.length;
+  return size;
+}
+
+describe("a consumer that lags", () => {
+  test(
+    "pauses reading when nothing else waits: of 200 MB next to nothing is taken until it reads",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server);
+      const job = client.do("f");
+      await job.created();
+      const { length } = CHUNK;
+      const flooding = flood(server, "H:1", 3_200);
+      await turns(20);
+      const taken = flooding.sent;
+      assert.ok(taken * length < 1_000_000, `${taken} pieces were taken`);
+      await turns(20);
+      assert.equal(flooding.sent, taken);
+      assert.equal(await sizeOf(job), 3_200 * length);
+      await flooding.done;
+    },
+  );
+
+  test("reads a stream at its own pace: memory holds what is on its way, not all of it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const job = client.do("f");
+    await job.created();
+    const flooding = flood(server, "H:1", 200);
+    const reader = job.stream().getReader();
+    let read = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      read++;
+      await turns(1);
+      assert.ok(flooding.sent - read < 20, `${flooding.sent} sent, ${read} read`);
+    }
+    assert.equal(read, 200);
+    await flooding.done;
+  });
+
+  test("does not stop other calls, nor calls that it makes itself", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const job = client.do("f");
+    await job.created();
+    const flooding = flood(server, "H:1", 100);
+    await turns();
+    const paused = flooding.sent;
+    assert.ok(paused < 100);
+    assert.equal(text(await client.echo("outside")), "outside");
+    assert.ok((await client.doBackground("g")).handle !== "");
+    let data = 0;
+    for await (const event of job) {
+      if (event.type === "data") data++;
+      if (data % 10 === 1) assert.equal(text(await client.echo("inside")), "inside");
+    }
+    assert.equal(data, 100);
+    await flooding.done;
+  });
+
+  test("does not stop other jobs, and theirs do not stop it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const jobs = [client.do("a"), client.do("b"), client.do("c")];
+    await Promise.all(jobs.map((job) => job.created()));
+    const lagging = [flood(server, "H:1", 50), flood(server, "H:2", 50)];
+    await turns();
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:3", "third");
+    assert.equal(await jobs[2]!.text(), "third", "behind megabytes of what nobody reads");
+    assert.equal(await sizeOf(jobs[1]!), 50 * CHUNK.length);
+    assert.equal(await sizeOf(jobs[0]!), 50 * CHUNK.length);
+    await Promise.all(lagging.map(({ done }) => done));
+  });
+
+  test("that leaves, or is aborted, lets reading go on", { timeout }, async () => {
+    for (const leave of ["abort", "break", "cancel"] as const) {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server);
+      const controller = new AbortController();
+      const job = client.do("f", "", { signal: controller.signal });
+      await job.created();
+      const flooding = flood(server, "H:1", 100);
+      await turns();
+      assert.ok(flooding.sent < 100);
+      if (leave === "abort") controller.abort();
+      else if (leave === "cancel") await job.stream().cancel();
+      else for await (const _ of job) break;
+      await flooding.done;
+      assert.equal(text(await client.echo(leave)), leave);
+    }
+  });
+
+  test("whose job ends the connection meanwhile still reads what had come", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const job = client.do("f");
+    await job.created();
+    flood(server, "H:1", 100);
+    await turns();
+    await client.close();
+    const events: JobEvent[] = [];
+    await assert.rejects(async () => {
+      for await (const event of job) events.push(event);
+    }, { name: "ConnectionError", delivery: "accepted" });
+    assert.ok(events.length > 3);
+  });
+
+  test(
+    "is behind by maxBuffered at most: then its job ends with a GearmanError, and others go on",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server, { maxBuffered: 200_000 });
+      const lagging = client.do("f");
+      const other = client.do("g");
+      const waiting = other.text();
+      await other.created();
+      const flooding = flood(server, "H:1", 100);
+      await flooding.done;
+      let size = 0;
+      await assert.rejects(async () => {
+        for await (const event of lagging) if ("data" in event) size += event.data.length;
+      }, (error) => {
+        assert.ok(error instanceof GearmanError);
+        assert.equal(error.name, "GearmanError");
+        assert.match(error.message, /maxBuffered/);
+        return true;
+      });
+      assert.ok(size > 100_000 && size < 300_000, `${size} bytes were kept`);
+      server.peer.answer(PacketType.WORK_COMPLETE, "H:2", "fine");
+      assert.equal(await waiting, "fine");
+    },
+  );
+
+  test(
+    "has only the last of many statuses to read, and a flood of empty packets has a bound too",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server, { maxBuffered: 10_000 });
+      const [statuses, empty] = [client.do("f"), client.do("g")];
+      const waiting = client.do("h");
+      waiting.bytes().catch(() => {});
+      await waiting.created();
+      for (let i = 0; i < 10_000; i++) server.peer.answer(PacketType.WORK_STATUS, "H:1", `${i}`, "10000");
+      for (let i = 0; i < 1_000; i++) server.peer.answer(PacketType.WORK_DATA, "H:2", "");
+      server.peer.answer(PacketType.WORK_COMPLETE, "H:1", "");
+      await client.echo("");
+      const events: JobEvent[] = [];
+      for await (const event of statuses) events.push(event);
+      assert.deepEqual(events.map(({ type }) => type), ["created", "status", "complete"]);
+      assert.deepEqual(events[1], { type: "status", numerator: 9_999, denominator: 10_000 });
+      await assert.rejects(empty.bytes(), { name: "GearmanError" });
+    },
+  );
+});
+
+describe("what is collected", () => {
+  test("has a bound, maxResultSize, and a result within it has none other", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server, { maxResultSize: 200_000, maxBuffered: 1_000_000 });
+    const [early, late, small, streamed] = [client.do("f"), client.do("f"), client.do("f"), client.do("f")];
+    const collecting = early.bytes();
+    await streamed.created();
+    const reading = sizeOf(streamed);
+    const floods = [flood(server, "H:1", 4), flood(server, "H:2", 4), flood(server, "H:3", 3), flood(server, "H:4", 9)];
+    await Promise.all(floods.map(({ done }) => done));
+    await assert.rejects(collecting, { name: "GearmanError", message: /maxResultSize/ });
+    await assert.rejects(late.text(), { name: "GearmanError", message: /maxResultSize/ });
+    assert.equal((await small).length, 3 * CHUNK.length);
+    assert.equal(await reading, 9 * CHUNK.length);
+  });
+
+  test("is not held up by maxBuffered: who collects does not lag", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server, { maxBuffered: 1_000 });
+    const job = client.do("f");
+    const bytes = job.bytes();
+    await job.created();
+    await flood(server, "H:1", 100).done;
+    assert.equal((await bytes).length, 100 * CHUNK.length);
+  });
+
+  test(
+    "nobody consumes a job that fails, is refused, or is lost: nothing is an unhandled rejection",
+    { timeout },
+    async () => {
+      const unhandled: unknown[] = [];
+      const listener = (reason: unknown) => void unhandled.push(reason);
+      process.on("unhandledRejection", listener);
+      try {
+        const answer = polite();
+        const server = new FakeServer((packet, peer) => {
+          if (packet.type === PacketType.SUBMIT_JOB_LOW) peer.answer(PacketType.ERROR, "QUEUE_ERROR", "full");
+          else answer(packet, peer);
+        });
+        const client = clientOf(server);
+        const jobs = Array.from({ length: 4 }, () => client.do("f"));
+        const refused = client.do("f", "", { priority: "low" });
+        const asked = [refused, ...jobs].map((job) => job.created());
+        asked.push(refused.text(), jobs[0]!.json<string>(), jobs[1]!.bytes() as never);
+        const iterator = jobs[2]![Symbol.asyncIterator]();
+        await jobs[3]!.created();
+        assert.equal((await iterator.next()).value!.type, "created");
+        server.peer.answer(PacketType.WORK_EXCEPTION, "H:1", "no");
+        server.peer.answer(PacketType.WORK_FAIL, "H:2");
+        server.peer.answer(PacketType.WORK_COMPLETE, "H:3", "{");
+        await client.echo("");
+        await client.close();
+        client.do("f");
+        client.do("f", "", { signal: AbortSignal.abort() });
+        new GearmanClient({ dial: () => Promise.reject(new Error("refused")) }).do("f");
+        await turns(20);
+        assert.deepEqual(unhandled, []);
+      } finally {
+        process.removeListener("unhandledRejection", listener);
+      }
+    },
+  );
+});
+
+test("200 MB that a worker sends do not fill this process while nobody reads them", {
+  skip: needs("gearmand"),
+  timeout,
+}, async () => {
+  const { port, stop } = await startGearmand();
+  const server = { connect: { servers: `127.0.0.1:${port}` }, port, stop };
+  try {
+    await using client = new GearmanClient(server.connect);
+    const job = client.do("huge");
+    await job.created();
+    const worker = await RawWorker.open(server, "huge");
+    const { handle } = await worker.grab();
+    const piece = pattern(1_000_000);
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 200; i++) {
+      worker.send(PacketType.WORK_DATA, handle, piece);
+      await worker.connection.flush();
+    }
+    worker.send(PacketType.WORK_COMPLETE, handle, "");
+    await worker.close(); // the server has taken all of it
+    const grown = process.memoryUsage().rss - before;
+    assert.ok(grown < 100_000_000, `${Math.round(grown / 1e6)} MB more`);
+    assert.equal(await sizeOf(job), 200_000_000);
+  } finally {
+    await stop();
+  }
+});

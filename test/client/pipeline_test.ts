@@ -1,0 +1,253 @@
+/** Tests of many jobs at once, on every job server: pipelines, refusals amid them, and one unique several times. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GearmanClient, ServerError } from "../../mod.ts";
+import type { Job, JobEvent } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { text } from "../fixtures/bytes.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
+import { command, jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+
+const timeout = 60_000;
+
+/** What comes of a job, as words. */
+async function wordsOf(job: Job): Promise<string[]> {
+  const words: string[] = [];
+  const word = (event: JobEvent) => "data" in event ? `${event.type} ${text(event.data)}` : event.type;
+  try {
+    for await (const event of job) words.push(word(event));
+  } catch (error) {
+    words.push((error as Error).name);
+  }
+  return words;
+}
+
+onEveryServer("many jobs at once", (kind) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  before(async () => {
+    server = await kind.start();
+    client = new GearmanClient(server.connect);
+  });
+  after(async () => {
+    await client.close();
+    await server.stop();
+  });
+
+  test("an ERROR amid 1,000 pipelined submissions hits the right ones, and only those", { timeout }, async () => {
+    const worker = await RawWorker.open(server, "full", "free");
+    await limitQueue(server, worker, "full", 10);
+    // Every tenth is for the function with the short queue: of 100, 90 are refused.
+    const jobs = Array.from({ length: 1_000 }, (_, i) => client.do(i % 10 === 7 ? "full" : "free", `${i}`));
+    const created = await Promise.allSettled(jobs.map((job) => job.created()));
+    assert.equal(created.filter(({ status }) => status === "rejected").length, 90, "the limit took");
+    assert.equal(await jobsOf(server, "full"), 10);
+    await worker.serve(910);
+    let refused = 0;
+    for (const [i, job] of jobs.entries()) {
+      if (i % 10 === 7 && i >= 100) {
+        await assert.rejects(job.text(), (error) => error instanceof ServerError && error.code === "QUEUE_ERROR");
+        assert.equal(created[i]!.status, "rejected");
+        refused++;
+      } else {
+        assert.equal(await job.text(), `${i}`);
+      }
+    }
+    assert.equal(refused, 90);
+    await worker.close();
+  });
+
+  test("20,000 pipelined jobs each get their own result", { timeout }, async () => {
+    const worker = await RawWorker.open(server, "many");
+    const jobs = Array.from({ length: 20_000 }, (_, i) => client.do("many", `${i}`));
+    await Promise.all(jobs.map((job) => job.created()));
+    const results = Promise.all(jobs.map((job) => job.text()));
+    const grabs = 50;
+    for (let i = 0; i < grabs; i++) worker.send(PacketType.GRAB_JOB);
+    for (let assigned = 0; assigned < jobs.length; assigned++) {
+      const { type, args } = await worker.next();
+      assert.equal(type, PacketType.JOB_ASSIGN);
+      worker.send(PacketType.WORK_COMPLETE, args[0]!.slice(), args[2]!.slice());
+      if (assigned + grabs < jobs.length) worker.send(PacketType.GRAB_JOB);
+    }
+    for (const [i, result] of (await results).entries()) assert.equal(result, `${i}`);
+    await worker.close();
+  });
+
+  test("10,000 background jobs each get a handle of their own", { timeout }, async () => {
+    const submit = (_: unknown, i: number) => client.doBackground("background", `${i}`, { unique: "" });
+    const jobs = await Promise.all(Array.from({ length: 10_000 }, submit));
+    assert.equal(new Set(jobs.map(({ handle }) => handle)).size, 10_000);
+    assert.equal(await jobsOf(server, "background"), 10_000);
+  });
+
+  test("background and foreground jobs in one pipeline get their own handles and results", { timeout }, async () => {
+    const background = client.doBackground("mixed", "b");
+    const foreground = client.do("mixed", "f");
+    const echo = client.echo("e");
+    const status = client.jobStatus("H:nobody:1");
+    const second = client.do("mixed", "g");
+    assert.equal(text(await echo), "e");
+    assert.equal((await status).known, false);
+    const { handle } = await background;
+    assert.notEqual(handle, await foreground.created());
+    const worker = await RawWorker.open(server, "mixed");
+    await worker.serve(3);
+    assert.equal(await foreground.text(), "f");
+    assert.equal(await second.text(), "g");
+    await worker.close();
+  });
+
+  test("the same unique twice on one connection: both jobs get everything exactly once", { timeout }, async () => {
+    const worker = await RawWorker.open(server, "twice");
+    const [complete, fail, exception] = ["complete", "fail", "exception"].map((unique) => {
+      const jobs = [client.do("twice", "", { unique }), client.do("twice", "", { unique })];
+      return { jobs, words: jobs.map(wordsOf) };
+    });
+    for (const { jobs } of [complete!, fail!, exception!]) {
+      const [a, b] = await Promise.all(jobs.map((job) => job.created()));
+      assert.equal(a, b);
+      const { handle } = await worker.grab();
+      assert.equal(handle, a);
+      worker.send(PacketType.WORK_DATA, handle, "1");
+      worker.send(PacketType.WORK_STATUS, handle, "1", "2");
+      worker.send(PacketType.WORK_WARNING, handle, "2");
+      worker.send(PacketType.WORK_DATA, handle, "3");
+    }
+    worker.send(PacketType.WORK_COMPLETE, complete!.jobs[0]!.handle!, "4");
+    worker.send(PacketType.WORK_FAIL, fail!.jobs[0]!.handle!);
+    worker.send(PacketType.WORK_EXCEPTION, exception!.jobs[0]!.handle!, "4");
+    const events = ["created", "data 1", "status", "warning 2", "data 3"];
+    for (const words of complete!.words) assert.deepEqual(await words, [...events, "complete 4"]);
+    for (const words of [...fail!.words, ...exception!.words]) {
+      assert.deepEqual(await words, [...events, "JobFailedError"]);
+    }
+    await worker.close();
+  });
+
+  test(
+    "the same unique twice, and one of the two abandoned: the other gets everything exactly once",
+    { timeout },
+    async () => {
+      const worker = await RawWorker.open(server, "left");
+      for (const leaves of [0, 1]) {
+        const controller = new AbortController();
+        const options = (i: number) => i === leaves ? { unique: "u", signal: controller.signal } : { unique: "u" };
+        const jobs = [client.do("left", "", options(0)), client.do("left", "", options(1))];
+        const leaving = wordsOf(jobs[leaves]!);
+        const staying = wordsOf(jobs[1 - leaves]!);
+        await Promise.all(jobs.map((job) => job.created()));
+        const { handle } = await worker.grab();
+        worker.send(PacketType.WORK_DATA, handle, "1");
+        await worker.connection.flush();
+        await client.echo("");
+        controller.abort(new Error("enough"));
+        worker.send(PacketType.WORK_DATA, handle, "2");
+        worker.send(PacketType.WORK_COMPLETE, handle, "3");
+        assert.deepEqual(await staying, ["created", "data 1", "data 2", "complete 3"]);
+        assert.equal((await leaving).at(-1), "Error");
+      }
+      // And the connection has kept count: the same unique again is a new job.
+      const again = client.do("left", "", { unique: "u" });
+      await again.created();
+      await worker.serve(1, () => "again");
+      assert.equal(await again.text(), "again");
+      await worker.close();
+    },
+  );
+
+  test(
+    "a job that joins a running one gets what comes from then on, as does one of another client",
+    { timeout },
+    async () => {
+      const worker = await RawWorker.open(server, "join");
+      await using other = new GearmanClient(server.connect);
+      const first = client.do("join", "", { unique: "u" });
+      await first.created();
+      const { handle } = await worker.grab();
+      const firstWords = wordsOf(first);
+      worker.send(PacketType.WORK_DATA, handle, "1");
+      await worker.connection.flush();
+      worker.send(PacketType.ECHO_REQ, "");
+      assert.equal((await worker.next()).type, PacketType.ECHO_RES);
+      const joining = [client.do("join", "ignored", { unique: "u" }), other.do("join", "ignored", { unique: "u" })];
+      const words = joining.map(wordsOf);
+      for (const job of joining) assert.equal(await job.created(), handle);
+      worker.send(PacketType.WORK_DATA, handle, "2");
+      worker.send(PacketType.WORK_COMPLETE, handle, "3");
+      assert.deepEqual(await firstWords, ["created", "data 1", "data 2", "complete 3"]);
+      for (const one of words) assert.deepEqual(await one, ["created", "data 2", "complete 3"]);
+      await worker.close();
+    },
+  );
+
+  test(
+    "a foreground job that is aborted after it was created runs on, and its packets are read over",
+    { timeout },
+    async () => {
+      const worker = await RawWorker.open(server, "aborted");
+      const controller = new AbortController();
+      const { signal } = controller;
+      const aborted = Array.from({ length: 500 }, (_, i) => client.do("aborted", `${i}`, { signal }));
+      const outcomes = Promise.allSettled(aborted.map((job) => job.text()));
+      const kept = client.do("aborted", "kept");
+      await Promise.all([...aborted.map((job) => job.created()), kept.created()]);
+      const reason = new Error("enough");
+      controller.abort(reason);
+      for (const outcome of await outcomes) assert.equal((outcome as PromiseRejectedResult).reason, reason);
+      await worker.serve(501, (job) => {
+        worker.send(PacketType.WORK_DATA, job.handle, "late ");
+        return job.workload;
+      });
+      assert.equal(await kept.text(), "late kept");
+      assert.equal(text(await client.echo("still there")), "still there");
+      await worker.close();
+    },
+  );
+
+  test("what is aborted in the tick of its call is never sent", { timeout }, async () => {
+    await client.echo("");
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = [
+      client.do("never", "", { signal }).bytes(),
+      client.doBackground("never", "", { signal }),
+      client.do("sent").created(),
+      client.doBackground("never", "", { signal: AbortSignal.abort("at once") }),
+      client.do("never", "", { signal: AbortSignal.abort("at once") }).created(),
+    ];
+    controller.abort("enough");
+    const reasons = (await Promise.allSettled(calls)).map((one) => one.status === "rejected" ? one.reason : one.status);
+    assert.deepEqual(reasons, ["enough", "enough", "fulfilled", "at once", "at once"]);
+    await client.echo("");
+    assert.equal(await jobsOf(server, "never"), 0);
+    assert.equal(await jobsOf(server, "sent"), 1);
+  });
+});
+
+test("a job that was abandoned, joined again and thrown away by gearmand ends by the probe", {
+  skip: needs("gearmand"),
+  timeout,
+}, async () => {
+  const { port, stop } = await startGearmand();
+  const server: TestServer = { connect: { servers: `127.0.0.1:${port}` }, port, stop };
+  try {
+    const first = new GearmanClient(server.connect);
+    const handle = await first.do("f", "", { unique: "u" }).created();
+    await first.close();
+    await using second = new GearmanClient({ ...server.connect, probeInterval: 100 });
+    await until(async () => (await command(server, "show jobs", true)).some((line) => line.split("\t")[2] === "1"));
+    const job = second.do("f", "", { unique: "u" });
+    const result = job.bytes();
+    assert.equal(await job.created(), handle);
+    const worker = await RawWorker.open(server, "f");
+    assert.equal(await worker.tryGrab(), undefined);
+    await assert.rejects(result, { name: "ConnectionError", delivery: "accepted", handle, unique: "u" });
+    await worker.close();
+  } finally {
+    await stop();
+  }
+});

@@ -1,0 +1,328 @@
+/** Tests of how calls end: by an abort at every moment, and by a lost connection, with how far they had come. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, GearmanClient } from "../../mod.ts";
+import type { ClientOptions } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { text } from "../fixtures/bytes.ts";
+import { turns } from "../fixtures/transports.ts";
+import { freePort, startGearmand } from "../support/gearmand.ts";
+import { needs } from "../support/gearmand.ts";
+import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
+import { RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import { countedSignal } from "../support/signals.ts";
+
+const timeout = 20_000;
+
+function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClient {
+  return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
+}
+
+/** Every kind of call, with a signal. */
+function everyCall(client: GearmanClient, signal: AbortSignal): Promise<unknown>[] {
+  return [
+    client.do("f", "", { signal }).bytes(),
+    client.do("f", "", { signal }).created(),
+    client.doBackground("f", "", { signal }),
+    client.jobStatus("H:1", { signal }),
+    client.jobStatusByUnique("u", { signal }),
+    client.watch("H:1", { signal }).next(),
+    client.echo("x", { signal }),
+    client.do("f", "", { signal }).stream().getReader().read(),
+    client.do("f", "", { signal })[Symbol.asyncIterator]().next(),
+  ];
+}
+
+async function reasonsOf(calls: Promise<unknown>[]): Promise<unknown[]> {
+  return (await Promise.allSettled(calls)).map((one) => one.status === "rejected" ? one.reason : one.value);
+}
+
+describe("an aborted call rejects with the signal's reason and leaves no listener", () => {
+  test("when the signal was aborted already; then nothing is dialed", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const reason = new Error("enough");
+    const reasons = await reasonsOf(everyCall(client, AbortSignal.abort(reason)));
+    assert.deepEqual(reasons, Array(9).fill(reason));
+    assert.deepEqual(server.dials, []);
+  });
+
+  test("in the tick of the call, on a connection that is open; then nothing is sent", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    await client.echo("open");
+    const { signal, listeners, abort } = countedSignal();
+    const calls = everyCall(client, signal);
+    abort("enough");
+    assert.deepEqual(await reasonsOf(calls), Array(9).fill("enough"));
+    await client.echo("last");
+    assert.deepEqual(server.peer.requests.map(({ args }) => text(args[0]!)), ["open", "last"]);
+    assert.equal(listeners(), 0);
+  });
+
+  test("while dialing; the dial is aborted with the last call that wants it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    const dialed: AbortSignal[] = [];
+    server.refuse = (_, signal) => {
+      dialed.push(signal!);
+      return new Promise(() => {});
+    };
+    await using client = clientOf(server);
+    const [first, second] = [countedSignal(), countedSignal()];
+    const one = client.do("f", "", { signal: first.signal });
+    const two = client.doBackground("f", "", { signal: second.signal });
+    await until(() => dialed.length === 1);
+    first.abort("one");
+    await assert.rejects(one.bytes(), (reason) => reason === "one");
+    assert.equal(first.listeners(), 0, "although another call still dials");
+    assert.equal(dialed[0]!.aborted, false);
+    second.abort("two");
+    await assert.rejects(two, (reason) => reason === "two");
+    assert.equal(second.listeners(), 0);
+    assert.equal(dialed[0]!.aborted, true);
+    server.refuse = () => undefined;
+    assert.equal(text(await client.echo("a new dial")), "a new dial");
+    assert.equal(server.dials.length, 2);
+    assert.deepEqual(server.peer.requests.map(({ type }) => type), [PacketType.ECHO_REQ]);
+  });
+
+  test("while it waits for its reply, which is then read over", { timeout }, async () => {
+    const server = new FakeServer(); // keeps silent
+    await using client = clientOf(server);
+    const { signal, listeners, abort } = countedSignal();
+    const calls = everyCall(client, signal);
+    const kept = client.do("kept");
+    await until(() => server.peers.length === 1 && server.peer.requests.length === 10);
+    assert.ok(listeners() > 0);
+    abort("enough");
+    assert.deepEqual(await reasonsOf(calls), Array(9).fill("enough"));
+    assert.equal(listeners(), 0);
+    const answer = polite();
+    for (const packet of server.peer.requests) answer(packet, server.peer);
+    const handle = await kept.created();
+    assert.equal(handle, "H:6", "the replies of the others were counted");
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:1", "of an aborted job");
+    server.peer.answer(PacketType.WORK_COMPLETE, handle, "mine");
+    assert.equal(await kept.text(), "mine");
+    assert.equal(server.peers.length, 1);
+  });
+
+  test("while its job runs, after what was not read yet", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const { signal, listeners, abort } = countedSignal();
+    const job = client.do("f", "", { signal });
+    const events: string[] = [];
+    const iterator = job[Symbol.asyncIterator]();
+    await job.created();
+    server.peer.answer(PacketType.WORK_DATA, "H:1", "1");
+    await client.echo("");
+    abort("enough");
+    await assert.rejects(async () => {
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) events.push(next.value.type);
+    }, (reason) => reason === "enough");
+    assert.deepEqual(events, ["created", "data"]);
+    assert.equal((await iterator.next()).done, true, "it is thrown once");
+    assert.equal(listeners(), 0);
+    assert.equal(await job.created(), "H:1");
+  });
+
+  test(
+    "500 times in turn, each with a late answer; a call that ends otherwise leaves none either",
+    { timeout },
+    async () => {
+      const late: (() => void)[] = [];
+      const answer = polite();
+      const server = new FakeServer((packet, peer) => {
+        answer(packet, peer);
+        if (!isSubmission(packet)) return;
+        const handle = `H:${late.length + 1}`;
+        late.push(() => {
+          peer.answer(PacketType.WORK_DATA, handle, "late");
+          peer.answer(PacketType.WORK_COMPLETE, handle, "late");
+        });
+      });
+      // Whoever is still waited for would be asked after.
+      await using client = clientOf(server, { probeInterval: 5 });
+      const { signal, listeners } = countedSignal();
+      for (let i = 0; i < 500; i++) {
+        const controller = new AbortController();
+        const job = client.do("f", `${i}`, { signal: AbortSignal.any([controller.signal, signal]) });
+        await job.created();
+        controller.abort("enough");
+        await assert.rejects(job.text(), (reason) => reason === "enough");
+      }
+      for (const send of late.splice(0)) send();
+      const job = client.do("f", "kept", { signal });
+      await client.echo("", { signal });
+      await client.doBackground("f", "", { signal });
+      await client.jobStatus("H:1", { signal });
+      const asked = () => server.peer.requests.filter(({ type }) => type === PacketType.GET_STATUS);
+      await until(() => asked().length > 1);
+      assert.deepEqual(asked().slice(1).map(({ args }) => text(args[0]!)), [await job.created()]);
+      await assert.rejects(job.text(), ConnectionError); // the server knows no job at all
+      assert.equal(listeners(), 0);
+    },
+  );
+
+  test("in the pause between two statuses of watch()", { timeout }, async () => {
+    const server = new FakeServer((packet, peer) => {
+      if (packet.type === PacketType.GET_STATUS) peer.answer(PacketType.STATUS_RES, packet.args[0], "1", "0", "0", "0");
+    });
+    await using client = clientOf(server);
+    const { signal, listeners, abort } = countedSignal();
+    const watching = client.watch("H:1", { interval: 2_000_000_000, signal });
+    assert.equal((await watching.next()).value!.known, true);
+    const next = watching.next();
+    await turns();
+    abort("enough");
+    await assert.rejects(next, (reason) => reason === "enough");
+    assert.equal((await watching.next()).done, true);
+    assert.equal(listeners(), 0);
+  });
+});
+
+describe("the error of a lost connection says how far the submission had come", () => {
+  test("not-sent, with the cause, when no server could be reached", { timeout }, async () => {
+    const port = await freePort();
+    await using client = new GearmanClient(`127.0.0.1:${port}`);
+    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
+      await assert.rejects(call, (error) => {
+        assert.ok(error instanceof ConnectionError);
+        assert.equal(error.delivery, "not-sent");
+        assert.equal(error.unique, "u");
+        assert.equal(error.handle, undefined);
+        assert.ok(error.cause instanceof ConnectionError && error.cause.cause instanceof Error, "the runtime's error");
+        assert.match(error.message, new RegExp(`^Cannot run "f": .*127\\.0\\.0\\.1:${port}`));
+        return true;
+      });
+    }
+    await assert.rejects(client.echo("x"), (error) => error instanceof ConnectionError && error.delivery === undefined);
+  });
+
+  test("unknown, when it was sent and never acknowledged; it is not sent again", { timeout }, async () => {
+    const server = new FakeServer((_, peer) => void peer.end());
+    await using client = clientOf(server);
+    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
+      await assert.rejects(call, (error) => {
+        assert.ok(error instanceof ConnectionError);
+        assert.deepEqual([error.delivery, error.server, error.unique], ["unknown", "127.0.0.1:4730", "u"]);
+        assert.equal(error.handle, undefined);
+        return true;
+      });
+    }
+    assert.equal(server.peers.flatMap(({ requests }) => requests).length, 2);
+  });
+
+  test("accepted, when the server had created the job", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const job = client.do("f", "", { unique: "u" });
+    await job.created();
+    server.peer.answer(PacketType.WORK_DATA, "H:1", "half");
+    await server.peer.end();
+    const seen: string[] = [];
+    await assert.rejects(async () => {
+      for await (const { type } of job) seen.push(type);
+    }, (error) => {
+      assert.ok(error instanceof ConnectionError);
+      assert.deepEqual([error.delivery, error.server, error.handle, error.unique], [
+        "accepted",
+        "127.0.0.1:4730",
+        "H:1",
+        "u",
+      ]);
+      return true;
+    });
+    assert.deepEqual(seen, ["created", "data"], "what had come before is not lost");
+  });
+
+  test("what was not sent yet goes to a new connection, and nothing goes twice", { timeout }, async () => {
+    const large = new Uint8Array(200_000);
+    let first = true;
+    const answer = polite();
+    const server = new FakeServer((packet, peer) => {
+      if (!first) return answer(packet, peer);
+      first = false;
+      void peer.end(); // after the first of many, with the others in the pipe, or not sent yet
+    });
+    await using client = clientOf(server);
+    const calls = Array.from({ length: 20 }, (_, i) => client.doBackground("f", large, { unique: `${i}` }));
+    const outcomes = await Promise.allSettled(calls);
+    const accepted = outcomes.flatMap((one, i) => one.status === "fulfilled" ? [`${i}`] : []);
+    for (const one of outcomes) if (one.status === "rejected") assert.equal(one.reason.delivery, "unknown");
+    assert.ok(accepted.length > 0 && accepted.length < 20, `${accepted.length} of 20`);
+    assert.deepEqual(server.peers[1]!.requests.map(({ args }) => text(args[1]!)), accepted);
+  });
+});
+
+describe("a question is asked once more on a new connection", () => {
+  test("when its connection is lost before it is answered", { timeout }, async () => {
+    for (const losses of [1, 2]) {
+      const answer = polite();
+      const server = new FakeServer((packet, peer, index) => index < losses ? void peer.end() : answer(packet, peer));
+      await using client = clientOf(server);
+      const calls = [client.echo("x"), client.jobStatus("H:9"), client.jobStatusByUnique("u")];
+      const outcomes = (await Promise.allSettled(calls)).map(({ status }) => status);
+      assert.deepEqual(outcomes, Array(3).fill(losses === 1 ? "fulfilled" : "rejected"));
+      assert.equal(server.peers.length, 2);
+      await assert.rejects(Promise.all([...calls, Promise.reject(new ConnectionError("x"))]), (error) => {
+        return error instanceof ConnectionError && error.delivery === undefined;
+      });
+    }
+  });
+});
+
+test("after a restart of the server the option is sent again: exceptions are exceptions", {
+  skip: needs("gearmand"),
+  timeout,
+}, async () => {
+  const first = await startGearmand();
+  await using client = new GearmanClient({ servers: `127.0.0.1:${first.port}`, minBackoff: 1, maxBackoff: 1 });
+  const lost = client.do("f");
+  await lost.created();
+  await first.stop();
+  await assert.rejects(lost.text(), { name: "ConnectionError", delivery: "accepted" });
+  const second = await startGearmand({ port: first.port });
+  try {
+    let job = client.do("f");
+    await until(() => job.created().then(() => true, () => (job = client.do("f"), false)));
+    const worker = await RawWorker.open(
+      { connect: { servers: `127.0.0.1:${first.port}` }, port: 0, stop: second.stop },
+      "f",
+    );
+    const { handle } = await worker.grab();
+    worker.send(PacketType.WORK_EXCEPTION, handle, "an exception");
+    await assert.rejects(job.text(), { name: "JobFailedError", message: /an exception$/ });
+    await worker.close();
+  } finally {
+    await second.stop();
+  }
+});
+
+onEveryServer("a server that is killed", (kind) => {
+  test(
+    "ends its jobs with how far they had come, and the next call with not-sent",
+    { timeout },
+    async () => {
+      const server = await kind.start();
+      await using client = new GearmanClient({ ...server.connect, minBackoff: 1, maxBackoff: 1 });
+      const job = client.do("f", "", { unique: "u" });
+      const handle = await job.created();
+      const background = await client.doBackground("f");
+      await server.stop();
+      await assert.rejects(job.bytes(), (error) => {
+        assert.ok(error instanceof ConnectionError);
+        const { delivery, server, unique } = error;
+        assert.deepEqual([delivery, error.handle, server, unique], ["accepted", handle, background.server, "u"]);
+        return true;
+      });
+      await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
+      await assert.rejects(background.status(), ConnectionError);
+      await assert.rejects(client.watch(background).next(), ConnectionError);
+      await assert.rejects(client.echo("x"), ConnectionError);
+    },
+  );
+});

@@ -1,0 +1,263 @@
+/** Tests of what a session keeps: nothing of a job that is over, and of a request only what is still to be sent. */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, test } from "node:test";
+import { PacketType } from "../../src/codec/mod.ts";
+import { ForegroundJob } from "../../src/client/foreground_job.ts";
+import { BackgroundSubmission, Query } from "../../src/client/request.ts";
+import { Session } from "../../src/client/session.ts";
+import { type ConnectOptions, readConnectOptions } from "../../src/connection/options.ts";
+import { readText } from "../../src/connection/text.ts";
+import { pattern } from "../fixtures/bytes.ts";
+import { FakeServer, polite } from "../support/fake_server.ts";
+import { limitQueue, RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { watchTimers } from "../support/timers.ts";
+
+const timeout = 60_000;
+const LIMITS = { maxBuffered: 1_000_000, maxResultSize: 1_000_000 };
+
+/** A session with an open connection; what it cannot send fails. */
+async function openSession(options: ConnectOptions): Promise<Session> {
+  const { servers, settings } = readConnectOptions({ minBackoff: 1, maxBackoff: 1, ...options });
+  const session = new Session(servers[0]!, settings, (request, cause) => request.onUnsent(cause));
+  await session.link.open();
+  return session;
+}
+
+/** A foreground job that can be aborted, and calls back when its bytes go out. */
+class TestJob extends ForegroundJob {
+  readonly controller = new AbortController();
+  sent: () => void = () => {};
+
+  constructor(functionName: string, unique = "", workload: string | Uint8Array = "w") {
+    super({ type: PacketType.SUBMIT_JOB, args: [functionName, unique, workload] }, functionName, unique, LIMITS);
+    this.abortOn(this.controller.signal);
+    this.collect().catch(() => {});
+  }
+
+  override onSent(): void {
+    super.onSent();
+    this.sent();
+  }
+
+  abort(): void {
+    this.controller.abort("enough");
+  }
+}
+
+function send(session: Session, count: number, functionName: string, unique: (i: number) => string = () => "") {
+  const jobs = Array.from({ length: count }, (_, i) => new TestJob(functionName, unique(i)));
+  for (const job of jobs) session.send(job);
+  return jobs;
+}
+
+const created = (jobs: TestJob[]) => Promise.all(jobs.map((job) => job.created()));
+
+function echo(): Query<string> {
+  return new Query({ type: PacketType.ECHO_REQ, args: ["e"] }, PacketType.ECHO_RES, ([data]) => readText(data!));
+}
+
+/** Goes to the server and back: everything that it had sent before has come. */
+async function roundTrip(session: Session): Promise<void> {
+  const query = echo();
+  session.send(query);
+  await query.answer;
+}
+
+onEveryServer("a session keeps nothing", (kind) => {
+  let server: TestServer;
+  let session: Session;
+  before(async () => server = await kind.start());
+  afterEach(() => session.close());
+  after(() => server.stop());
+
+  test("of 1,000 jobs that have ended, however they did; until then it keeps their handles", { timeout }, async () => {
+    session = await openSession(server.connect);
+    const worker = await RawWorker.open(server, "ends");
+    const jobs = send(session, 1_000, "ends");
+    assert.ok(session.size >= 1_000, "what is not sent yet counts");
+    await created(jobs);
+    assert.equal(session.size, 1_000);
+    for (let i = 0; i < jobs.length; i++) {
+      const { handle } = await worker.grab();
+      worker.send(PacketType.WORK_DATA, handle, "data");
+      if (i % 3 === 0) worker.send(PacketType.WORK_COMPLETE, handle, "");
+      else if (i % 3 === 1) worker.send(PacketType.WORK_FAIL, handle);
+      else worker.send(PacketType.WORK_EXCEPTION, handle, "no");
+    }
+    await worker.served();
+    await roundTrip(session);
+    assert.ok(jobs.every(({ settled }) => settled));
+    assert.equal(session.size, 0);
+    await worker.close();
+  });
+
+  test("of jobs that were aborted at any stage, once the worker has ended them", { timeout }, async () => {
+    session = await openSession(server.connect);
+    const worker = await RawWorker.open(server, "aborted");
+    // Half of them are aborted: before they are sent, before their reply, after it, and while they run.
+    const jobs = send(session, 1_000, "aborted");
+    const stages = [0, 1, 2, 3].map((stage) => jobs.filter((_, i) => i % 8 === stage));
+    const handles: (string | undefined)[] = [];
+    for (const job of stages[1]!) {
+      job.sent = () =>
+        queueMicrotask(() => {
+          handles.push(job.handle);
+          job.abort();
+        });
+    }
+    for (const job of stages[0]!) job.abort();
+    await roundTrip(session);
+    assert.deepEqual(handles, Array(125).fill(undefined), "these are aborted before their replies");
+    assert.equal(session.size, 875, "those that were never sent left nothing, all others their handles");
+    for (const job of stages[2]!) job.abort();
+    assert.equal(session.size, 875, "the server goes on sending what comes of them");
+    for (let i = 0; i < 875; i++) {
+      const { handle } = await worker.grab();
+      worker.send(PacketType.WORK_DATA, handle, "data");
+      if (i === 400) {
+        await worker.served();
+        await roundTrip(session);
+        for (const job of stages[3]!) job.abort();
+      }
+      if (i % 2 === 0) worker.send(PacketType.WORK_COMPLETE, handle, "");
+      else worker.send(PacketType.WORK_FAIL, handle);
+    }
+    await worker.served();
+    await roundTrip(session);
+    assert.equal(session.size, 0);
+    assert.equal(jobs.filter(({ controller }) => controller.signal.aborted).length, 500);
+    assert.ok(jobs.every(({ settled }) => settled));
+    await worker.close();
+  });
+
+  test("of jobs that share a unique, some of them aborted", { timeout }, async () => {
+    session = await openSession(server.connect);
+    const worker = await RawWorker.open(server, "shared");
+    const jobs = send(session, 400, "shared", (i) => `u${Math.floor(i / 4)}`);
+    await created(jobs);
+    assert.equal(session.size, 100, "one handle for four jobs");
+    // Of each four none, one, two, three or all.
+    for (const [i, job] of jobs.entries()) if (i % 4 < Math.floor(i / 4) % 5) job.abort();
+    await worker.serve(100);
+    await worker.served();
+    await roundTrip(session);
+    assert.equal(session.size, 0);
+    assert.ok(jobs.every(({ settled }) => settled));
+    await worker.close();
+  });
+
+  test("of what is refused, asked, or accepted in the background, aborted or not", { timeout }, async () => {
+    session = await openSession(server.connect);
+    const worker = await RawWorker.open(server, "refused");
+    await limitQueue(server, worker, "refused", 1);
+    const jobs = send(session, 10, "refused");
+    const controller = new AbortController();
+    for (let i = 0; i < 20; i++) {
+      const query = echo();
+      query.answer.catch(() => {});
+      const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["background", `${i}`, ""] };
+      const background = new BackgroundSubmission(packet, "background", "", () => {}, { resolve() {}, reject() {} });
+      if (i % 2 === 0) { for (const request of [query, background]) request.abortOn(controller.signal); }
+      for (const request of [query, background]) session.send(request);
+    }
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(session.size, 51, "with the option that it asks for");
+    controller.abort("enough");
+    await Promise.allSettled(jobs.map((job) => job.created()));
+    await roundTrip(session);
+    assert.equal(session.size, 1, "the one that was not refused");
+    await worker.serve(1);
+    await worker.served();
+    await roundTrip(session);
+    assert.equal(session.size, 0);
+    await worker.close();
+  });
+
+  test("when its connection is lost, whatever it kept", { timeout }, async () => {
+    const mortal = await kind.start();
+    session = await openSession(mortal.connect);
+    const jobs = send(session, 10, "lost");
+    const twice = send(session, 10, "lost", () => "u");
+    await created([...jobs, ...twice]);
+    for (const [i, job] of [...jobs, ...twice].entries()) if (i % 2 === 0) job.abort();
+    assert.equal(session.size, 11);
+    await mortal.stop();
+    await until(() => session.link.connection === undefined);
+    assert.equal(session.size, 0);
+    assert.ok([...jobs, ...twice].every(({ settled }) => settled));
+  });
+});
+
+describe("what a request holds", () => {
+  let session: Session;
+  afterEach(() => session.close());
+
+  test("is gone when its bytes went out, though its reply never comes", { timeout }, async () => {
+    const server = new FakeServer(); // keeps silent
+    session = await openSession({ dial: server.dial });
+    const large = pattern(100_000);
+    const job = new TestJob("f", "", large);
+    const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "u", large] };
+    const background = new BackgroundSubmission(packet, "f", "u", () => {}, { resolve() {}, reject() {} });
+    const question = echo();
+    question.answer.catch(() => {});
+    for (const request of [job, background, question]) session.send(request);
+    assert.deepEqual([job.args.length, background.args.length], [3, 3], "not sent yet");
+    await until(() => server.peer.requests.length === 3);
+    assert.deepEqual([job.args.length, background.args.length], [0, 0]);
+    assert.deepEqual(question.args, ["e"], "a question may have to be asked again");
+    assert.equal(job.settled || background.settled, false);
+    await session.close();
+    assert.deepEqual(question.args, []);
+    assert.equal(session.size, 0);
+  });
+
+  test("is gone when it is aborted before its bytes went out", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    session = await openSession({ dial: server.dial });
+    const job = new TestJob("f", "", pattern(100_000));
+    session.send(job);
+    job.abort();
+    assert.equal(job.args.length, 0);
+    await roundTrip(session);
+    assert.equal(session.size, 0);
+    await session.close();
+  });
+
+  test("is gone when the server forgot the job, or answers an aborted call late", { timeout }, async () => {
+    const probeInterval = 12_345;
+    using probes = watchTimers(probeInterval);
+    let held: (() => void)[] | undefined = [];
+    const answer = polite();
+    const server = new FakeServer((packet, peer) => {
+      if (held === undefined) answer(packet, peer);
+      else held.push(() => answer(packet, peer));
+    });
+    session = await openSession({ dial: server.dial, probeInterval });
+    const jobs = send(session, 50, "f");
+    const [aborted, question] = [send(session, 50, "f"), echo()];
+    question.abortOn(aborted[0]!.controller.signal);
+    session.send(question);
+    question.answer.catch(() => {});
+    await until(() => held!.length === 101);
+    for (const job of aborted) job.abort();
+    assert.equal(session.size, 101, "the replies are to come");
+    for (const send of held) send();
+    held = undefined;
+    await created(jobs);
+    await roundTrip(session);
+    assert.equal(session.size, 100);
+    for (let i = 0; i < 2; i++) probes.fire(); // silence: the server is asked, and knows no job
+    await until(() => jobs.every(({ settled }) => settled));
+    for (const job of jobs) await assert.rejects(job.next(), { delivery: "accepted" });
+    assert.equal(session.size, 50, "the jobs that were aborted are not asked after");
+    for (let i = 51; i <= 100; i++) server.peer.answer(PacketType.WORK_COMPLETE, `H:${i}`, "");
+    await roundTrip(session);
+    assert.equal(session.size, 0);
+    await session.close();
+  });
+});

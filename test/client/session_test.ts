@@ -1,0 +1,357 @@
+/** Tests of a client's business with one server, which the test plays: greeting, bad peers, probes, vanished jobs. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, GearmanClient, JobFailedError, ProtocolError } from "../../mod.ts";
+import type { ClientOptions, JobEvent } from "../../mod.ts";
+import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
+import type { Packet } from "../../src/codec/mod.ts";
+import { chunks, header, join, pattern, text, utf8 } from "../fixtures/bytes.ts";
+import { PlayedTransport, turns } from "../fixtures/transports.ts";
+import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
+import type { FakePeer } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { watchTimers } from "../support/timers.ts";
+
+const timeout = 20_000;
+
+/** A client of a server that is played. */
+function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClient {
+  return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
+}
+
+/** Creates every job as `H:n`, and completes it with its workload. */
+function completing(): (packet: Packet, peer: FakePeer) => void {
+  const answer = polite();
+  let jobs = 0;
+  return (packet, peer) => {
+    answer(packet, peer);
+    if (isSubmission(packet)) peer.answer(PacketType.WORK_COMPLETE, `H:${++jobs}`, packet.args.at(-1)!);
+  };
+}
+
+describe("what is sent", () => {
+  test("the exceptions option is asked for once on a connection, in the same write as the first call", async () => {
+    const transport = new PlayedTransport();
+    const client = new GearmanClient({ dial: () => transport });
+    client.do("f", "1", { unique: "u" });
+    client.do("f", "2");
+    await until(() => transport.writes.length > 0);
+    client.do("f", "3");
+    await until(() => transport.writes.length > 1);
+    assert.deepEqual(transport.writes, [
+      join([
+        encodeRequest(PacketType.OPTION_REQ, "exceptions"),
+        encodeRequest(PacketType.SUBMIT_JOB, "f", "u", "1"),
+        encodeRequest(PacketType.SUBMIT_JOB, "f", "", "2"),
+      ]),
+      encodeRequest(PacketType.SUBMIT_JOB, "f", "", "3"),
+    ]);
+    await client.close();
+  });
+
+  test("a server that does not know the option serves all the same", { timeout }, async () => {
+    const transport = new PlayedTransport();
+    await using client = new GearmanClient({ dial: () => transport });
+    const job = client.do("f");
+    await until(() => transport.writes.length > 0);
+    transport.receive(
+      encodeResponse(PacketType.ERROR, "unknown_option", ""),
+      encodeResponse(PacketType.JOB_CREATED, "H:1"),
+      encodeResponse(PacketType.WORK_COMPLETE, "H:1", "done"),
+    );
+    assert.equal(await job.text(), "done");
+  });
+
+  test("small bytes that change right after the call are sent as they were at the call", { timeout }, async () => {
+    const server = new FakeServer(completing());
+    await using client = clientOf(server);
+    for (const connected of [false, true]) {
+      const workload = Uint8Array.of(1, 2, 3);
+      const results = [client.do("f", workload), client.do("f", workload.subarray(1))];
+      const background = client.doBackground("f", workload);
+      const echo = client.echo(workload);
+      workload.fill(9);
+      assert.deepEqual([...await results[0]!], [1, 2, 3], `connected: ${connected}`);
+      assert.deepEqual([...await results[1]!], [2, 3]);
+      assert.deepEqual([...await echo], [1, 2, 3]);
+      await background;
+    }
+    const sent = server.peer.requests.filter(({ type }) => type === PacketType.SUBMIT_JOB_BG);
+    assert.deepEqual(sent.map(({ args }) => [...args.at(-1)!]), [[1, 2, 3], [1, 2, 3]]);
+  });
+
+  test("what is received is nobody else's memory", { timeout }, async () => {
+    const server = new FakeServer(completing());
+    await using client = clientOf(server);
+    const [a, b] = [client.do("f", "aaaa"), client.do("f", "bbbb")];
+    const events: JobEvent[] = [];
+    for await (const event of a) events.push(event);
+    for (const event of events) if ("data" in event) event.data.fill(0);
+    assert.equal(await b.text(), "bbbb");
+  });
+});
+
+describe("what a bad server sends", () => {
+  const bad: Record<string, Uint8Array> = {
+    "garbage": utf8("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "a header that announces 4 GiB": header("\0RES", PacketType.WORK_COMPLETE, 0xffff_ffff),
+    "an unknown packet type": header("\0RES", 43, 0),
+    "a request": encodeRequest(PacketType.ECHO_REQ, "x"),
+    "JOB_CREATED that nothing asked for": encodeResponse(PacketType.JOB_CREATED, "H:9"),
+    "ECHO_RES instead of JOB_CREATED": encodeResponse(PacketType.ECHO_RES, "x"),
+    "STATUS_RES that nothing asked for": encodeResponse(PacketType.STATUS_RES, "H:1", "0", "0", "0", "0"),
+    "NOOP, which is for workers": encodeResponse(PacketType.NOOP),
+    "a packet with too few arguments": header("\0RES", PacketType.WORK_DATA, 0),
+  };
+  for (const [name, bytes] of Object.entries(bad)) {
+    test(`${name} ends what waits with a ProtocolError as cause, and the next call works`, { timeout }, async () => {
+      const answer = completing();
+      const server = new FakeServer((packet, peer) => {
+        if (server.peers.length > 1) return answer(packet, peer);
+        if (text(packet.args.at(-1)!) === "first") return peer.answer(PacketType.JOB_CREATED, "H:0");
+        if (text(packet.args.at(-1)!) === "last") void peer.transport.write(bytes);
+      });
+      await using client = clientOf(server);
+      const accepted = client.do("f", "first");
+      await accepted.created();
+      if (name.startsWith("JOB_CREATED")) {
+        void server.peer.transport.write(bytes);
+      } else {
+        const unknown = client.doBackground("f", "last");
+        await assert.rejects(unknown, (error) => {
+          assert.ok(error instanceof ConnectionError && error.cause instanceof ProtocolError);
+          return error.delivery === "unknown";
+        });
+      }
+      await assert.rejects(accepted.text(), (error) => {
+        assert.ok(error instanceof ConnectionError && error.cause instanceof ProtocolError);
+        assert.deepEqual([error.delivery, error.handle], ["accepted", "H:0"]);
+        return true;
+      });
+      assert.equal(await client.do("f", "next").text(), "next");
+      assert.equal(server.peers.length, 2);
+    });
+  }
+
+  test("an ERROR that nothing asked for ends the connection", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const job = client.do("f");
+    await job.created();
+    server.peer.answer(PacketType.ERROR, "WHAT", "ever");
+    await assert.rejects(job.text(), (error) => (error as Error).cause instanceof ProtocolError);
+  });
+
+  test("packets for unknown handles are ignored", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const job = client.do("f");
+    await job.created();
+    server.peer.answer(PacketType.WORK_DATA, "H:77", "stray");
+    server.peer.answer(PacketType.WORK_WARNING, "H:77", "stray");
+    server.peer.answer(PacketType.WORK_STATUS, "H:77", "1", "2");
+    server.peer.answer(PacketType.WORK_FAIL, "H:77");
+    server.peer.answer(PacketType.WORK_EXCEPTION, "H:77", "stray");
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:77", pattern(65_536));
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:1", "mine");
+    server.peer.answer(PacketType.WORK_DATA, "H:1", "too late");
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:1", "too late");
+    assert.equal(await job.text(), "mine");
+    assert.equal(text(await client.echo("alive")), "alive");
+    assert.equal(server.peers.length, 1);
+  });
+
+  test("the handle of a WORK_FAIL ends before a NUL, and what follows it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    for (const [i, tail] of ["", "\0", "\0and more"].entries()) {
+      const job = client.do("f");
+      const handle = await job.created();
+      server.peer.answer(PacketType.WORK_FAIL, `${handle}${tail}`);
+      await assert.rejects(job.text(), (error) => error instanceof JobFailedError && error.handle === handle, `${i}`);
+    }
+  });
+
+  test("WORK_EXCEPTION and then WORK_FAIL end one job, not two", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const [a, b] = [client.do("f"), client.do("f")];
+    await Promise.all([a.created(), b.created()]);
+    server.peer.answer(PacketType.WORK_EXCEPTION, "H:1", "\x1b[31mboom\0");
+    server.peer.answer(PacketType.WORK_FAIL, "H:1\0");
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:2", "b");
+    await assert.rejects(a.text(), { name: "JobFailedError", message: 'Job H:1 of "f" failed: [31mboom' });
+    assert.equal(await b.text(), "b");
+  });
+
+  test("answers in chunks of any size come to the same", { timeout }, async () => {
+    const bytes = join([
+      encodeResponse(PacketType.OPTION_RES, "exceptions"),
+      encodeResponse(PacketType.JOB_CREATED, "H:1"),
+      encodeResponse(PacketType.WORK_DATA, "H:1", "\0RES\0\0\0\0"),
+      encodeResponse(PacketType.WORK_STATUS, "H:1", "50", "100"),
+      encodeResponse(PacketType.WORK_COMPLETE, "H:1", "end"),
+    ]);
+    for (const sizes of [[1], [bytes.length], [bytes.length - 5, 5], [11, 1], [7, 3], [64]]) {
+      const transport = new PlayedTransport();
+      await using client = new GearmanClient({ dial: () => transport });
+      const job = client.do("f");
+      await until(() => transport.writes.length > 0);
+      transport.receive(...chunks(bytes, sizes));
+      const events: JobEvent[] = [];
+      for await (const event of job) events.push(event);
+      assert.deepEqual(events, [
+        { type: "created", handle: "H:1" },
+        { type: "data", data: utf8("\0RES\0\0\0\0") },
+        { type: "status", numerator: 50, denominator: 100 },
+        { type: "complete", data: utf8("end") },
+      ]);
+    }
+  });
+});
+
+describe("a silent server", () => {
+  const probeInterval = 20;
+
+  test("is asked after the jobs that somebody waits for, each once in an interval", { timeout }, async () => {
+    const answer = polite();
+    const probes: string[][] = [];
+    let probe: string[] | undefined;
+    const server = new FakeServer((packet, peer) => {
+      if (packet.type !== PacketType.GET_STATUS) return answer(packet, peer);
+      if (probe === undefined) {
+        probes.push(probe = []);
+        setTimeout(() => probe = undefined, 0);
+      }
+      probe.push(text(packet.args[0]));
+      peer.answer(PacketType.STATUS_RES, packet.args[0], "1", "1", "0", "0");
+    });
+    await using client = clientOf(server, { probeInterval });
+    await Promise.all(Array.from({ length: 10_000 }, () => client.doBackground("f")));
+    const jobs = [client.do("f"), client.do("f"), client.do("f")];
+    await Promise.all(jobs.map((job) => job.created()));
+    await until(() => probes.length === 3);
+    // Background jobs leave nothing to ask for.
+    for (const asked of probes) assert.deepEqual(asked, ["H:10001", "H:10002", "H:10003"]);
+    assert.equal(server.peers.length, 1, "a server that answers is not given up");
+    for (const [i, job] of jobs.entries()) {
+      server.peer.answer(PacketType.WORK_COMPLETE, `H:${10_001 + i}`, "done");
+      assert.equal(await job.text(), "done");
+    }
+  });
+
+  test("is asked after all of many jobs, in turn", { timeout }, async () => {
+    const answer = polite();
+    const asked = new Set<string>();
+    const server = new FakeServer((packet, peer) => {
+      if (packet.type !== PacketType.GET_STATUS) return answer(packet, peer);
+      asked.add(text(packet.args[0]));
+      peer.answer(PacketType.STATUS_RES, packet.args[0], "1", "0", "0", "0");
+    });
+    await using client = clientOf(server, { probeInterval });
+    const jobs = Array.from({ length: 250 }, () => client.do("f"));
+    await Promise.all(jobs.map((job) => job.created()));
+    await until(() => asked.size === 250);
+  });
+
+  test("is given up when it does not answer, and then what waits ends", { timeout }, async () => {
+    const events: string[] = [];
+    const server = new FakeServer(({ type, args }, peer) => {
+      if (type === PacketType.SUBMIT_JOB && text(args[2]) === "1") peer.answer(PacketType.JOB_CREATED, "H:1");
+    });
+    await using client = clientOf(server, { probeInterval, onEvent: ({ type }) => events.push(type) });
+    const accepted = client.do("f", "1");
+    const unknown = client.do("f", "2");
+    await assert.rejects(unknown.text(), { name: "ConnectionError", delivery: "unknown" });
+    await assert.rejects(accepted.text(), { name: "ConnectionError", delivery: "accepted", handle: "H:1" });
+    await server.peer.ended;
+    assert.ok(events.includes("disconnected"));
+    assert.equal(server.peers.length, 1);
+  });
+
+  test("is given up by a call that waits for an answer, which asks once more elsewhere", { timeout }, async () => {
+    const server = new FakeServer(() => {});
+    await using client = clientOf(server, { probeInterval });
+    await assert.rejects(client.echo("x"), { name: "ConnectionError", message: /did not answer within 20 ms/ });
+    assert.equal(server.peers.length, 2);
+  });
+
+  test("is left in peace while nobody waits for anything", { timeout }, async () => {
+    const probeInterval = 12_345;
+    using probes = watchTimers(probeInterval);
+    const server = new FakeServer(polite());
+    await using client = clientOf(server, { probeInterval });
+    await client.doBackground("f");
+    assert.equal(probes.active, 0, "a background job is waited for by nobody");
+    const controller = new AbortController();
+    const jobs = ["aborted", "left", "done"].map((name) => client.do(name, "", { signal: controller.signal }));
+    await Promise.all(jobs.map((job) => job.created()));
+    assert.equal(probes.active, 1);
+    server.peer.answer(PacketType.WORK_COMPLETE, jobs[2]!.handle!, "done");
+    assert.equal(await jobs[2]!.text(), "done");
+    for await (const _ of jobs[1]!) break;
+    assert.equal(probes.active, 1, "somebody waits for one job still");
+    controller.abort();
+    assert.equal(probes.active, 0);
+  });
+
+  test("is not silent while a packet is arriving, however long that takes", { timeout }, async () => {
+    const probeInterval = 12_345;
+    using probes = watchTimers(probeInterval);
+    const transport = new PlayedTransport();
+    await using client = new GearmanClient({ dial: () => transport, probeInterval });
+    const job = client.do("f");
+    const result = job.bytes();
+    await until(() => transport.writes.length === 1);
+    transport.receive(
+      encodeResponse(PacketType.OPTION_RES, "exceptions"),
+      encodeResponse(PacketType.JOB_CREATED, "H:1"),
+    );
+    await job.created();
+    const whole = pattern(2_000);
+    for (const piece of chunks(encodeResponse(PacketType.WORK_COMPLETE, "H:1", whole), [100])) {
+      const { reads } = transport;
+      transport.receive(piece);
+      await until(() => transport.reads > reads || probes.active === 0); // it has arrived
+      if (probes.active > 0) probes.fire();
+    }
+    assert.deepEqual(await result, whole);
+    assert.equal(transport.writes.length, 1, "nothing was asked");
+  });
+});
+
+describe("a job that has vanished from its server", () => {
+  test("ends with a ConnectionError that says it was accepted", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server, { probeInterval: 10 });
+    const job = client.do("f", "", { unique: "u" });
+    await assert.rejects(job.text(), (error) => {
+      assert.ok(error instanceof ConnectionError);
+      assert.deepEqual([error.delivery, error.handle, error.unique], ["accepted", "H:1", "u"]);
+      assert.equal(error.server, "127.0.0.1:4730");
+      return true;
+    });
+    assert.equal(server.peers.length, 1, "the connection is as good as ever");
+    assert.equal(text(await client.echo("on")), "on");
+  });
+
+  test("ends for everyone who submitted it, and harms no other job", { timeout }, async () => {
+    let jobs = 0;
+    const server = new FakeServer((packet, peer) => {
+      if (isSubmission(packet)) {
+        peer.answer(PacketType.JOB_CREATED, text(packet.args[1]!) === "u" ? "H:u" : `H:${++jobs}`);
+      }
+      if (packet.type !== PacketType.GET_STATUS) return;
+      const known = text(packet.args[0]) === "H:u" ? "0" : "1";
+      peer.answer(PacketType.STATUS_RES, packet.args[0], known, "0", "0", "0");
+    });
+    await using client = clientOf(server, { probeInterval: 10 });
+    const other = client.do("f");
+    const same = [1, 2, 3].map(() => client.do("f", "", { unique: "u" }));
+    for (const job of same) await assert.rejects(job.text(), { name: "ConnectionError", delivery: "accepted" });
+    server.peer.answer(PacketType.WORK_COMPLETE, "H:1", "fine");
+    assert.equal(await other.text(), "fine");
+    await turns();
+  });
+});

@@ -1,0 +1,90 @@
+/** The client in C, `gearman`, with our worker. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GearmanClient } from "../../mod.ts";
+import { pattern, text, toHex } from "../fixtures/bytes.ts";
+import { needs } from "../support/gearmand.ts";
+import { until } from "../support/peers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { startOurWorker, workOff } from "./our_worker.ts";
+import type { OurWorker } from "./our_worker.ts";
+import { ALL_BYTES, gearman, onEveryPort, timeout } from "./programs.ts";
+
+// What our worker throws cannot be tried: the WORK_FAIL that gearmand makes of it for a client that has not asked for
+// exceptions ends in a NUL, and this client waits on for one that does not.
+onEveryPort("the client in C with our worker", needs("gearman"), (start) => {
+  let server: TestServer;
+  let worker: OurWorker;
+  before(async () => {
+    server = await start();
+    worker = startOurWorker(server);
+  });
+  after(async () => {
+    worker.release();
+    await worker.stop();
+    await server.stop();
+  });
+
+  test("every byte comes back, and nothing where there is nothing", { timeout }, async () => {
+    for (const option of ["-f", "-If", "-Lf"]) {
+      assert.equal(toHex(await gearman(server.port, [option, "echo"], ALL_BYTES).output()), toHex(ALL_BYTES));
+    }
+    assert.equal((await gearman(server.port, ["-f", "nothing", "x"]).output()).length, 0);
+    assert.equal((await gearman(server.port, ["-s", "-f", "echo"]).output()).length, 0);
+  });
+
+  test("a megabyte comes back", { timeout }, async () => {
+    const megabyte = pattern(1_048_576);
+    assert.deepEqual(await gearman(server.port, ["-f", "echo"], megabyte).output(), megabyte);
+  });
+
+  test("it prints data, statuses and the result, and warnings beside them", { timeout }, async () => {
+    const { status, stdout, stderr } = await gearman(server.port, ["-f", "story", "the tale "]).ended;
+    assert.equal(status, 0);
+    // Into a pipe it writes data at once, and statuses when it ends.
+    assert.equal(text(stdout), "the tale \0done25% Complete\n75% Complete\n");
+    assert.match(stderr, /^w\0/);
+  });
+
+  test("a failed job is told by its status, after what was sent before", { timeout }, async () => {
+    const { status, stdout, stderr } = await gearman(server.port, ["-f", "fail", "x"]).ended;
+    assert.equal(status, 1);
+    assert.equal(text(stdout), "half");
+    assert.match(stderr, /Job failed/);
+  });
+
+  test("with -n each line is a job, and with several functions each is asked", { timeout }, async () => {
+    const lines = await gearman(server.port, ["-n", "-f", "echo"], "one\ntwo\nthree\n").output();
+    assert.equal(text(lines), "one\ntwo\nthree\n");
+    const several = await gearman(server.port, ["-P", "-f", "echo", "-f", "nothing", "word"]).output();
+    assert.match(text(several), /echo: word/);
+  });
+
+  test("the unique reaches our worker", { timeout }, async () => {
+    assert.equal(text(await gearman(server.port, ["-u", "job-17", "-f", "unique", "x"]).output()), "job-17");
+  });
+
+  test("background jobs come to our worker by priority, and can be followed", { timeout }, async () => {
+    for (const option of ["-Lbf", "-bf", "-Ibf"]) {
+      const output = await gearman(server.port, [option, "by-priority", `with ${option}`]).output();
+      assert.equal(text(output), "");
+    }
+    assert.deepEqual(await workOff(server, "by-priority", 3), ["with -Ibf", "with -bf", "with -Lbf"]);
+
+    const client = new GearmanClient(server.connect);
+    const report = text(await gearman(server.port, ["-v", "-b", "-u", "held", "-f", "hold", "x"]).output());
+    const handle = /^Task created: (\S+)$/m.exec(report)?.[1] ?? "";
+    assert.equal((await client.jobStatus(handle)).known, true, report);
+    await until(async () => (await client.jobStatus(handle)).numerator === 3);
+    await client.do("release");
+    await until(async () => !(await client.jobStatus(handle)).known);
+    await client.close();
+  });
+
+  test("clients with one unique share one run of our worker", { timeout }, async () => {
+    const run = () => gearman(server.port, ["-u", "one for all", "-f", "shared", "3"]).output();
+    const results = await Promise.all([run(), run(), run()]);
+    assert.deepEqual(results.map(text), ["run 1", "run 1", "run 1"]);
+  });
+});

@@ -1,0 +1,79 @@
+/** What `gearadmin` sees of our worker and our client. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GearmanClient, GearmanWorker } from "../../mod.ts";
+import { needs } from "../support/gearmand.ts";
+import { until } from "../support/peers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { onEveryPort, Program, timeout } from "./programs.ts";
+
+onEveryPort("gearadmin", needs("gearadmin"), (start) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  let worker: GearmanWorker;
+  let running: Promise<void>;
+  let release = () => {};
+  const ask = (...args: string[]): Promise<string[]> =>
+    new Program("gearadmin", ["-h", "127.0.0.1", "-p", String(server.port), ...args]).lines();
+  const statusOf = async (functionName: string, option: string): Promise<string | undefined> =>
+    (await ask(option)).find((line) => line.startsWith(`${functionName}\t`));
+  before(async () => {
+    server = await start();
+    client = new GearmanClient(server.connect);
+    worker = new GearmanWorker({ ...server.connect, id: "our-worker.1" });
+    const released = new Promise<void>((resolve) => release = resolve);
+    worker.addFunction("hold", () => released).addFunction("echo", (job) => job.workload);
+    running = worker.run();
+  });
+  after(async () => {
+    release();
+    await worker.close();
+    await running;
+    await client.close();
+    await server.stop();
+  });
+
+  test("--workers shows our worker's id and functions, the newest first", { timeout }, async () => {
+    assert.equal(await client.do("echo", "up").text(), "up");
+    const lines = await ask("--workers");
+    assert.equal(lines.at(-1), ".");
+    assert.match(lines.find((line) => line.includes("our-worker.1")) ?? "", /^\d+ \S+ our-worker\.1 : echo hold$/);
+    assert.ok(lines.some((line) => /^\d+ \S+ - :$/.test(line)), "the client, which has no id and no functions");
+  });
+
+  test("--status and --priority-status count queued and running jobs", { timeout }, async () => {
+    for (const priority of ["normal", "high", "low", "low"] as const) {
+      await client.doBackground("hold", "", { priority });
+      await until(async () => (await statusOf("hold", "--status"))?.split("\t")[2] === "1");
+    }
+    assert.equal(await statusOf("hold", "--status"), "hold\t4\t1\t1");
+    assert.equal(await statusOf("hold", "--priority-status"), "hold\t1\t0\t2\t1");
+    assert.equal(await statusOf("echo", "--status"), "echo\t0\t0\t1");
+  });
+
+  test("--show-jobs and --show-unique-jobs show a job of our client", { timeout }, async () => {
+    const job = await client.doBackground("nobody's", "", { unique: "job-17" });
+    assert.ok((await ask("--show-jobs")).includes(`${job.handle}\t0\t0\t1`));
+    assert.ok((await ask("--show-unique-jobs")).includes("job-17"));
+  });
+
+  test("--cancel-job ends the job of our client as failed", { timeout }, async () => {
+    const job = client.do("nobody's", "");
+    const failed = assert.rejects(job.bytes(), { name: "JobFailedError" });
+    assert.deepEqual(await ask("--cancel-job", await job.created()), ["OK"]);
+    await failed;
+  });
+
+  test("--create-function and --drop-function make a function known, and forget it", { timeout }, async () => {
+    await ask("--create-function", "made");
+    assert.equal(await statusOf("made", "--status"), "made\t0\t0\t0");
+    await ask("--drop-function", "made");
+    assert.equal(await statusOf("made", "--status"), undefined);
+  });
+
+  test("--server-version and --getpid answer", { timeout }, async () => {
+    assert.match((await ask("--server-version")).join("\n"), /^\d+\.\d+\S*$/);
+    assert.match((await ask("--getpid")).join("\n"), /^\d+$/);
+  });
+});

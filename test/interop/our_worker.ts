@@ -1,0 +1,76 @@
+/** The worker of ours that the clients of others are tried with. */
+
+import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
+import { until } from "../support/peers.ts";
+import type { TestServer } from "../support/servers.ts";
+
+/** A running worker, and the client by which it watches its own jobs. */
+export interface OurWorker {
+  /** Lets the jobs of `hold` go on, and those to come. */
+  release(): void;
+  stop(): Promise<void>;
+}
+
+/** Starts a worker with functions for everything that a client can be told. */
+export function startOurWorker(server: TestServer): OurWorker {
+  const client = new GearmanClient(server.connect);
+  const worker = new GearmanWorker({ ...server.connect, id: "our-worker", concurrency: 8 });
+  let release = () => {};
+  const released = new Promise<void>((resolve) => release = resolve);
+  let runs = 0;
+
+  worker.addFunction("echo", (job) => job.workload);
+  worker.addFunction("nothing", () => {});
+  worker.addFunction("unique", (job) => job.unique);
+  worker.addFunction("story", async function* (job) {
+    await job.sendStatus(1, 4);
+    await job.sendWarning(Uint8Array.of(0x77, 0, 0xff));
+    yield job.workload;
+    yield "\0";
+    await job.sendStatus(3, 4);
+    return "done";
+  });
+  worker.addFunction("exception", (job) => {
+    throw new Error(job.text());
+  });
+  worker.addFunction("fail", async (job) => {
+    await job.sendData("half");
+    throw new JobFailedError();
+  });
+  // Tells how often it has run, once as many clients wait for the job as its workload says.
+  worker.addFunction("shared", async (job) => {
+    const clients = Number(job.text());
+    await until(async () => (await client.jobStatusByUnique(job.unique)).clients === clients);
+    return `run ${++runs}`;
+  });
+  worker.addFunction("hold", async (job) => {
+    await job.sendStatus(3, 14);
+    await released;
+  });
+  worker.addFunction("release", () => release());
+  worker.addFunction("reverse", async (job) => {
+    await job.sendStatus(3, 14);
+    await released;
+    return [...job.text()].reverse().join("");
+  });
+  const running = worker.run();
+  return {
+    release,
+    stop: async () => {
+      await worker.close();
+      await running;
+      await client.close();
+    },
+  };
+}
+
+/** Works on the queued jobs of a function one after the other, and tells their workloads in that order. */
+export async function workOff(server: TestServer, functionName: string, count: number): Promise<string[]> {
+  const workloads: string[] = [];
+  const worker = new GearmanWorker(server.connect);
+  worker.addFunction(functionName, (job) => {
+    if (workloads.push(job.text()) === count) void worker.close();
+  });
+  await worker.run();
+  return workloads;
+}

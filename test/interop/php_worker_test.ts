@@ -1,0 +1,187 @@
+/** Our client with workers in PHP (its extension gearman, on libgearman). */
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { GearmanClient, JobFailedError } from "../../mod.ts";
+import { pattern, toHex } from "../fixtures/bytes.ts";
+import { until } from "../support/peers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { ALL_BYTES, eventsOf, failureOf, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";
+import type { Program } from "./programs.ts";
+
+const WORKER = String.raw`
+  $worker = new GearmanWorker();
+  $worker->addServer("127.0.0.1", (int) $argv[1]);
+  $worker->setId("php-worker");
+  $worker->addFunction("echo", fn($job) => $job->workload());
+  $worker->addFunction("unique", fn($job) => $job->unique());
+  $worker->addFunction("pieces", function ($job) {
+    foreach (str_split($job->workload(), 100) as $piece) $job->sendData($piece);
+    $job->sendData("");
+    return "\0end";
+  });
+  $worker->addFunction("story", function ($job) {
+    $job->sendWarning("careful\0\xff");
+    $job->sendData("piece");
+    $job->sendStatus(3, 4);
+    return "done";
+  });
+  $worker->addFunction("exception", function ($job) { $job->sendException($job->workload()); });
+  $worker->addFunction("fail", function ($job) { $job->sendData("half"); $job->sendFail(); });
+  $worker->addFunction("hold", function ($job) {
+    $job->sendStatus(3, 14);
+    while (!file_exists($job->workload())) { usleep(1000); clearstatcache(); }
+    $job->sendStatus(14, 14);
+  });
+  while (@$worker->work() || $worker->returnCode() == GEARMAN_TIMEOUT);
+  fwrite(STDERR, $worker->error());
+`;
+
+/** Answers how many jobs it has done before, and what this one is. */
+const COUNTER = String.raw`
+  $worker = new GearmanWorker();
+  $worker->addServer("127.0.0.1", (int) $argv[1]);
+  $count = 0;
+  $worker->addFunction($argv[2], function ($job) use (&$count) { return ++$count . " " . $job->workload(); });
+  while (@$worker->work());
+`;
+
+onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  let worker: Program;
+  let folder: string;
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "gearwire-"));
+    server = await start();
+    client = new GearmanClient(server.connect);
+    worker = php(WORKER, server.port);
+  });
+  after(async () => {
+    await client.close();
+    await server.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("every byte comes back, and so does nothing", { timeout }, async () => {
+    assert.equal(toHex(await worker.serves(client.do("echo", ALL_BYTES))), toHex(ALL_BYTES));
+    assert.equal((await worker.serves(client.do("echo", ""))).length, 0);
+    assert.equal(await worker.serves(client.do("echo", "Grüße").text()), "Grüße");
+  });
+
+  test("a megabyte comes back", { timeout }, async () => {
+    const megabyte = pattern(1_048_576);
+    assert.deepEqual(await worker.serves(client.do("echo", megabyte).bytes()), megabyte);
+  });
+
+  test("hundreds of jobs at a time all get their own result", { timeout }, async () => {
+    const words = Array.from({ length: 300 }, (_, i) => `word ${i}`);
+    const results = await worker.serves(Promise.all(words.map((word) => client.do("echo", word).text())));
+    assert.deepEqual(results, words);
+  });
+
+  test("sendData() arrives piece by piece, and joined", { timeout }, async () => {
+    const hex = toHex(ALL_BYTES);
+    assert.deepEqual(await worker.serves(eventsOf(client.do("pieces", ALL_BYTES))), [
+      `data ${hex.slice(0, 200)}`,
+      `data ${hex.slice(200, 400)}`,
+      `data ${hex.slice(400)}`,
+      "data",
+      "complete 00656e64",
+    ]);
+    assert.equal(toHex(await worker.serves(client.do("pieces", ALL_BYTES))), `${hex}00656e64`);
+  });
+
+  test("sendWarning(), sendData() and sendStatus() arrive in their order", { timeout }, async () => {
+    assert.deepEqual(await worker.serves(eventsOf(client.do("story"))), [
+      `warning ${toHex(new TextEncoder().encode("careful"))}00ff`,
+      `data ${toHex(new TextEncoder().encode("piece"))}`,
+      "status 3/4",
+      `complete ${toHex(new TextEncoder().encode("done"))}`,
+    ]);
+  });
+
+  test("each sendStatus() arrives while the job runs", { timeout }, async () => {
+    const gate = join(folder, "open at the first status");
+    const seen: string[] = [];
+    const follow = async () => {
+      for await (const event of client.do("hold", gate)) {
+        seen.push(event.type === "status" ? `${event.numerator} of ${event.denominator}` : event.type);
+        if (event.type === "status" && event.numerator === 3) writeFileSync(gate, "");
+      }
+    };
+    await worker.serves(follow());
+    assert.deepEqual(seen, ["created", "3 of 14", "14 of 14", "complete"]);
+  });
+
+  test("sendException() fails the job with its bytes, and the worker goes on", { timeout }, async () => {
+    for (const exception of [ALL_BYTES, Uint8Array.of(0)]) {
+      const error = await worker.serves(failureOf(client.do("exception", exception)));
+      assert.ok(error instanceof JobFailedError);
+      assert.equal(error.functionName, "exception");
+      assert.equal(toHex(error.exception!), toHex(exception));
+    }
+    assert.equal(await worker.serves(client.do("echo", "still here").text()), "still here");
+  });
+
+  test("sendFail() fails the job without a word, after what was sent before", { timeout }, async () => {
+    const events: string[] = [];
+    const error = await worker.serves(failureOf(eventsOf(client.do("fail"), events)));
+    assert.deepEqual(events, ["data 68616c66"]);
+    assert.ok(error instanceof JobFailedError);
+    assert.equal(error.exception, undefined);
+  });
+
+  test("the worker is told the unique", { timeout }, async () => {
+    for (const unique of ["", "job-17", "é".repeat(31)]) {
+      assert.equal(await worker.serves(client.do("unique", "x", { unique }).text()), unique);
+    }
+  });
+
+  test("a background job's status can be asked for until it is done", { timeout }, async () => {
+    const gate = join(folder, "gate");
+    const job = await client.doBackground("hold", gate);
+    await worker.serves(until(async () => (await job.status()).denominator > 0));
+    assert.deepEqual(await client.jobStatus(job.toString()), {
+      handle: job.handle,
+      known: true,
+      running: true,
+      numerator: 3,
+      denominator: 14,
+    });
+    assert.equal((await client.jobStatusByUnique(job.unique)).numerator, 3);
+    writeFileSync(gate, "");
+    let last;
+    for await (const status of job.watch({ interval: 2 })) last = status;
+    assert.equal(last?.known, false);
+  });
+
+  test("jobs come to the worker by priority, and then in the order of their submission", { timeout }, async () => {
+    const priorities = ["low", "normal", "high", "low", "normal", "high"] as const;
+    const jobs = priorities.map((priority) => client.do("by-priority", priority, { priority }));
+    await Promise.all(jobs.map((job) => job.created()));
+    const worker = php(COUNTER, server.port, "by-priority");
+    assert.deepEqual(await worker.serves(Promise.all(jobs.map((job) => job.text()))), [
+      "5 low",
+      "3 normal",
+      "1 high",
+      "6 low",
+      "4 normal",
+      "2 high",
+    ]);
+  });
+
+  test("submissions with one unique run once, with the first one's workload", { timeout }, async () => {
+    const other = new GearmanClient(server.connect);
+    const jobs = [client, other, client].map((from, i) => from.do("by-unique", `job ${i}`, { unique: "one" }));
+    for (const job of jobs) await job.created();
+    const worker = php(COUNTER, server.port, "by-unique");
+    const results = await worker.serves(Promise.all(jobs.map((job) => job.text())));
+    assert.match(results[0]!, /^1 job [012]$/);
+    assert.deepEqual(results, Array(3).fill(results[0]));
+    await other.close();
+  });
+});

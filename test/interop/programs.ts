@@ -1,0 +1,176 @@
+/** Runs the Gearman programs of others: PHP, Perl and the tools in C, as clients and as workers. */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { after, describe } from "node:test";
+import type { Job } from "../../mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import { join, text, toHex } from "../fixtures/bytes.ts";
+import { findProgram, needs, REQUIRED, startGearmand } from "../support/gearmand.ts";
+import type { TestServer } from "../support/servers.ts";
+
+/** The options of every test here. */
+export const timeout = 30_000;
+
+/** Every byte that there is. */
+export const ALL_BYTES: Uint8Array = Uint8Array.from({ length: 256 }, (_, i) => i);
+
+/** The programs that have not been stopped. */
+const running = new Set<Program>();
+
+/**
+ * Describes the same tests for each job server that has a port; the reason to skip them is what is missing. Programs
+ * that are left over are killed in the end.
+ */
+export function onEveryPort(
+  name: string,
+  missing: string | false,
+  tests: (start: () => Promise<TestServer>) => void,
+): void {
+  const stopPrograms = async () => {
+    await Promise.all(Array.from(running, (program) => program.stop()));
+  };
+  const on = (server: string, skip: string | false, start: () => Promise<TestServer>) => {
+    // Not every runner shows the reason of a skipped suite.
+    describe(`${name}, on ${server}${skip === false ? "" : ` (${skip})`}`, { skip }, () => {
+      after(stopPrograms);
+      tests(start);
+    });
+  };
+  on("gearmand", needs("gearmand") || missing, async () => {
+    const { port, stop } = await startGearmand();
+    return { connect: { servers: `127.0.0.1:${port}` }, port, stop };
+  });
+  on("JobServer", missing, async () => {
+    const server = new JobServer();
+    const { port } = await server.listen();
+    return { connect: { servers: `127.0.0.1:${port}` }, port, stop: () => server.close() };
+  });
+}
+
+/** Why tests with PHP cannot run, if they cannot. */
+export function withoutPhp(): string | false {
+  return needs("php") ||
+    needsPart("PHP's extension gearman", "php", ["-r", "exit(extension_loaded('gearman') ? 0 : 1);"]);
+}
+
+/** Why tests with Perl cannot run, if they cannot. */
+export function withoutPerl(): string | false {
+  return needs("perl") ||
+    needsPart("Perl's Gearman::Client", "perl", ["-MGearman::Client", "-MGearman::Worker", "-e", "1"]);
+}
+
+function needsPart(part: string, program: string, args: string[]): string | false {
+  if (REQUIRED || spawnSync(findProgram(program) ?? program, args, { stdio: "ignore" }).status === 0) return false;
+  return `needs ${part}, which is not installed`;
+}
+
+/** What happens to a job after it was created, with bytes as hexadecimal digits; fills `events` on the way. */
+export async function eventsOf(job: Job, events: string[] = []): Promise<string[]> {
+  for await (const event of job) {
+    if (event.type === "status") events.push(`status ${event.numerator}/${event.denominator}`);
+    else if (event.type !== "created") events.push(`${event.type} ${toHex(event.data)}`.trimEnd());
+  }
+  return events;
+}
+
+/** What the work fails with. */
+export async function failureOf(work: PromiseLike<unknown>): Promise<unknown> {
+  let result: unknown;
+  try {
+    result = await work;
+  } catch (error) {
+    return error;
+  }
+  throw new Error(`Expected a failure, and there was a result: ${String(result)}`);
+}
+
+/** How a program ended. */
+export interface Ending {
+  readonly status: number | null;
+  readonly stdout: Uint8Array;
+  readonly stderr: string;
+}
+
+/** A program that runs, or has run. */
+export class Program {
+  /** Resolves once it has ended and all of its output is there; rejects where it could not be started. */
+  readonly ended: Promise<Ending>;
+  readonly #name: string;
+  readonly #child: ChildProcess;
+
+  constructor(name: string, args: readonly string[], input: string | Uint8Array = "") {
+    this.#name = name;
+    const child = spawn(findProgram(name) ?? name, args, { stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = child;
+    running.add(this);
+    const stdout: Uint8Array[] = [];
+    const stderr: Uint8Array[] = [];
+    child.stdout.on("data", (chunk: Uint8Array) => stdout.push(chunk));
+    child.stderr.on("data", (chunk: Uint8Array) => stderr.push(chunk));
+    // A program may end without having read its input.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    this.ended = new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (status) => {
+        resolve({ status, stdout: join(stdout), stderr: text(join(stderr)) });
+      });
+    });
+    this.ended.catch(() => {});
+  }
+
+  /** Waits until it has printed something, and fails if it ends without. */
+  async printed(what: string): Promise<void> {
+    const arrived = new Promise<void>((resolve) => {
+      let printed = "";
+      this.#child.stdout!.on("data", (chunk: Uint8Array) => {
+        printed += text(chunk);
+        if (printed.includes(what)) resolve();
+      });
+    });
+    await this.serves(arrived);
+  }
+
+  /** What a program printed; throws with its complaints where it did not end well. */
+  async output(): Promise<Uint8Array> {
+    const { status, stdout, stderr } = await this.ended;
+    if (status === 0) return stdout;
+    throw new Error(`${this.#name} ended with status ${status}: ${stderr}${text(stdout)}`);
+  }
+
+  /** The lines that it printed. */
+  async lines(): Promise<string[]> {
+    return text(await this.output()).split("\n").filter((line) => line !== "");
+  }
+
+  /** What the work comes to that needs this program: its early end is the end of the work. */
+  async serves<T>(work: PromiseLike<T>): Promise<T> {
+    const end = this.ended.then(({ status, stderr }) => {
+      throw new Error(`The program in ${this.#name} ended with status ${status}: ${stderr}`);
+    });
+    return await Promise.race([work, end]);
+  }
+
+  /** Kills it, and waits until it is gone. */
+  async stop(): Promise<void> {
+    running.delete(this);
+    this.#child.kill("SIGKILL");
+    await this.ended.catch(() => {});
+  }
+}
+
+/** Runs a script in PHP; `$argv[1]` is the port. */
+export function php(script: string, port: number, ...args: string[]): Program {
+  const settings = ["-d", "display_errors=stderr", "-d", "error_reporting=-1"];
+  return new Program("php", [...settings, "-r", script, "--", String(port), ...args]);
+}
+
+/** Runs a script in Perl; `$ARGV[0]` is the port. */
+export function perl(script: string, port: number, ...args: string[]): Program {
+  return new Program("perl", ["-Mstrict", "-Mwarnings", "-e", script, "--", String(port), ...args]);
+}
+
+/** Runs the client and worker in C, which is called gearman. */
+export function gearman(port: number, args: readonly string[], input?: string | Uint8Array): Program {
+  return new Program("gearman", ["-h", "127.0.0.1", "-p", String(port), ...args], input);
+}

@@ -1,0 +1,13 @@
+// A program that a test starts: it leaves a client open, and jobs to fail unseen; it must end by itself, with code 0.
+
+import process from "node:process";
+import { GearmanClient } from "../../mod.ts";
+
+const client = new GearmanClient(process.argv[2]);
+client.do("refused");
+client.do("fails");
+new GearmanClient("127.0.0.1:1").do("unreachable");
+const job = client.do("late", "", { signal: AbortSignal.timeout(60_000) });
+await job.created();
+process.stdout.write("waiting\n");
+process.stdout.write(await job.text());

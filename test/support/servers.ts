@@ -1,0 +1,51 @@
+// The job servers that the same tests run against: gearmand, and JobServer over TCP and in memory.
+
+import { describe } from "node:test";
+import type { ConnectOptions } from "../../mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import { needs, startGearmand } from "./gearmand.ts";
+
+/** A running job server, whatever it is. */
+export interface TestServer {
+  /** Options that a client or a worker reaches it with. */
+  readonly connect: ConnectOptions;
+  /** Its TCP port, or 0 if it has none. */
+  readonly port: number;
+  /** Ends it and all of its connections at once. */
+  stop(): Promise<void>;
+}
+
+/** A kind of job server. */
+export interface ServerKind {
+  readonly name: "gearmand" | "JobServer over TCP" | "JobServer in memory";
+  start(): Promise<TestServer>;
+}
+
+const KINDS: readonly ServerKind[] = [
+  { name: "gearmand", start: startRealServer },
+  { name: "JobServer over TCP", start: () => startJobServer(true) },
+  { name: "JobServer in memory", start: () => startJobServer(false) },
+];
+
+/** Describes the same tests for every kind of job server; those on gearmand are skipped where there is none. */
+export function onEveryServer(name: string, tests: (kind: ServerKind) => void): void {
+  for (const kind of KINDS) {
+    const skip = kind.name === "gearmand" ? needs("gearmand") : false;
+    // Deno does not print why something is skipped, but it prints its name.
+    const why = skip === false ? "" : ` (skipped: ${skip})`;
+    describe(`${name}, on ${kind.name}${why}`, { skip }, () => tests(kind));
+  }
+}
+
+async function startRealServer(): Promise<TestServer> {
+  const { port, stop } = await startGearmand();
+  return { connect: { servers: `127.0.0.1:${port}` }, port, stop };
+}
+
+async function startJobServer(tcp: boolean): Promise<TestServer> {
+  const server = new JobServer();
+  const stop = () => server.close();
+  if (!tcp) return { connect: { dial: server.dial }, port: 0, stop };
+  const { port } = await server.listen();
+  return { connect: { servers: `127.0.0.1:${port}` }, port, stop };
+}

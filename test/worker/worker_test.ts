@@ -1,0 +1,371 @@
+/** Tests of the worker as a whole: options, slots, several servers, lost and restarted ones, its end, its events. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, dialTcp, GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
+import type { AssignedJob, Dial, GearmanEvent, JobHandler, WorkerOptions } from "../../mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import { parseServers } from "../../src/connection/servers.ts";
+import { type Deferred, deferred, turns } from "../fixtures/transports.ts";
+import { freePort } from "../support/gearmand.ts";
+import { command, jobsOf, RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { countedSignal } from "../support/signals.ts";
+
+const timeout = 30_000;
+const QUICK = { minBackoff: 1, maxBackoff: 1, drainTimeout: 2_000 };
+
+type Functions = Record<string, JobHandler>;
+
+function make(options: WorkerOptions, functions: Functions): GearmanWorker {
+  const worker = new GearmanWorker({ ...QUICK, ...options });
+  for (const [name, handler] of Object.entries(functions)) worker.addFunction(name, handler);
+  return worker;
+}
+
+function start(options: WorkerOptions, functions: Functions): GearmanWorker {
+  const worker = make(options, functions);
+  worker.run();
+  return worker;
+}
+
+/** A handler that holds its job until the test lets it go. */
+function holder(): { handler: JobHandler; started: Deferred<AssignedJob>; release: Deferred<string> } {
+  const started = deferred<AssignedJob>();
+  const release = deferred<string>();
+  return { handler: (job) => (started.resolve(job), release.promise), started, release };
+}
+
+/** Connects to whatever server is the current one. */
+function dialerOf(current: () => TestServer): Dial {
+  return (_, options) => {
+    const { dial = dialTcp(), servers = "127.0.0.1:1" } = current().connect;
+    return dial(parseServers(servers)[0]!, options);
+  };
+}
+
+describe("what a worker is given", () => {
+  test("as options is checked by the constructor", () => {
+    const bad: [unknown, typeof TypeError | typeof RangeError][] = [
+      ["", RangeError],
+      [{ servers: "a:0" }, RangeError],
+      [null, TypeError],
+      [{ id: 5 }, TypeError],
+      [{ id: null }, TypeError],
+      ...["", "a b", "a\nb", "a\0", "tab\t", "\u007f", "x".repeat(128), "ö".repeat(64)].map((id) =>
+        [{ id }, RangeError] as [unknown, never]
+      ),
+      ...[0, -1, 1.5, NaN, Infinity, "2", null].map((concurrency) => [{ concurrency }, RangeError] as [unknown, never]),
+      ...[-1, 1.5, NaN, Infinity, "2", null, 2 ** 31].map((drainTimeout) =>
+        [{ drainTimeout }, RangeError] as [unknown, never]
+      ),
+    ];
+    for (const [options, error] of bad) {
+      assert.throws(() => new GearmanWorker(options as never), error, String(options));
+    }
+    for (const id of ["x".repeat(127), "ö".repeat(63), "a:b"]) assert.ok(new GearmanWorker({ id, drainTimeout: 0 }));
+  });
+
+  test("as a function is checked when it is added", () => {
+    const worker = new GearmanWorker();
+    const add = (name: unknown, handler: unknown, limit?: unknown) => () =>
+      worker.addFunction(name as never, handler as never, { timeout: limit as never });
+    const handler = () => {};
+    for (const name of ["", "x".repeat(513), "a\0b"]) assert.throws(add(name, handler), RangeError);
+    for (const name of [5, undefined, null]) assert.throws(add(name, handler), TypeError);
+    for (const wrong of [undefined, null, "code", {}]) assert.throws(add("f", wrong), TypeError);
+    for (const limit of [0, -1, 1.5, NaN, Infinity, "5", 2 ** 31]) assert.throws(add("f", handler, limit), RangeError);
+    assert.equal(worker.addFunction("f", handler, { timeout: 1 }).removeFunction("f").removeFunction("f"), worker);
+  });
+});
+
+describe("run()", () => {
+  test("rejects while it runs, and after the worker was closed", { timeout }, async () => {
+    await using server = new JobServer();
+    const worker = new GearmanWorker({ dial: server.dial });
+    const running = worker.run();
+    await assert.rejects(worker.run(), (error) => error instanceof GearmanError && /runs already/.test(error.message));
+    await worker.close();
+    await running;
+    await assert.rejects(worker.run(), (error) => error instanceof GearmanError && /it is closed/.test(error.message));
+    await assert.rejects(worker.run({ signal: AbortSignal.abort() }), /it is closed/);
+  });
+
+  test("resolves at once with a signal that has fired; nothing is dialed", { timeout }, async () => {
+    const worker = new GearmanWorker({ dial: () => assert.fail("it was dialed") });
+    await worker.run({ signal: AbortSignal.abort() });
+    await worker.close();
+  });
+
+  test("leaves no listener on its signal, and ends while it still tries to connect", { timeout }, async () => {
+    for (const dial of [() => Promise.reject(new Error("down")), () => new Promise<never>(() => {})]) {
+      const { signal, listeners, abort } = countedSignal();
+      const worker = new GearmanWorker({ dial, minBackoff: 1_000_000, maxBackoff: 1_000_000 });
+      const running = worker.run({ signal });
+      assert.equal(listeners(), 1);
+      await turns();
+      abort("enough");
+      await running;
+      assert.equal(listeners(), 0);
+    }
+  });
+});
+
+describe("several servers", () => {
+  test("are all served, from the moment that each is there", { timeout }, async () => {
+    await using one = new JobServer();
+    await using two = new JobServer();
+    const { port } = await one.listen();
+    const down = await freePort();
+    const events: GearmanEvent[] = [];
+    await using worker = make({
+      servers: [`127.0.0.1:${down}`, `127.0.0.1:${port}`],
+      maxBackoff: 20,
+      onEvent: (event) => events.push(event),
+    }, { f: (job) => job.text() });
+    worker.run();
+    await using first = new GearmanClient({ dial: one.dial });
+    await using second = new GearmanClient({ dial: two.dial });
+    assert.equal(await first.do("f", "1").text(), "1");
+    await until(() => events.filter(({ type }) => type === "retrying").length >= 3);
+    const waiting = second.do("f", "2").text();
+    await two.listen({ port: down });
+    assert.equal(await waiting, "2");
+    assert.equal(await first.do("f", "1").text(), "1");
+    const connected = events.filter(({ type }) => type === "connected").map((event) => event.server);
+    assert.deepEqual(connected, [`127.0.0.1:${port}`, `127.0.0.1:${down}`]);
+    for (const event of events) {
+      if (event.type === "retrying" || event.type === "error") assert.equal(event.server, `127.0.0.1:${down}`);
+      if (event.type === "retrying") assert.ok(event.delay > 0 && event.delay <= 20, String(event.delay));
+    }
+  });
+
+  test("share its slots", { timeout }, async () => {
+    const servers = [new JobServer(), new JobServer()];
+    let running = 0, most = 0;
+    await using _worker = start({
+      servers: ["a:1", "b:2"],
+      dial: (address, options) => servers[address.port - 1]!.dial(address, options),
+      concurrency: 2,
+    }, {
+      f: async () => {
+        most = Math.max(most, ++running);
+        await turns(1);
+        running--;
+      },
+    });
+    await Promise.all(servers.map(async ({ dial }) => {
+      await using client = new GearmanClient({ dial });
+      await Promise.all(Array.from({ length: 10 }, () => client.do("f")));
+    }));
+    assert.equal(most, 2);
+    for (const server of servers) await server.close();
+  });
+});
+
+onEveryServer("a worker", (kind) => {
+  /** A test with a server and a client of its own. */
+  const withServer = (name: string, run: (server: TestServer, client: GearmanClient) => Promise<void>) =>
+    test(name, { timeout }, async () => {
+      const server = await kind.start();
+      const client = new GearmanClient({ ...server.connect, maxBackoff: 1 });
+      try {
+        await run(server, client);
+      } finally {
+        await client.close();
+        await server.stop();
+      }
+    });
+
+  withServer("never holds more jobs than it has slots, and uses them all", async (server, client) => {
+    for (const concurrency of [1, 3]) {
+      let running = 0, most = 0;
+      const full = deferred();
+      await using _worker = start({ ...server.connect, concurrency }, {
+        f: async (job) => {
+          most = Math.max(most, ++running);
+          if (running === concurrency) full.resolve();
+          await full.promise;
+          await turns(1);
+          running--;
+          return job.text();
+        },
+      });
+      const jobs = Array.from({ length: 20 }, (_, i) => client.do("f", String(i)).text());
+      assert.deepEqual(await Promise.all(jobs), Array.from({ length: 20 }, (_, i) => String(i)));
+      assert.equal(most, concurrency);
+    }
+  });
+
+  withServer("wakes for each job that comes after a pause", async (server, client) => {
+    await using _worker = start(server.connect, { f: (job) => job.text() });
+    for (let i = 0; i < 20; i++) {
+      assert.equal(await client.do("f", `${i}`).text(), `${i}`);
+      await turns(i % 3);
+    }
+  });
+
+  withServer(
+    "takes functions on and gives them up while it runs; a job of theirs is finished first",
+    async (server, client) => {
+      const { handler, started, release } = holder();
+      await using worker = start({ ...server.connect, concurrency: 2 }, { f: () => "f" });
+      assert.equal(await client.do("f").text(), "f");
+      const held = client.do("late");
+      await held.created();
+      worker.addFunction("late", handler);
+      await started.promise;
+      worker.removeFunction("late");
+      await turns(5);
+      release.resolve("finished");
+      assert.equal(await held.text(), "finished");
+      await until(async () => await workersOf(server, "late") === 0);
+      const waiting = client.do("late");
+      await waiting.created();
+      assert.equal(await jobsOf(server, "late"), 1);
+      worker.addFunction("f", () => "new f").addFunction("late", () => "late again");
+      assert.equal(await client.do("f").text(), "new f");
+      assert.equal(await waiting.text(), "late again");
+    },
+  );
+
+  withServer("is itself after a function was added and removed at once", async (server, client) => {
+    await using worker = start(server.connect, { f: () => "f" });
+    assert.equal(await client.do("f").text(), "f");
+    worker.addFunction("g", () => "g").removeFunction("g");
+    const signal = AbortSignal.timeout(5_000);
+    assert.equal(await client.do("f", "", { signal }).text(), "f");
+    await until(async () => signal.aborted || await workersOf(server, "g") === 0);
+    assert.equal(await workersOf(server, "g"), 0);
+  });
+
+  test("connects again to a server that was restarted, with its id and functions; the job held was aborted", {
+    timeout,
+  }, async () => {
+    let server = await kind.start();
+    const { handler, started, release } = holder();
+    const dial = dialerOf(() => server);
+    await using _worker = start({ dial, id: "phoenix" }, { f: () => "served", hold: handler });
+    {
+      await using client = new GearmanClient(server.connect);
+      await client.doBackground("hold");
+      const { signal } = await started.promise;
+      await server.stop();
+      await until(() => signal.aborted);
+      assert.ok(signal.reason instanceof ConnectionError);
+    }
+    server = await kind.start();
+    const line = async () => (await command(server, "workers", true)).find((line) => line.includes("phoenix")) ?? "";
+    await until(async () => /hold/.test(await line()));
+    assert.deepEqual((await line()).split(" : ").pop()?.replace(/^.*:/, "").trim().split(" ").sort(), ["f", "hold"]);
+    await using client = new GearmanClient(server.connect);
+    assert.equal(await client.do("f").text(), "served");
+    release.resolve("");
+    await server.stop();
+  });
+
+  for (const how of ["abort", "close()"] as const) {
+    withServer(`finishes what it holds on ${how}, takes nothing more, and run() resolves`, async (server, client) => {
+      const { handler, started, release } = holder();
+      const stop = new AbortController();
+      const worker = make({ ...server.connect, drainTimeout: timeout }, { f: handler });
+      let ended = false;
+      const running = worker.run({ signal: stop.signal }).then(() => ended = true);
+      const held = client.do("f");
+      const { signal } = await started.promise;
+      const waiting = client.do("f");
+      await waiting.created();
+      const closing = how === "abort" ? stop.abort() : worker.close();
+      await turns(10);
+      assert.deepEqual([ended, signal.aborted], [false, false]);
+      release.resolve("finished");
+      await running;
+      await closing;
+      assert.equal(await held.text(), "finished");
+      assert.equal(await jobsOf(server, "f"), 1);
+      assert.equal(signal.aborted, false);
+    });
+  }
+
+  for (const how of ["a second close()", "drainTimeout"] as const) {
+    withServer(`gives the job that it holds back when it is forced to stop by ${how}`, async (server, client) => {
+      const { handler, started, release } = holder();
+      const ended: GearmanEvent[] = [];
+      const worker = make({
+        ...server.connect,
+        drainTimeout: how === "drainTimeout" ? 10 : timeout,
+        onEvent: (event) => void (event.type === "jobEnded" && ended.push(event)),
+      }, { f: handler });
+      const running = worker.run();
+      const held = client.do("f", "work");
+      const { signal } = await started.promise;
+      const closing = worker.close();
+      if (how === "a second close()") await worker.close();
+      await closing;
+      await running;
+      assert.match(String(signal.reason), /stopped before the job was finished/);
+      release.resolve("nobody wants it");
+      const other = await RawWorker.open(server, "f");
+      await other.serve(1, () => "by another");
+      assert.equal(await held.text(), "by another");
+      await other.close();
+      assert.equal(ended.length, 1, "its end is reported");
+    });
+  }
+
+  withServer("is closed at the end of its block, with what it holds finished", async (server, client) => {
+    let running: Promise<void>;
+    let result: Promise<string>;
+    {
+      await using worker = make(server.connect, {});
+      const started = deferred();
+      worker.addFunction("f", async () => {
+        started.resolve();
+        await turns(5);
+        return "finished";
+      });
+      running = worker.run();
+      result = client.do("f").text();
+      await started.promise;
+    }
+    assert.equal(await result, "finished");
+    await running;
+    await until(async () => await workersOf(server, "f") === 0);
+  });
+
+  withServer("reports what happens, in order; a listener that throws harms nobody", async (server, client) => {
+    const events: GearmanEvent[] = [];
+    {
+      await using _worker = start({
+        ...server.connect,
+        onEvent: (event) => {
+          events.push(event);
+          throw new Error("from the listener");
+        },
+      }, {
+        good: () => "done",
+        bad: () => Promise.reject(new Error("bad")),
+      });
+      const good = client.do("good");
+      assert.equal(await good.text(), "done");
+      await assert.rejects(client.do("bad").text(), /bad/);
+      const [, started, ended] = events as [unknown, GearmanEvent, GearmanEvent];
+      assert.ok(started.type === "jobStarted" && ended.type === "jobEnded");
+      const { functionName, handle } = started;
+      assert.deepEqual([functionName, handle, ended.handle], ["good", good.handle, good.handle]);
+      assert.ok(ended.duration >= 0 && !("error" in ended));
+    }
+    const types = ["connected", "jobStarted", "jobEnded", "jobStarted", "jobEnded", "disconnected"];
+    assert.deepEqual(events.map(({ type }) => type), types);
+    assert.match(String((events[4] as { error?: unknown }).error), /Error: bad/);
+    assert.equal("error" in events[5]!, false);
+    assert.equal(new Set(events.map((event) => event.server)).size, 1);
+  });
+});
+
+/** How many workers a server has for a function. */
+async function workersOf(server: TestServer, functionName: string): Promise<number> {
+  const lines = await command(server, "status", true);
+  return Number(lines.find((line) => line.startsWith(`${functionName}\t`))?.split("\t")[3] ?? 0);
+}
