@@ -44,6 +44,7 @@ for (const { name, command, runtime } of STEPS) {
     encoding: "utf8",
     env: { ...process.env, GEARMAN_REQUIRED: "1", NO_COLOR: "1" },
     maxBuffer: 1 << 28,
+    timeout: 900_000, // a step that hangs has failed
   });
   const output = `${stdout}${stderr}`;
   const count = (kind: keyof typeof COUNTS) =>

@@ -137,9 +137,9 @@ export class Station implements LinkUser {
         this.#leave();
         return this.#foreman.update();
       case PacketType.NOOP:
+        if (!this.#asleep) return; // one that crossed a grab, whose own answer tells
         this.#falseAlarms = performance.now() - this.#asleepSince < AT_ONCE ? this.#falseAlarms + 1 : 0;
-        this.#asleep = false;
-        this.dry = false;
+        this.#asleep = this.dry = false;
         return this.#foreman.update();
       default: // ECHO_RES of a probe, JOB_NOT_FOUND after a result that came too late: nothing to be done
     }
