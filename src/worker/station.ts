@@ -115,11 +115,8 @@ export class Station implements LinkUser {
   /** Says goodbye; with `force`, drops the jobs that it still holds. */
   async close(force: boolean): Promise<void> {
     clearTimeout(this.#nap);
-    if (force) {
-      this.#abandon(new GearmanError("The worker was stopped before the job was finished"));
-    } else {
-      this.#send(PacketType.RESET_ABILITIES);
-    }
+    if (force) this.#abandon(new GearmanError("The worker was stopped before the job was finished"));
+    else this.#send(PacketType.RESET_ABILITIES);
     await this.link.close();
   }
 

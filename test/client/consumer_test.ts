@@ -4,29 +4,17 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../../mod.ts";
-import type { Job, JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { pattern, text } from "../fixtures/bytes.ts";
 import { turns } from "../fixtures/transports.ts";
 import { limitQueue, RawWorker } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
+import { wordsOf } from "../support/words.ts";
 
 const timeout = 60_000;
 const PIECES = 64;
 const PIECE = pattern(32_768);
-
-/** What comes of a job, as words. */
-async function wordsOf(job: Job): Promise<string[]> {
-  const words: string[] = [];
-  const word = (event: JobEvent) => "data" in event ? `${event.type} ${text(event.data)}` : event.type;
-  try {
-    for await (const event of job) words.push(word(event));
-  } catch (error) {
-    words.push((error as Error).name);
-  }
-  return words;
-}
 
 onEveryServer("a consumer", (kind) => {
   let server: TestServer;

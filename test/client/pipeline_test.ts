@@ -3,27 +3,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GearmanClient, ServerError } from "../../mod.ts";
-import type { Job, JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { text } from "../fixtures/bytes.ts";
 import { needs, startGearmand } from "../support/gearmand.ts";
 import { command, jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
+import { wordsOf } from "../support/words.ts";
 
 const timeout = 60_000;
-
-/** What comes of a job, as words. */
-async function wordsOf(job: Job): Promise<string[]> {
-  const words: string[] = [];
-  const word = (event: JobEvent) => "data" in event ? `${event.type} ${text(event.data)}` : event.type;
-  try {
-    for await (const event of job) words.push(word(event));
-  } catch (error) {
-    words.push((error as Error).name);
-  }
-  return words;
-}
 
 onEveryServer("many jobs at once", (kind) => {
   let server: TestServer;
