@@ -53,7 +53,8 @@ export async function startGearmand(options: { port?: number; args?: string[] } 
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let exited = false;
   gone.then(() => exited = true);
-  while (!await answers(port)) {
+  for (let pid = NaN; pid !== child.pid; pid = await askPid(port)) {
+    if (exited && options.port === undefined) return await startGearmand(options); // the port was free a moment ago
     if (exited) throw new Error(`gearmand ended at once; is port ${port} taken?`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -79,13 +80,15 @@ function isFrozen(pid: number): boolean {
   return readdirSync(tasks).every((task) => / T \d/.test(readFileSync(`${tasks}/${task}/stat`, "utf8")));
 }
 
-function answers(port: number): Promise<boolean> {
+/** The process that answers on a port: another's may have taken it meanwhile. NaN while there is none. */
+function askPid(port: number): Promise<number> {
   return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => {
+    const socket = connect({ host: "127.0.0.1", port }, () => socket.write("getpid\n"));
+    socket.once("data", (answer) => {
       socket.destroy();
-      resolve(true);
+      resolve(Number(answer.toString().slice("OK ".length)));
     });
-    socket.once("error", () => resolve(false));
+    socket.once("error", () => resolve(NaN));
+    socket.once("close", () => resolve(NaN));
   });
 }
