@@ -8,7 +8,7 @@ import process from "node:process";
 const MOST_LINES = 4_200;
 const MOST_LINES_PER_FILE = 350;
 /** Captured data, not code. */
-const DATA = ["test/fixtures/vectors.ts"];
+const DATA = ["test/fixtures/transcripts.ts", "test/fixtures/vectors.ts"];
 
 const ROOT = new URL("../", import.meta.url);
 

@@ -189,7 +189,7 @@ export class JobServer implements AsyncDisposable {
     return {
       connections: this.#peers.size,
       functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], workers }) => {
-        return { functionName: toText(name), high, normal, low, workers };
+        return { functionName: toText(name), high, normal, low, workers: workers.length };
       }),
       jobs: Array.from(this.#state.jobs.values(), ({ handle, queue, submission, worker }) => ({
         handle,

@@ -6,6 +6,9 @@
  * (`fault`), so that a program can be tested for the day when its job server does. It keeps nothing on disk and asks
  * nobody who he is: it listens on loopback unless told otherwise, and in production the engine is gearmand.
  *
+ * A queued job with a workload of 32 bytes takes about 730 bytes of heap on Deno and 500 on Bun (of the process's memory
+ * 1,100 and 600 bytes; measured with 500,000 jobs), and a unique of 36 characters 150 to 250 more.
+ *
  * @example
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
@@ -27,18 +30,20 @@
  * | where | gearmand 1.1.20 | JobServer | because |
  * | --- | --- | --- | --- |
  * | a packet type of 0x80000000 or more | the whole server ends | closes that connection | one peer must not end the others |
- * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
  * | packet type 5, which is unused | `INVALID_COMMAND` | closes, as for every unknown type | it is none |
- * | an argument over 8,192 bytes | closes | serves it, up to `maxPacketSize` | it is well-formed |
+ * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
  * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory ends |
  * | answers that nobody reads | kept without limit | closes when 64 MiB wait | memory ends |
- * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer | the answer for an unknown job | without one, every later answer is taken for the one before |
+ * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and closes or not, by chance | the answer for an unknown job | without one, every later answer is taken for the one before |
  * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
  * | a longer unique of a reduce job | read over its end | `ARGUMENT_TOO_LARGE` | as for other jobs |
- * | SUBMIT_JOB_EPOCH with a number over 64 bits | no answer | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
- * | CAN_DO_TIMEOUT with a number over 64 bits | not registered | registered, with the longest limit, 24.8 days | nobody is told otherwise |
+ * | SUBMIT_JOB_EPOCH with a number over 64 bits | the same | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
+ * | CAN_DO_TIMEOUT with a number over 64 bits | not registered, and closes or not, by chance | registered, with the longest limit, 24.8 days | nobody is told otherwise |
  * | WORK_STATUS with a denominator over 10 bytes | dropped | forwarded | it is what the worker said |
- * | the time limit of CAN_DO_TIMEOUT | one for a connection: the next job takes it over, PRE_SLEEP ends it, and after the job it corrupts the counters | one for each job, which ends with it | it is the job's |
+ * | a job that is assigned and, in the same write, ended by its worker | its workload is freed before it is sent, and is any bytes | its workload | it is the job's |
+ * | the time limit of CAN_DO_TIMEOUT, when the worker grabs another job | stays with the first job, the second has none | one for each job | it is the job's |
+ * | the same, when the worker sends PRE_SLEEP | ends | stays | the same |
+ * | the same, when the job is done and the worker says nothing more | runs on, and makes the count of running jobs 4294967295 | ends with its job | the same |
  * | a foreground job that its clients have left, submitted again while queued | answered, then thrown away: its client waits for ever | runs | JOB_CREATED is a promise |
  * | the same while it runs, and then its worker is lost | thrown away | runs again | the same |
  * | a background job that foreground clients joined, and left | thrown away | runs | the same |
@@ -46,6 +51,7 @@
  * | `cancel job` of a running job | its WORK_COMPLETE is forwarded after the WORK_FAIL | nothing comes after the WORK_FAIL, not by a second `cancel job` either | a job ends once |
  * | submitting what was cancelled | joins the cancelled job, and vanishes with it | makes a new job | JOB_CREATED is a promise |
  * | an epoch job that waits | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would go round in circles |
+ * | the same, with round robin | hides all jobs of the worker's other functions too | hides none | the same |
  * | an epoch job that is due | wakes nobody | wakes sleepers as a new job does | it would not run |
  * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | no NOOP ever again | a NOOP with the next job | the worker would sleep for ever |
  * | `--worker-wakeup`, and the woken worker leaves | the others sleep on | wakes others | the job would wait |

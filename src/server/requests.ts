@@ -1,7 +1,9 @@
 /** The binary protocol: what each request does, and what is answered. */
 
-import { type Packet, PacketType } from "../codec/mod.ts";
+import { type Packet, packetName, PacketType } from "../codec/mod.ts";
+import { ProtocolError } from "../errors.ts";
 import { MAX_TIMER } from "../connection/options.ts";
+import { ownedBytes } from "../connection/text.ts";
 import { leadingNumber, toName, toNameUntilNul, toWire } from "./names.ts";
 import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type State, type Submission } from "./state.ts";
 
@@ -11,6 +13,8 @@ const MAX_UNIQUE = 64;
 const MAX_CLIENT_ID = 127;
 /** gearmand keeps a handle, with a NUL, in so many bytes. */
 const HANDLE_SIZE = 64;
+/** gearmand reads an argument that is no data into so many bytes. */
+const BUFFER_SIZE = 8_192;
 /** The shortest time limit of a job, in ms. */
 const LEAST_TIME_LIMIT = 1_000;
 
@@ -30,6 +34,7 @@ export class Requests {
 
   /** Serves one request. When it returns, everything is sent that is said to it: answers come in the order of requests. */
   serve(peer: Party, packet: Packet): void {
+    checkSizes(packet);
     if (packet.magic !== "REQ") return sendError(peer, "INVALID_MAGIC", "Request magic expected");
     switch (packet.type) {
       case PacketType.SUBMIT_JOB:
@@ -59,10 +64,8 @@ export class Requests {
         return this.#state.addAbility(peer, toName(packet.args[0]), 0);
       case PacketType.CAN_DO_TIMEOUT:
         return this.#state.addAbility(peer, toName(packet.args[0]), timeLimitOf(packet.args[1]));
-      case PacketType.CANT_DO: {
-        const queue = this.#state.functions.get(toName(packet.args[0]));
-        return queue === undefined ? undefined : this.#removeAbilities(peer, queue);
-      }
+      case PacketType.CANT_DO:
+        return this.#removeAbilities(peer, toName(packet.args[0]));
       case PacketType.RESET_ABILITIES:
         return this.#removeAbilities(peer);
       case PacketType.PRE_SLEEP:
@@ -106,24 +109,25 @@ export class Requests {
 
   #submit(peer: Party, packet: Packet<SubmitType>, { reducer = "", due = 0 }: Partial<Submission> = {}): void {
     const [functionName, unique] = packet.args;
-    const workload = packet.args.at(-1)!;
     if (unique.length > MAX_UNIQUE || reducer.length > MAX_UNIQUE) {
       return sendError(peer, "ARGUMENT_TOO_LARGE", "Unique value too large");
     }
-    if (Math.abs(due) >= MAX_DUE) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
+    // Epochs are 64-bit seconds; here they are milliseconds.
+    if (Math.abs(due) >= 2 ** 63 * 1_000) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
     const accepted = this.#state.submit(peer, {
       ...SUBMISSIONS[packet.type],
       functionName: toName(functionName),
       unique: toName(unique),
-      // Arguments are views. Of a packet that came in one piece they would hold on to the whole chunk; one that was
-      // joined of several lies at the beginning of memory of its own.
-      workload: functionName.byteOffset === 0 ? workload : workload.slice(),
+      workload: ownedBytes(packet.args), // a view would hold on to the whole chunk that it came in
       reducer,
       due,
     });
     if (accepted === undefined) return sendError(peer, "QUEUE_ERROR", "Job queue is full");
     const { job, isNew } = accepted;
-    if (isNew && this.#state.enqueue(job, Date.now())) this.#wake(job.queue);
+    if (isNew) {
+      this.#state.enqueue(job, Date.now());
+      this.#wake(job.queue); // also for one that must wait, as gearmand does: only the worker can tell
+    }
     peer.send(PacketType.JOB_CREATED, job.handle);
     this.#setEpochTimer();
   }
@@ -140,29 +144,29 @@ export class Requests {
 
   // ---- Workers
 
-  /** Who cannot do a function any more cannot finish its jobs either. */
-  #removeAbilities(worker: Party, only?: FunctionQueue): void {
-    const removed = this.#state.removeAbilities(worker, only);
-    for (const job of [...worker.works].reverse()) if (removed.has(job.queue)) this.#lose(job);
-    for (const queue of removed) {
-      // It may have been woken for a job, and nobody else.
-      if (queue.sleepers.size > 0 && this.#state.peek(queue) !== undefined) this.#wake(queue);
+  /** Who cannot do a function any more cannot finish its jobs either. One that sleeps meanwhile is woken for them too. */
+  #removeAbilities(worker: Party, only?: string): void {
+    for (const ability of [...worker.abilities].reverse()) {
+      if (only !== undefined && ability.queue.name !== only) continue;
+      for (const job of [...worker.works].reverse()) if (job.ability === ability) this.#lose(job);
+      this.#state.removeAbility(ability);
+      if (this.#state.oversleeps(ability.queue)) this.#wake(ability.queue);
     }
   }
 
   /** "If there is a job, a NOOP comes at once", and the worker does not sleep; otherwise one comes with the next job. */
   #preSleep(worker: Party): void {
     this.#takeDue();
-    if (worker.abilities.some(({ queue }) => this.#state.peek(queue) !== undefined)) worker.send(PacketType.NOOP);
-    else this.#state.sleep(worker);
+    if (this.#state.next(worker) === undefined) worker.asleep = true;
+    else worker.send(PacketType.NOOP);
   }
 
   #grab(worker: Party, request: GrabType): void {
     this.#takeDue();
-    this.#state.awaken(worker);
-    const grabbed = this.#state.grab(worker);
-    if (grabbed === undefined) return worker.send(PacketType.NO_JOB);
-    const { job, timeLimit } = grabbed;
+    worker.asleep = false;
+    const job = this.#state.grab(worker);
+    if (job === undefined) return worker.send(PacketType.NO_JOB);
+    const { timeLimit } = job.ability!;
     if (timeLimit > 0) this.#timeLimits.set(job, setTimeout(() => this.#lose(job), timeLimit));
 
     const { workload, reducer = "" } = job.submission;
@@ -271,8 +275,17 @@ const WORK_REFUSALS = {
 } as const;
 
 const HANDLE_TOO_LARGE = "Error occurred due to GEARMAND_JOB_HANDLE_SIZE being too small from snprintf";
-/** Epochs are 64-bit seconds; here they are milliseconds. */
-const MAX_DUE = 2 ** 63 * 1_000;
+
+/** An argument must fit in gearmand's buffer, with its NUL; the last one has none. */
+function checkSizes({ type, args }: Packet): void {
+  const isTooLong = ({ length }: Uint8Array, at: number) =>
+    at < args.length - 1 ? length >= BUFFER_SIZE : length > BUFFER_SIZE && !endsInData(type);
+  if (args.some(isTooLong)) throw new ProtocolError(`Cannot serve ${packetName(type)}: an argument is too long`);
+}
+
+/** WORK_STATUS does not, but gearmand's limit for its last argument is another. */
+const endsInData = (type: PacketType): boolean =>
+  type in SUBMISSIONS || type === PacketType.ECHO_REQ || (type in WORK_REFUSALS && type !== PacketType.WORK_FAIL);
 
 function sendError(peer: Party, code: string, text: string): void {
   peer.send(PacketType.ERROR, code, text);

@@ -23,7 +23,7 @@ export abstract class Party {
   /** As a client: the jobs that it waits for. */
   readonly waitsFor: Set<Job> = new Set();
   /** As a worker: what it can do, the newest last; what it registered twice is there twice. */
-  abilities: Ability[] = [];
+  readonly abilities: Ability[] = [];
   /** As a worker: jobs that it has grabbed and not finished. */
   readonly works: Set<Job> = new Set();
   /** As a worker: it has sent PRE_SLEEP, and was not woken since. */
@@ -35,6 +35,7 @@ export abstract class Party {
 
 /** What a worker can do, by CAN_DO or CAN_DO_TIMEOUT. */
 export interface Ability {
+  readonly worker: Party;
   readonly queue: FunctionQueue;
   /** How long a job may take, in ms; 0 is for ever. */
   readonly timeLimit: number;
@@ -48,8 +49,8 @@ export class FunctionQueue {
   /** How many wait for their time; they are counted as jobs of normal priority. */
   waiting = 0;
   running = 0;
-  workers = 0;
-  readonly sleepers: Set<Party> = new Set();
+  /** Who can do it; the first is the next to be woken, where not all are. */
+  readonly workers: Ability[] = [];
   /** A submission of that priority is refused where there are so many jobs in all; 0 is no limit. */
   limits: readonly [high: number, normal: number, low: number] = [0, 0, 0];
   /** Jobs that further submissions join, by what {@linkcode samenessOf} says. */
@@ -57,6 +58,11 @@ export class FunctionQueue {
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** The line of the highest priority in which there are jobs. */
+  get line(): JobQueue | undefined {
+    return this.lines.find(({ size }) => size > 0);
   }
 
   /** Jobs of each priority that do not run. */
@@ -98,7 +104,8 @@ export class Job {
   ignored = false;
   /** How many foreground submissions of each connection wait for it. */
   readonly clients: Map<Party, number> = new Map();
-  worker: Party | undefined;
+  /** By what it was grabbed, while it runs. */
+  ability: Ability | undefined;
   /** How often a worker was lost over it. */
   retries = 0;
   numerator = 0;
@@ -117,6 +124,10 @@ export class Job {
 
   get line(): JobQueue {
     return this.queue.lines[this.submission.priority];
+  }
+
+  get worker(): Party | undefined {
+    return this.ability?.worker;
   }
 
   /** Whom to tell of it: a connection that has submitted the same unique three times is told three times in a row. */
@@ -162,7 +173,7 @@ export class State {
         else line.push(job);
       }
     }
-    return queue.workers === 0 && queue.total === 0 && this.functions.delete(queue.name);
+    return queue.workers.length === 0 && queue.total === 0 && this.functions.delete(queue.name);
   }
 
   /** Uniques belong to functions, but GET_STATUS_UNIQUE names none: any function's job of that unique will do. */
@@ -201,15 +212,11 @@ export class State {
     return { job, isNew };
   }
 
-  /** Puts a new job in its line; false where it must wait for its time. */
-  enqueue(job: Job, now: number): boolean {
-    if (job.due <= now) {
-      job.line.push(job);
-      return true;
-    }
+  /** Puts a new job in its line, or lets it wait for its time. */
+  enqueue(job: Job, now: number): void {
+    if (job.due <= now) return job.line.push(job);
     this.#waiting.push(job);
     job.queue.waiting++;
-    return false;
   }
 
   /** When the first of the waiting jobs is due, in milliseconds since 1970. */
@@ -247,72 +254,64 @@ export class State {
   /** Does not wake it: a worker that wants to know of jobs that are queued already asks for one. */
   addAbility(worker: Party, functionName: string, timeLimit: number): void {
     const queue = this.addFunction(functionName);
-    worker.abilities.push({ queue, timeLimit });
-    queue.workers++;
-    if (worker.asleep) queue.sleepers.add(worker);
+    const ability = { worker, queue, timeLimit };
+    worker.abilities.push(ability);
+    queue.workers.push(ability);
   }
 
-  /** Forgets what a worker can do, of one function or all; returns the functions that it could do. */
-  removeAbilities(worker: Party, only?: FunctionQueue): Set<FunctionQueue> {
-    const removed = new Set<FunctionQueue>();
-    worker.abilities = worker.abilities.filter(({ queue }) => {
-      if (only !== undefined && queue !== only) return true;
-      queue.workers--;
-      queue.sleepers.delete(worker);
-      removed.add(queue);
-      return false;
-    });
-    return removed;
-  }
-
-  /** The next job of a function, by priority; ignored ones before it are thrown away. */
-  peek(queue: FunctionQueue): Job | undefined {
-    for (const line of queue.lines) {
-      for (let job = line.first; job !== undefined; job = line.first) {
-        if (!job.ignored) return job;
-        line.shift();
-        this.#forget(job);
-      }
-    }
-    return undefined;
+  removeAbility(ability: Ability): void {
+    for (const list of [ability.worker.abilities, ability.queue.workers]) list.splice(list.indexOf(ability), 1);
   }
 
   /**
-   * Gives a worker its next job: of the function that it registered last, whatever the priorities of the others. With
-   * `roundRobin` a function that had its turn comes last from then on.
+   * By which ability a worker gets its next job: by what it registered last, whatever the priorities of the others.
+   * Ignored jobs before that are thrown away.
    */
-  grab(worker: Party): { job: Job; timeLimit: number } | undefined {
+  next(worker: Party): Ability | undefined {
     const { abilities } = worker;
     for (let i = abilities.length - 1; i >= 0; i--) {
-      const { queue, timeLimit } = abilities[i]!;
-      const job = this.peek(queue);
-      if (job === undefined) continue;
-      if (this.#settings.roundRobin) abilities.unshift(...abilities.splice(i, 1));
-      job.line.shift();
-      job.worker = worker;
-      worker.works.add(job);
-      queue.running++;
-      return { job, timeLimit };
+      const ability = abilities[i]!;
+      const line = ability.queue.line;
+      if (line === undefined) continue;
+      if (!line.first!.ignored) return ability;
+      this.#forget(line.shift()!);
+      this.#takeTurn(worker, ability);
+      i = abilities.length; // begin again
     }
     return undefined;
   }
 
-  sleep(worker: Party): void {
-    worker.asleep = true;
-    for (const { queue } of worker.abilities) queue.sleepers.add(worker);
+  /** Gives a worker its next job. */
+  grab(worker: Party): Job | undefined {
+    const ability = this.next(worker);
+    if (ability === undefined) return undefined;
+    this.#takeTurn(worker, ability);
+    const job = ability.queue.line!.shift()!;
+    job.ability = ability;
+    worker.works.add(job);
+    job.queue.running++;
+    return job;
   }
 
-  /** It needs no NOOP until it sleeps again. */
-  awaken(worker: Party): void {
-    worker.asleep = false;
-    for (const { queue } of worker.abilities) queue.sleepers.delete(worker);
+  /** With `roundRobin` a function that had its turn comes last from then on, also if its job was thrown away. */
+  #takeTurn({ abilities }: Party, ability: Ability): void {
+    if (this.#settings.roundRobin) abilities.unshift(...abilities.splice(abilities.indexOf(ability), 1));
   }
 
-  /** Wakes the sleepers of a function: all, or as many as `workerWakeup` says, beginning with who slept longest. */
-  wake(queue: FunctionQueue): Party[] {
-    const woken = [...queue.sleepers].slice(0, this.#settings.workerWakeup || Infinity);
-    for (const worker of woken) this.awaken(worker);
-    return woken;
+  /** Wakes the sleepers of a function: all, or as many as `workerWakeup` says, who then come last. */
+  *wake({ workers }: FunctionQueue): Iterable<Party> {
+    let left = this.#settings.workerWakeup;
+    for (const [at, { worker }] of workers.entries()) {
+      if (!worker.asleep) continue;
+      worker.asleep = false; // it needs no NOOP until it sleeps again
+      yield worker;
+      if (--left === 0) return void workers.push(...workers.splice(0, at + 1));
+    }
+  }
+
+  /** When a worker has left: with `workerWakeup` it may have been the only one that was woken for a job. */
+  oversleeps(queue: FunctionQueue): boolean {
+    return this.#settings.workerWakeup > 0 && queue.line !== undefined;
   }
 
   /**
@@ -334,9 +333,9 @@ export class State {
   }
 
   #release(job: Job): void {
-    if (job.worker === undefined) return;
-    job.worker.works.delete(job);
-    job.worker = undefined;
+    if (job.ability === undefined) return;
+    job.ability.worker.works.delete(job);
+    job.ability = undefined;
     job.queue.running--;
   }
 

@@ -4,7 +4,7 @@ import type { TextLine } from "../codec/mod.ts";
 import { leadingNumber, wordToName } from "./names.ts";
 import type { Peer } from "./peer.ts";
 import type { Requests } from "./requests.ts";
-import type { FunctionQueue, State } from "./state.ts";
+import type { FunctionQueue, Job, State } from "./state.ts";
 
 const VERSION = "0.1.0-gearwire";
 const MAX_WORDS = 5;
@@ -23,13 +23,13 @@ export class TextCommands {
 
   /** Serves one line: words with blanks between them, of which the first is a command, in any case. */
   serve(peer: Peer, { line }: TextLine): void {
-    const [command = "", ...args] = line.replace(/ +$/, "").split(/ +/);
+    const [command = "", ...args] = line.split(/ +/);
     if (args.length >= MAX_WORDS) return void peer.drop();
     switch (command.toLowerCase()) {
       case "status":
-        return this.#listFunctions(peer, ({ total, running, workers }) => [total, running, workers]);
+        return this.#listFunctions(peer, ({ total, running, workers }) => [total, running, workers.length]);
       case "prioritystatus":
-        return this.#listFunctions(peer, ({ queued, workers }) => [...queued, workers]);
+        return this.#listFunctions(peer, ({ queued, workers }) => [...queued, workers.length]);
       case "workers":
         return sendList(peer, Array.from(this.#peers, workerLine));
       case "version":
@@ -47,12 +47,8 @@ export class TextCommands {
       case "maxqueue":
         return peer.sendLine(args.length > 0 ? this.#setLimits(args) : `${INCOMPLETE}+maxqueue`);
       case "create":
-      case "drop": {
-        const isComplete = args.length === 2 && args[0]!.toLowerCase() === "function";
-        return peer.sendLine(
-          isComplete ? this.#createOrDrop(command, args[1]!) : `${INCOMPLETE}+${command.toLowerCase()}`,
-        );
-      }
+      case "drop":
+        return peer.sendLine(this.#createOrDrop(command.toLowerCase(), args));
     }
     peer.sendLine(`ERR UNKNOWN_COMMAND Unknown+server+command${wordToName(command)}`);
   }
@@ -66,10 +62,7 @@ export class TextCommands {
     const jobs = this.#state.jobs.values();
     if (what === "unique jobs") return sendList(peer, Array.from(jobs, (job) => shown(job.submission.unique)));
     if (what !== "jobs") return peer.sendLine("ERR UNKNOWN_SHOW_ARGUMENTS");
-    sendList(
-      peer,
-      Array.from(jobs, (job) => [job.handle, job.retries, Number(job.ignored), Number(job.background)].join("\t")),
-    );
+    sendList(peer, Array.from(jobs, jobLine));
   }
 
   #cancel([what, handle, ...more]: string[]): string {
@@ -88,9 +81,10 @@ export class TextCommands {
     return "OK"; // for an unknown function too, though nothing is kept of it
   }
 
-  #createOrDrop(command: string, word: string): string {
+  #createOrDrop(command: string, [what, word, ...more]: string[]): string {
+    if (what?.toLowerCase() !== "function" || word === undefined || more.length > 0) return `${INCOMPLETE}+${command}`;
     const name = wordToName(word);
-    if (command.toLowerCase() === "create") {
+    if (command === "create") {
       this.#state.addFunction(name);
       return "OK";
     }
@@ -106,6 +100,10 @@ const INCOMPLETE = "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sen
 function sendList(peer: Peer, lines: string[]): void {
   for (const line of lines) peer.sendLine(line, "\n");
   peer.sendLine(".", "\n");
+}
+
+function jobLine({ handle, retries, ignored, background }: Job): string {
+  return [handle, retries, Number(ignored), Number(background)].join("\t");
 }
 
 /** Every connection has a line, also clients and who asks; functions stand in it the newest first. */

@@ -3,44 +3,91 @@
 import { hostname } from "node:os";
 import { dialTcp } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
 import { startGearmand } from "../support/gearmand.ts";
-import type { Script } from "./scripts.ts";
+import { type Script, SILENT, SOON, UNTIL, WAIT } from "./script.ts";
 import { bytes, readable, Wire } from "./wire.ts";
 
 /** A server that a script can be played against; scripts are written for handles that begin with "H:". */
-export interface Stage {
+interface Stage {
   connect(): Promise<Transport>;
   readonly handlePrefix: string;
 }
 
-/** A gearmand for one script. */
-export async function startStage({ args = [] }: Script): Promise<Stage & { stop(): Promise<void> }> {
-  const { port, stop } = await startGearmand({ args: ["--verbose=INFO", ...args] });
-  const connect = async () => await dialTcp()({ hostname: "127.0.0.1", port }, {});
-  return { connect, handlePrefix: `H:${hostname()}`, stop };
+/** What a gearmand answers to a script; each has one of its own. */
+export async function playOnGearmand(script: Script): Promise<string[]> {
+  const { port, stop } = await startGearmand({ args: ["--verbose=INFO", ...script.args ?? []] });
+  try {
+    const connect = async () => await dialTcp()({ hostname: "127.0.0.1", port }, {});
+    return await play(script, { connect, handlePrefix: `H:${hostname()}` });
+  } finally {
+    await stop();
+  }
+}
+
+/** What a JobServer answers. */
+export async function playOnJobServer(script: Script): Promise<string[]> {
+  const server = new JobServer({ ...script.options, handlePrefix: "H" });
+  // The timers of a server in memory do not keep a test alive.
+  const alive = setInterval(() => {}, 1_000);
+  try {
+    const connect = () => Promise.resolve(server.dial({ hostname: "", port: 0 }, {}));
+    return await play(script, { connect, handlePrefix: "H" });
+  } finally {
+    clearInterval(alive);
+    await server.close();
+  }
 }
 
 /** What happened, a line for each answer: the step, who got it, what. */
-export async function play({ steps }: Script, stage: Stage): Promise<string[]> {
+async function play({ steps }: Script, stage: Stage): Promise<string[]> {
   const wires = new Map<string, Wire>();
+  const silent = new Set<string>();
   const log: string[] = [];
+  const hear = (step: number, name: string, received: string) => {
+    if (received !== "") log.push(`${step + 1} ${name}: ${masked(received, stage.handlePrefix)}`);
+    if (received.endsWith("(end)")) wires.delete(name);
+  };
   const watcher = new Wire(await stage.connect());
   await ended(watcher, 0);
-  for (const [index, [name, ...parts]] of steps.entries()) {
+  for (const [index, [name, ...given]] of steps.entries()) {
     let wire = wires.get(name);
-    if (wire === undefined) wires.set(name, wire = new Wire(await stage.connect()));
-    if (parts[0] === null) {
+    if (wire === undefined) {
+      const transport = await stage.connect().catch(() => undefined);
+      if (transport === undefined) {
+        hear(index, name, "(end)");
+        continue;
+      }
+      wires.set(name, wire = new Wire(transport));
+    }
+    const parts = (given as string[]).map((part) => part && onStage(part, stage.handlePrefix));
+    if (given[0] === null) {
       await wire.close();
       wires.delete(name);
       await ended(watcher, wires.size);
+    } else if (given[0] === WAIT) {
+      hear(index, name, await wire.until((received) => received !== ""));
+    } else if (given[0] === SILENT) {
+      await wire.send(...parts.slice(1));
+      silent.add(name);
+    } else if (given[0] === UNTIL) {
+      const [_, request, sought] = parts;
+      for (let answer = ""; answer === "";) {
+        await wire.send(request!);
+        answer = await wire.sync();
+        if (readable(answer).includes(JSON.stringify(sought).slice(1, -1)) || answer.endsWith("(end)")) {
+          hear(index, name, answer);
+        } else {
+          answer = "";
+          await new Promise((resolve) => setTimeout(resolve, 5)); // a server in memory has timers only meanwhile
+        }
+      }
     } else {
-      await wire.send(...(parts as string[]).map((part) => withPrefix(part, stage.handlePrefix)));
+      await wire.send(...parts).catch(() => {}); // to one that is closed; it hears of that
     }
     // First the one that has spoken: when it is answered, everything is on its way that the others get of it.
     for (const [other, wire] of [...wires].sort(([a]) => a === name ? -1 : 0)) {
-      const received = await wire.sync();
-      if (received !== "") log.push(`${index + 1} ${other}: ${masked(received, stage.handlePrefix)}`);
-      if (received.endsWith("(end)")) wires.delete(other);
+      if (!silent.has(other)) hear(index, other, await wire.sync());
     }
   }
   for (const wire of [watcher, ...wires.values()]) await wire.close();
@@ -55,17 +102,21 @@ async function ended(watcher: Wire, left: number): Promise<void> {
   }
 }
 
-/** Makes the server's handles of those in a script; the length in the header of their packet has to follow. */
-function withPrefix(part: string, prefix: string): string {
-  const full = part.replace(/H:(?=\d)/, `${prefix}:`);
-  if (full === part || !part.startsWith("\0RE")) return full;
+/** Puts in what is known only now: an epoch, and the server's handles; these are longer, and so is their packet. */
+function onStage(part: string, prefix: string): string {
+  const timed = part.replace(SOON, String(Math.ceil(Date.now() / 1_000) + 1));
+  if (part.split(/H:\d/).length > 2) throw new Error("A part of a step holds one handle at most");
+  const full = timed.replace(/H:(?=\d)/, `${prefix}:`);
+  if (full.length === part.length || !part.startsWith("\0RE")) return full;
   return full.slice(0, 11) + String.fromCharCode(bytes(part)[11]! + full.length - part.length) + full.slice(12);
 }
 
 /** File descriptors, versions and process ids differ; so does the order of lists, which gearmand keeps hashed. */
 function masked(received: string, prefix: string): string {
-  const sorted = received
-    .replace(/\d+ (?:127\.0\.0\.1|-) (?=.* :)/g, "FD IP ")
-    .replace(/(?:FD IP .*\n)+|(?:[^\n\0]*(?:\t\d+)+\n)+/g, (list) => list.split(/(?<=\n)/).sort().join(""));
-  return readable(sorted).replaceAll(`${prefix}:`, "H:").replace(/OK \d[\w.+-]*\\n/g, "OK NUMBER\\n");
+  const mask = (text: string) =>
+    text
+      .replace(/\d+ (?:127\.0\.0\.1|-) (?=.* :)/g, "FD IP ")
+      .replace(/(?:FD IP .*\n)+|(?:[^\n]*(?:\t\d+)+\n)+/g, (list) => list.split(/(?<=\n)/).sort().join(""))
+      .replace(/^OK \d[\w.+-]*$/gm, "OK NUMBER");
+  return readable(received, mask).replaceAll(`${prefix}:`, "H:");
 }

@@ -1,17 +1,14 @@
-/** Plays the scripts against gearmand and writes what it answers to transcripts.ts: `deno run -A test/server/record.ts` */
+/** Plays the scripts against gearmand and writes what it answers to ../fixtures/transcripts.ts: `deno run -A test/server/record.ts` */
 
 import { writeFileSync } from "node:fs";
-import { play, startStage } from "./play.ts";
-import { packetScripts } from "./scripts.ts";
-import { textScripts } from "./text_scripts.ts";
+import { playOnGearmand } from "./play.ts";
+import { allScripts } from "./scripts.ts";
 
-let text = `/** What gearmand 1.1.20 answered to each script; written by record.ts. */
+let text = `/** What gearmand 1.1.20 answered to each script; written by ../server/record.ts. */
 export const transcripts: Readonly<Record<string, readonly string[]>> = {
 `;
-for (const script of [...packetScripts, ...textScripts]) {
-  const gearmand = await startStage(script);
-  const lines = (await play(script, gearmand)).map((line) => `    ${JSON.stringify(line)},\n`);
+for (const script of allScripts) {
+  const lines = (await playOnGearmand(script)).map((line) => `    ${JSON.stringify(line)},\n`);
   text += `  ${JSON.stringify(script.name)}: [\n${lines.join("")}  ],\n`;
-  await gearmand.stop();
 }
-writeFileSync(new URL("transcripts.ts", import.meta.url), `${text}};\n`);
+writeFileSync(new URL("../fixtures/transcripts.ts", import.meta.url), `${text}};\n`);

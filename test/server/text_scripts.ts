@@ -1,13 +1,8 @@
 /** Exchanges in the text protocol that are played against gearmand and against JobServer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
-import type { Script } from "./scripts.ts";
+import { canDo, grab, type Script, submit, submitBg } from "./script.ts";
 import { request as r } from "./wire.ts";
-
-const submit = (name: string, unique: string) => r(P.SUBMIT_JOB, name, unique, "");
-const submitBg = (name: string, unique: string) => r(P.SUBMIT_JOB_BG, name, unique, "");
-const canDo = (name: string) => r(P.CAN_DO, name);
-const grab = r(P.GRAB_JOB);
 
 /** Administrators. */
 export const textScripts: readonly Script[] = [
@@ -99,6 +94,39 @@ export const textScripts: readonly Script[] = [
         "status\n",
         r(P.GET_STATUS, "H:1"),
       ],
+    ],
+  },
+  {
+    name: "text: cancelling a queued job, for clients in the foreground and in the background",
+    steps: [
+      ["w", canDo("f")],
+      ["c", submit("f", "1"), submitBg("f", "2"), submit("f", "2"), submit("f", "3")],
+      ["d", submit("f", "1"), "cancel job H:1\r\n", "cancel job H:2\n", r(P.GET_STATUS, "H:1")],
+      ["d", "show jobs\nstatus\n"],
+      ["w", grab, grab, "show jobs\n"],
+    ],
+  },
+  {
+    name: "text: functions that come by a submission, a worker or a command stay listed",
+    steps: [
+      ["c", submitBg("f", "1"), "create function g\r\ncreate function g\r\n", r(P.GET_STATUS_UNIQUE, "1")],
+      ["w", canDo("h", "f"), grab, r(P.WORK_COMPLETE, "H:1", ""), "status\nprioritystatus\n"],
+      ["w", null],
+      ["c", "status\nprioritystatus\ndrop function h\ndrop function F\nstatus\nshow unique jobs\n"],
+    ],
+  },
+  {
+    name: "text: show unique jobs",
+    steps: [["c", submit("f", "unique"), "show unique jobs\nSHOW unique JOBS\r\n"], ["c", "show  unique   jobs  \n"]],
+  },
+  {
+    name: "text: workers lists every connection, its newest function first",
+    steps: [
+      ["w", r(P.SET_CLIENT_ID, "worker-1"), canDo("f", "g", "h"), r(P.CANT_DO, "g"), "workers\n"],
+      ["c", r(P.SET_CLIENT_ID, ""), submit("f", "1")],
+      ["d", "workers\n"],
+      ["w", r(P.RESET_ABILITIES), canDo("g")],
+      ["d", "workers\n"],
     ],
   },
 ];

@@ -59,21 +59,26 @@ export class Wire {
   }
 }
 
-/** What was received, for people: `[JOB_CREATED H:box:1]` for a packet, with `|` for its NULs; text as it is. */
-export function readable(received: string): string {
-  let text = "";
+/** What was received, for people: `[JOB_CREATED H:box:1]` for a packet, with `|` for its NULs; text as `mask` has it. */
+export function readable(received: string, mask: (text: string) => string = (text) => text): string {
+  let [all, text] = ["", ""];
+  const addText = () => {
+    all += JSON.stringify(mask(text)).slice(1, -1);
+    text = "";
+  };
   for (let at = 0; at < received.length;) {
     if (!/^\0RE[QS]/.test(received.slice(at, at + 4)) || received.length - at < 12) {
-      text += JSON.stringify(received[at]).slice(1, -1);
-      at++;
+      text += received[at++];
       continue;
     }
+    addText();
     const number = (offset: number) =>
       bytes(received.slice(at + offset, at + offset + 4)).reduce((sum, byte) => sum * 256 + byte, 0);
     const body = received.slice(at + 12, at + 12 + number(8));
     const args = JSON.stringify(body.replaceAll("\0", "|")).slice(1, -1);
-    text += `[${packetName(number(4))}${args === "" ? "" : ` ${args}`}]`;
+    all += `[${packetName(number(4))}${args === "" ? "" : ` ${args}`}]`;
     at += 12 + body.length;
   }
-  return text;
+  addText();
+  return all;
 }
