@@ -1,7 +1,7 @@
 /** Compiles sources and tests with TypeScript as they are, and runs the tests on Node: `scripts/test_node.ts [NODE]`. */
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
 
@@ -13,7 +13,8 @@ mkdirSync(OUT, { recursive: true });
 // A copy beside which there may be a package.json: without one TypeScript takes the sources for CommonJS, and with one
 // at the top Deno would look for packages in another way.
 for (const part of ["mod.ts", "src", "test"]) cpSync(`${ROOT}${part}`, `${OUT}/${part}`, { recursive: true });
-writeFileSync(`${OUT}/package.json`, JSON.stringify({ type: "module" }));
+const { version } = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8"));
+writeFileSync(`${OUT}/package.json`, JSON.stringify({ type: "module", version }));
 writeFileSync(
   `${OUT}/tsconfig.json`,
   JSON.stringify({

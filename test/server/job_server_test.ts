@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -231,3 +231,13 @@ test("nothing keeps the process alive after close()", { timeout: 60_000 }, async
   const [code] = await once(child, "exit");
   assert.equal(code, 0);
 });
+
+test("`version` says which version of this package answers", () =>
+  withServer(async (server) => {
+    // Where the tests are compiled there is no deno.json, but what was made of it.
+    const manifest = new URL(`../../${import.meta.url.endsWith(".ts") ? "deno" : "package"}.json`, import.meta.url);
+    const { version } = JSON.parse(readFileSync(manifest, "utf8"));
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send("version\n");
+    assert.equal(await hear(wire, "\n"), `OK ${version}-gearwire\\n`);
+  }));
