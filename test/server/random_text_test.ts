@@ -27,7 +27,7 @@ const line = fc.tuple(begin, words, fc.constantFrom("", "", " ", "  "), fc.const
   ([begin, words, blanks, end]) => {
     const line = begin + words.join("") + blanks;
     // Ended by a bare LF, it is one of the differences.
-    return line + (/^create +function/.test(line) ? "\r\n" : end);
+    return line + (/^create +function/i.test(line) ? "\r\n" : end);
   },
 );
 
