@@ -1,8 +1,6 @@
-/** Listening on TCP and unix sockets: with `Deno.listen` where there is Deno, with `node:net` elsewhere. */
+/** Listening on TCP and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
 import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
-import { delay } from "../connection/abort.ts";
-import { type DenoConn, DenoTransport } from "../connection/deno_transport.ts";
 import { type NodeSocket, NodeTransport } from "../connection/node_transport.ts";
 import { wholeNumber } from "../connection/options.ts";
 import { formatServer } from "../connection/servers.ts";
@@ -29,8 +27,6 @@ export interface Listener {
 /** Takes a new connection; `address` is the peer's IP address, or "-" where it has none. */
 export type OnConnection = (transport: Transport, address: string) => void;
 
-/** After an error of `accept`, such as too many open files, in ms. */
-const ACCEPT_PAUSE = 100;
 /** For a client that has connected and does not speak TLS, in ms. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
@@ -53,9 +49,8 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
   const address = path === undefined
     ? { hostname, port: wholeNumber(port, "port", 0, 0, 65_535) }
     : { hostname: "", port: 0, path };
-  const { Deno: deno, process } = globalThis as { Deno?: DenoNet; process?: NodeProcess };
+  const { process } = globalThis as { process?: NodeProcess };
   try {
-    if (tls === undefined && typeof deno?.listen === "function") return listenDeno(deno, address, onConnection);
     const module = process?.getBuiltinModule?.(tls === undefined ? "node:net" : "node:tls");
     if (module !== undefined) return await listenNode(module, address, tls, onConnection);
   } catch (cause) {
@@ -63,49 +58,6 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
     throw new ConnectionError(`Cannot listen on ${server}: ${messageOf(cause)}`, { cause, server });
   }
   throw new GearmanError("Cannot listen: this runtime has no listening sockets, use dial or accept");
-}
-
-/** What is used of `Deno`. */
-interface DenoNet {
-  listen(options: { hostname: string; port: number } | { transport: "unix"; path: string }): DenoListener;
-  removeSync(path: string): void;
-}
-interface DenoListener {
-  readonly addr: { readonly hostname?: string; readonly port?: number };
-  accept(): Promise<DenoConn & { readonly remoteAddr: { readonly hostname?: string } }>;
-  close(): void;
-}
-
-function listenDeno(deno: DenoNet, address: ServerAddress, onConnection: OnConnection): Listener {
-  const { path, hostname, port } = address;
-  const listener = deno.listen(path === undefined ? { hostname, port } : { transport: "unix", path });
-  const closing = new AbortController();
-  acceptDeno(listener, onConnection, closing.signal);
-  return {
-    address: path === undefined ? { hostname: listener.addr.hostname!, port: listener.addr.port! } : address,
-    close(): void {
-      closing.abort();
-      listener.close();
-      try {
-        // Deno leaves the file of a unix socket behind, and nobody could listen there again.
-        if (path !== undefined) deno.removeSync(path);
-      } catch {
-        // Somebody else has removed it.
-      }
-    },
-  };
-}
-
-async function acceptDeno(listener: DenoListener, onConnection: OnConnection, closing: AbortSignal): Promise<void> {
-  while (!closing.aborted) {
-    try {
-      const conn = await listener.accept();
-      conn.setNoDelay?.(true);
-      onConnection(new DenoTransport(conn), conn.remoteAddr.hostname ?? "-");
-    } catch {
-      await delay(ACCEPT_PAUSE, closing).catch(() => {});
-    }
-  }
 }
 
 /** What is used of `process`, and of `node:net` and `node:tls`. */
