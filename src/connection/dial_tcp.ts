@@ -1,8 +1,6 @@
-/** Dialing over TCP, TLS and unix sockets: with `Deno.connect` where there is Deno, with `node:net` elsewhere. */
+/** Dialing over TCP, TLS and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
 import { GearmanError } from "../errors.ts";
-import { orAbort } from "./abort.ts";
-import { type DenoConn, DenoTransport } from "./deno_transport.ts";
 import { type NodeSocket, NodeTransport } from "./node_transport.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
 
@@ -48,11 +46,7 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
   }
   return async (server, { signal }) => {
     signal?.throwIfAborted();
-    const { Deno: deno, process } = globalThis as { Deno?: DenoNet; process?: NodeProcess };
-    if (secure === undefined && typeof deno?.connect === "function") {
-      return new DenoTransport(await connectDeno(deno, server, keepAlive, signal));
-    }
-    // Deno has node:tls as well, and with it the server name and the client certificate in one: its own has no such.
+    const { process } = globalThis as { process?: NodeProcess };
     const module = process?.getBuiltinModule?.(secure === undefined ? "node:net" : "node:tls");
     if (module === undefined) {
       throw new GearmanError("Cannot dial: this runtime has no sockets of its own, pass a dial function");
@@ -63,11 +57,6 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
   };
 }
 
-/** What is used of `Deno`. */
-interface DenoNet {
-  connect(options: object): Promise<DenoConn>;
-}
-
 /** What is used of `process`, and of `node:net` and `node:tls`. */
 interface NodeProcess {
   getBuiltinModule?(name: string): NodeConnect | undefined;
@@ -76,30 +65,6 @@ interface NodeConnect {
   connect(options: object): NodeSocket;
   /** Of `node:tls` alone. */
   checkServerIdentity?(hostname: string, certificate: unknown): Error | undefined;
-}
-
-async function connectDeno(
-  deno: DenoNet,
-  server: ServerAddress,
-  keepAlive: boolean,
-  signal: AbortSignal | undefined,
-): Promise<DenoConn> {
-  const address = server.path === undefined
-    ? { hostname: server.hostname, port: server.port }
-    : { transport: "unix" as const, path: server.path };
-  const connecting = deno.connect(signal === undefined ? address : { ...address, signal });
-  try {
-    // Deno takes no notice of the signal with a unix socket.
-    const conn = await orAbort(connecting, signal);
-    if (server.path === undefined) {
-      conn.setNoDelay?.(true);
-      conn.setKeepAlive?.(keepAlive);
-    }
-    return conn;
-  } catch (error) {
-    connecting.then((late) => late.close(), () => {});
-    throw error;
-  }
 }
 
 function connectNode(module: NodeConnect, settings: object, event: string, signal?: AbortSignal): Promise<NodeSocket> {

@@ -1,4 +1,4 @@
-/** A transport over a socket of `node:net` or `node:tls`, on Node and Bun (and for TLS on Deno). */
+/** A transport over a socket of `node:net` or `node:tls`, on Deno, Node and Bun. */
 
 import { Inbox } from "./inbox.ts";
 import type { Transport } from "./transport.ts";
