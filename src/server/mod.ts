@@ -33,7 +33,7 @@
  * | packet type 5, which is unused | `INVALID_COMMAND` | closes, as for every unknown type | it is none |
  * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
  * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory ends |
- * | answers that nobody reads | kept without limit | closes when 64 MiB wait | memory ends |
+ * | answers that nobody reads | kept without limit | serves no more requests of that peer when 1 MiB waits, and closes when 64 MiB wait | memory ends |
  * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and closes or not, by chance | the answer for an unknown job | without one, every later answer is taken for the one before |
  * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
  * | a longer unique of a reduce job | read over its end | `ARGUMENT_TOO_LARGE` | as for other jobs |
@@ -56,6 +56,7 @@
  * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | no NOOP ever again | a NOOP with the next job | the worker would sleep for ever |
  * | `--worker-wakeup`, and the woken worker leaves | the others sleep on | wakes others | the job would wait |
  * | `drop function` with queued jobs | leaves them dangling | `ERR there are still ...` | they would never run |
+ * | `drop function` of a name that is there in other cases too | drops all of them, with an `OK` for each | drops the one so written, or else the first | later answers would be taken for those before |
  * | `create function` ended by a bare LF | cuts the last letter off | takes the whole name | it is a name |
  * | white space and control characters in names | break the lines of `workers` and `status` | shown as `_` (blanks only in identifiers) | lines are for programs |
  *

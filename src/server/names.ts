@@ -43,3 +43,9 @@ function toBytes(name: string): Uint8Array {
 export function leadingNumber(text: string): number {
   return Number(/^\s*([+-]?\d+)/.exec(text)?.[1] ?? 0);
 }
+
+/** The same cut to 32 bits; what does not fit in 64 is all ones. */
+export function leadingUint32(text: string): number {
+  const number = leadingNumber(text);
+  return Math.abs(number) < 2 ** 64 ? number >>> 0 : 0xffff_ffff;
+}

@@ -16,6 +16,9 @@ export type Request = Packet | TextLine;
 /** Answers that may lie unread, in bytes, before a connection is given up: 64 MiB. */
 export const MAX_UNREAD = 67_108_864;
 
+/** With more answers unread, in bytes, no further request of that peer is served: who asks must read. */
+const HIGH_WATER = 1_048_576;
+
 /** What a peer needs to know of its server. */
 export interface PeerSettings {
   readonly maxPacketSize: number;
@@ -101,8 +104,9 @@ export class Peer extends Party {
   #receive(request: Request): void | Promise<void> {
     if (this.#silent) return;
     const fault = this.#settings.fault?.(request);
-    if (fault === undefined) return this.#settings.serve(this, request);
-    return this.#misbehave(request, fault);
+    if (fault !== undefined) return this.#misbehave(request, fault);
+    this.#settings.serve(this, request);
+    if (this.#connection.queued > HIGH_WATER) return this.#connection.flush();
   }
 
   #misbehave(request: Request, fault: Fault): void | Promise<void> {

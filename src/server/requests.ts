@@ -4,7 +4,7 @@ import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import { ProtocolError } from "../errors.ts";
 import { MAX_TIMER } from "../connection/options.ts";
 import { ownedBytes } from "../connection/text.ts";
-import { leadingNumber, toName, toNameUntilNul, toWire } from "./names.ts";
+import { leadingNumber, leadingUint32, toName, toNameUntilNul, toWire } from "./names.ts";
 import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type State, type Submission } from "./state.ts";
 
 /** Longest unique and reducer, in bytes. */
@@ -113,7 +113,7 @@ export class Requests {
       return sendError(peer, "ARGUMENT_TOO_LARGE", "Unique value too large");
     }
     // Epochs are 64-bit seconds; here they are milliseconds.
-    if (Math.abs(due) >= 2 ** 63 * 1_000) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
+    if (Math.abs(due) > 2 ** 63 * 1_000) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
     const accepted = this.#state.submit(peer, {
       ...SUBMISSIONS[packet.type],
       functionName: toName(functionName),
@@ -197,8 +197,8 @@ export class Requests {
     }
     if (type === PacketType.WORK_STATUS) {
       // Clients have got what the worker wrote, whatever it is; GET_STATUS says what C makes of it.
-      job.numerator = leadingNumber(toName(packet.args[1])) >>> 0;
-      job.denominator = leadingNumber(toName(packet.args[2])) >>> 0;
+      job.numerator = leadingUint32(toName(packet.args[1]));
+      job.denominator = leadingUint32(toName(packet.args[2]));
     } else if (type !== PacketType.WORK_DATA && type !== PacketType.WORK_WARNING) {
       this.#stopTimeLimit(job);
       this.#state.finish(job);

@@ -1,13 +1,14 @@
 /** The text protocol, for administrators: a line is a command, answered with the exact bytes of gearmand. */
 
 import type { TextLine } from "../codec/mod.ts";
-import { leadingNumber, wordToName } from "./names.ts";
+import { leadingUint32, wordToName } from "./names.ts";
 import type { Peer } from "./peer.ts";
 import type { Requests } from "./requests.ts";
 import type { FunctionQueue, Job, State } from "./state.ts";
 
 const VERSION = "0.1.0-gearwire";
 const MAX_WORDS = 5;
+const MAX_LINE = 8_192;
 
 /** Serves commands. A list ends with a line of one dot, a value with LF, and every other answer with CR LF. */
 export class TextCommands {
@@ -23,8 +24,9 @@ export class TextCommands {
 
   /** Serves one line: words with blanks between them, of which the first is a command, in any case. */
   serve(peer: Peer, { line }: TextLine): void {
-    const [command = "", ...args] = line.split(/ +/);
-    if (args.length >= MAX_WORDS) return void peer.drop();
+    // gearmand reads it as a string of C, in a buffer of so many bytes.
+    const [command = "", ...args] = line.split("\0", 1)[0]!.split(/ +/);
+    if (args.length >= MAX_WORDS || line.length >= MAX_LINE) return void peer.drop();
     switch (command.toLowerCase()) {
       case "status":
         return this.#listFunctions(peer, ({ total, running, workers }) => [total, running, workers.length]);
@@ -75,7 +77,7 @@ export class TextCommands {
 
   /** One number is for all priorities, of more each is for its own; what is missing or below 1 is no limit. */
   #setLimits([word, ...numbers]: string[]): string {
-    const [high = 0, normal = 0, low = 0] = numbers.map(leadingNumber);
+    const [high = 0, normal = 0, low = 0] = numbers.map((number) => leadingUint32(number) | 0);
     const queue = this.#state.functions.get(wordToName(word!));
     if (queue !== undefined) queue.limits = numbers.length > 1 ? [high, normal, low] : [high, high, high];
     return "OK"; // for an unknown function too, though nothing is kept of it

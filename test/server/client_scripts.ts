@@ -248,4 +248,16 @@ export const clientScripts: readonly Script[] = [
       ["c", "status\n", r(P.GET_STATUS, "H:2"), "show jobs\n"],
     ],
   },
+  {
+    name: "epochs from the least to the most that 64 bits hold",
+    steps: [
+      [
+        "c",
+        ...["+5", " 5", "0x99999999", "1e99", "9223372036854775807", "-9223372036854775808", "\x0b5"].map((epoch, i) =>
+          r(P.SUBMIT_JOB_EPOCH, `e${i}`, "", epoch, "")
+        ),
+        "show jobs\n",
+      ],
+    ],
+  },
 ];

@@ -233,6 +233,11 @@ export const differenceScripts: readonly Difference[] = [
     ],
   },
   {
+    name: "`drop function` of a name that is there in other cases too",
+    steps: [["c", "create function f\r\n", "create function F\r\n", "drop function F\r\n", "status\n"]],
+    ours: ["1 c: OK\\r\\nOK\\r\\nOK\\r\\nf\\t0\\t0\\t0\\n.\\n"],
+  },
+  {
     name: "`create function` ended by a bare LF",
     steps: [["c", "create function abc\n", "status\n"]],
     ours: ["1 c: OK\\r\\nabc\\t0\\t0\\t0\\n.\\n"],

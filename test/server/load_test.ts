@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { PacketType as P } from "../../src/codec/mod.ts";
+import { encodeRequest, PacketType as P } from "../../src/codec/mod.ts";
 import { Connection, dialTcp, memoryPipe } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { request as r, Wire } from "./wire.ts";
@@ -78,22 +78,38 @@ test("1,000 connections are served, each job by one of them", { timeout: 120_000
   await server.close();
 });
 
-test("a client that never reads is closed when 64 MiB wait for it, and costs the others nothing", async () => {
+test("a client that never reads its results is closed when 64 MiB wait for it, and costs the others nothing", async () => {
   const server = new JobServer();
   const [here, there] = memoryPipe();
-  server.accept(there); // `here` is never read
-  const sender = new Connection(here);
-  const data = new Uint8Array(1_048_576);
+  server.accept(there);
+  await here.write(encodeRequest(P.SUBMIT_JOB, "f", "", "")); // and that is never read
+  const worker = new Wire(await server.dial(ANYWHERE, {}));
+  await worker.send(r(P.CAN_DO, "f"), r(P.GRAB_JOB));
+  const handle = /H:gearwire:\d+/.exec(await worker.sync())![0];
+  const data = r(P.WORK_DATA, handle, new Uint8Array(1_048_576));
   let sent = 0;
-  const other = new Wire(await server.dial(ANYWHERE, {}));
   while (server.inspect().connections === 2) {
-    sender.send(P.ECHO_REQ, data);
-    await sender.flush().catch(() => {});
-    await other.sync();
+    await worker.send(data);
+    await worker.sync();
     sent++;
-    assert.ok(sent < 200, "it is still open after 200 MiB of answers that nobody reads");
+    assert.ok(sent < 200, "it is still open with 200 MiB that nobody reads");
   }
   assert.ok(sent >= 64);
+  await server.close();
+});
+
+test("who asks and does not read is served no more until he does, and then all of it", async () => {
+  let served = 0;
+  const server = new JobServer({
+    fault: (request) => void (request.magic === "REQ" && request.args[0]!.length > 99 && served++),
+  });
+  const sender = new Connection(await server.dial(ANYWHERE, {}));
+  for (let i = 0; i < 100; i++) sender.send(P.ECHO_REQ, new Uint8Array(1_048_576));
+  const other = new Wire(await server.dial(ANYWHERE, {}));
+  for (let i = 0; i < 100; i++) await other.sync();
+  assert.ok(served > 0 && served < 10, `${served} were served`);
+  let echoes = 0;
+  for await (const _ of sender) if (++echoes === 100) break;
   await server.close();
 });
 

@@ -129,4 +129,19 @@ export const textScripts: readonly Script[] = [
       ["d", "workers\n"],
     ],
   },
+  {
+    name: "text: a line is read up to its first NUL",
+    steps: [["c", "ver\0sion\n", "version\0x\n", "version \0x\n", "\rversion\n", "version\r\r\n"]],
+  },
+  {
+    name: "text: a line of 8,192 bytes closes the connection, and one of 8,191 does not",
+    steps: [["c", `${"x".repeat(8_191)}\n`], ["d", `${"x".repeat(8_192)}\n`], ["c", "workers\n"]],
+  },
+  {
+    name: "text: limits are cut to 32 bits",
+    steps: [
+      ["c", "create function f\r\n", "create function g\r\n", "maxqueue f 99999999999\n", "maxqueue g 4294967297\n"],
+      ["c", submit("f", "1"), submit("g", "2"), submit("f", "3"), submit("g", "4"), "status\n"],
+    ],
+  },
 ];

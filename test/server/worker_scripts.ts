@@ -282,4 +282,17 @@ export const workerScripts: readonly Script[] = [
       ["b", "show jobs\nstatus\n", canDo("f"), grab],
     ],
   },
+  {
+    name: "progress is cut to 32 bits, and what does not fit in 64 is all ones",
+    steps: [
+      ["c", submit("f", "1")],
+      ["w", canDo("f"), grab],
+      ...["4294967296 1", "99999999999999999999 2", "-99999999999 3", "2147483648 9999999999", "+5 +6"].flatMap(
+        (two) => {
+          const [numerator, denominator] = two.split(" ") as [string, string];
+          return [["w", r(P.WORK_STATUS, "H:1", numerator, denominator)], ["c", r(P.GET_STATUS, "H:1")]] as const;
+        },
+      ),
+    ],
+  },
 ];
