@@ -1,0 +1,91 @@
+/** Runs programs, and fetches those of npm that only the scripts need: `deno task test` is not to wait for them. */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import process from "node:process";
+import config from "../../deno.json" with { type: "json" };
+
+/** The top of the checkout, with a slash at its end. */
+export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
+/** Everything that is made, and may be thrown away; with a slash at its end. */
+export const BUILD: string = `${ROOT}.build/`;
+
+/** What of npm the scripts use; the numbers tell versions apart. */
+export type Tool =
+  | "@arethetypeswrong/cli"
+  | "bun"
+  | "esbuild"
+  | `node${"20" | "20.16" | "22" | "24"}`
+  | "publint"
+  | `typescript${"" | "5.5" | "5.9" | "7"}`
+  | "workerd";
+
+/** Every tool and its version; what `deno.json` has pinned too is taken from there. */
+const VERSIONS: Record<Tool, string> = {
+  "@arethetypeswrong/cli": "0.18.5",
+  "bun": /bun@(\S+)/.exec(config.tasks["test:bun"])![1]!,
+  "esbuild": "0.28.2",
+  "node20": "npm:node@20.20.2",
+  "node20.16": "npm:node@20.16.0", // the oldest that the package promises to run on
+  "node22": "npm:node@22.23.3",
+  "node24": "npm:node@24.21.0",
+  "publint": "0.3.25",
+  "typescript": "6.0.3", // what builds the package; the others are its consumers'
+  "typescript5.5": "npm:typescript@5.5.4",
+  "typescript5.9": "npm:typescript@5.9.3",
+  "typescript7": "npm:typescript@7.0.2",
+  "workerd": "1.20261117.1",
+};
+
+/** Its folder, fetched from npm when it is not there yet. */
+export function install(tool: Tool): string {
+  const version = VERSIONS[tool];
+  const folder = `${BUILD}tools/${tool.replace("/", "+")}-${version.split("@").at(-1)}`;
+  if (!existsSync(folder)) {
+    const part = `${folder}.part`; // an install that was interrupted is not to be taken for one
+    rmSync(part, { recursive: true, force: true });
+    mkdirSync(part, { recursive: true });
+    writeFileSync(`${part}/package.json`, JSON.stringify({ private: true, dependencies: { [tool]: version } }));
+    must("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: part });
+    renameSync(part, folder);
+  }
+  return `${folder}/node_modules/${tool}`;
+}
+
+/** One of its programs. */
+export function program(tool: Tool, name: string = tool): string {
+  return `${install(tool)}/`.replace(`/node_modules/${tool}/`, `/node_modules/.bin/${name}`);
+}
+
+export interface Result {
+  readonly status: number | null;
+  /** Both outputs, the one after the other. */
+  readonly output: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** In ms; default ten minutes: what hangs has failed. */
+  readonly timeout?: number;
+}
+
+/** Runs a program to its end. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Result {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: options.cwd ?? ROOT,
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1", ...options.env },
+    maxBuffer: 1 << 28,
+    timeout: options.timeout ?? 600_000,
+  });
+  return { status, output: `${stdout}${stderr}${error === undefined ? "" : `${error}\n`}` };
+}
+
+/** Runs a program that has to end well, and returns what it printed. */
+export function must(command: string, args: readonly string[], options: RunOptions = {}): string {
+  const { status, output } = run(command, args, options);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with status ${status}:\n${output}`);
+  return output;
+}
