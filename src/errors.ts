@@ -16,15 +16,17 @@ export type JobFailedErrorOptions =
 
 /** The base of all errors of this library: catch it to catch them all. */
 export class GearmanError extends Error {
-  static {
-    this.prototype.name = "GearmanError";
+  /** The name of the class. */
+  override get name(): string {
+    return "GearmanError";
   }
 }
 
 /** The peer sent bytes that are not the Gearman protocol, or broke its rules; the connection cannot be used further. */
 export class ProtocolError extends GearmanError {
-  static {
-    this.prototype.name = "ProtocolError";
+  /** The name of the class. */
+  override get name(): string {
+    return "ProtocolError";
   }
 
   /** Where in the stream of received bytes the fault lies, counted from 0, where it is known. */
@@ -33,7 +35,7 @@ export class ProtocolError extends GearmanError {
   /** Makes an error; `offset` is counted in bytes from the start of the stream. */
   constructor(message?: string, options: ErrorOptions & { offset?: number } = {}) {
     super(message, options);
-    tell(this, options);
+    if (options.offset !== undefined) this.offset = options.offset;
   }
 }
 
@@ -44,8 +46,9 @@ export class ProtocolError extends GearmanError {
  * safe to repeat), `unknown` (sent, never acknowledged) or `accepted` (the job server had queued it).
  */
 export class ConnectionError extends GearmanError {
-  static {
-    this.prototype.name = "ConnectionError";
+  /** The name of the class. */
+  override get name(): string {
+    return "ConnectionError";
   }
 
   /** How far the submission came; absent on errors of other calls. */
@@ -66,8 +69,9 @@ export class ConnectionError extends GearmanError {
 
 /** The job server answered with an ERROR packet, or with `ERR` to an administrative command. */
 export class ServerError extends GearmanError {
-  static {
-    this.prototype.name = "ServerError";
+  /** The name of the class. */
+  override get name(): string {
+    return "ServerError";
   }
 
   /** The server's code, such as `QUEUE_ERROR` (gearmand sends it without the prefix `GEARMAN_`). */
@@ -89,8 +93,9 @@ export class ServerError extends GearmanError {
  * Thrown by a worker's handler, `new JobFailedError()` fails the job without an exception.
  */
 export class JobFailedError extends GearmanError {
-  static {
-    this.prototype.name = "JobFailedError";
+  /** The name of the class. */
+  override get name(): string {
+    return "JobFailedError";
   }
 
   /** The job's handle; absent on an error that a handler made. */

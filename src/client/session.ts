@@ -173,8 +173,9 @@ export class Session implements LinkUser {
         this.#encodeBatch(connection);
         await connection.flush();
       }
-    } catch {
-      // The connection is lost, and onLost sees to everything.
+    } catch (error) {
+      // Mostly it is known already. A read of an earlier request of an edge, however, never hears of it.
+      if (connection === this.link.connection) this.link.drop(error as GearmanError);
     }
     this.#flushing = false;
     // What came for a new connection, while this one was found dead.

@@ -76,7 +76,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   constructor(options: DecoderOptions<Text> = {}) {
     const max = options.maxPacketSize ?? DEFAULT_MAX_PACKET_SIZE;
     if (!Number.isInteger(max) || max < 0 || max > 0xffff_ffff) {
-      throw new RangeError(`Cannot make a decoder: maxPacketSize ${max} is not a whole number from 0 to 4294967295`);
+      throw new RangeError(`Cannot use maxPacketSize ${max}: expected a whole number from 0 to 4294967295`);
     }
     this.#maxPacketSize = max;
     this.#text = options.text ?? false;
@@ -127,7 +127,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   end(): void {
     if (this.#error !== undefined) throw this.#error;
     if (this.#available > 0) {
-      throw this.#fail(`Cannot decode: the stream ended inside a packet, after ${this.#available} bytes of it`);
+      throw this.#fail(`the stream ended inside a packet, after ${this.#available} bytes of it`);
     }
   }
 
@@ -141,7 +141,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     let at = this.#at;
     let bytes = head;
     if (head.length - at < HEADER_SIZE) {
-      if (head[at] !== 0) throw this.#fail("Cannot decode: bad magic");
+      if (head[at] !== 0) throw this.#fail("bad magic");
       if (this.#available < HEADER_SIZE) {
         this.#needed = HEADER_SIZE;
         return undefined;
@@ -150,13 +150,13 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       at = 0;
     }
     const magic = readUint32(bytes, at);
-    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("Cannot decode: bad magic");
+    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
     const type = readUint32(bytes, at + 4);
     const count = argumentCount(type);
-    if (count < 0) throw this.#fail(`Cannot decode: there is no packet type ${type}`);
+    if (count < 0) throw this.#fail(`there is no packet type ${type}`);
     const size = readUint32(bytes, at + 8);
     if (size > this.#maxPacketSize) {
-      throw this.#fail(`Cannot decode: a body of ${size} bytes is longer than maxPacketSize, ${this.#maxPacketSize}`);
+      throw this.#fail(`a body of ${size} bytes is longer than maxPacketSize, ${this.#maxPacketSize}`);
     }
     if (this.#available < HEADER_SIZE + size) {
       this.#needed = HEADER_SIZE + size;
@@ -187,7 +187,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     for (let i = 1; i < count; i++) {
       let at = begin;
       while (at < end && body[at] !== 0) at++;
-      if (at === end) throw this.#fail(`Cannot decode: a packet has ${i} of its ${count} arguments`);
+      if (at === end) throw this.#fail(`a packet has ${i} of its ${count} arguments`);
       args.push(body.subarray(begin, at));
       begin = at + 1;
     }
@@ -203,7 +203,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       const chunk = this.#chunks[i]!;
       const found = chunk.indexOf(10, at);
       length += (found < 0 ? chunk.length : found) - at;
-      if (length > MAX_LINE) throw this.#fail(`Cannot decode: a text line is longer than ${MAX_LINE} bytes`);
+      if (length > MAX_LINE) throw this.#fail(`a text line is longer than ${MAX_LINE} bytes`);
       at = 0;
       if (found < 0) continue;
       const bytes = this.#join(length + 1);
@@ -231,14 +231,11 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   #peekHeader(): Uint8Array {
-    const header = new Uint8Array(HEADER_SIZE);
-    let at = this.#at;
-    for (let i = this.#first, filled = 0; filled < HEADER_SIZE; i++, at = 0) {
-      const part = this.#chunks[i]!.subarray(at, at + HEADER_SIZE - filled);
-      header.set(part, filled);
-      filled += part.length;
+    const header: number[] = [];
+    for (let i = this.#first, at = this.#at; header.length < HEADER_SIZE; i++, at = 0) {
+      header.push(...this.#chunks[i]!.subarray(at, at + HEADER_SIZE - header.length));
     }
-    return header;
+    return new Uint8Array(header);
   }
 
   /** Goes on by so many bytes, and lets go of the chunks that they end. */
@@ -282,7 +279,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   #fail(message: string): ProtocolError {
-    this.#error = new ProtocolError(message, { offset: this.#consumed });
+    this.#error = new ProtocolError(`Cannot decode: ${message}`, { offset: this.#consumed });
     this.#needed = Infinity;
     this.#chunks = [];
     this.#first = this.#at = 0;

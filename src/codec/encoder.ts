@@ -35,12 +35,11 @@ export class PacketEncoder {
   #slab = new Uint8Array(0);
   #start = 0;
   #end = 0;
-  #slabSize = FIRST_SLAB;
   #size = 0;
 
   /** Makes an encoder of requests (`REQ`, to a job server) or of responses (`RES`, from one). */
   constructor(magic: "REQ" | "RES") {
-    if (magic !== "REQ" && magic !== "RES") throw new TypeError('Cannot make an encoder: magic must be "REQ" or "RES"');
+    if (magic !== "REQ" && magic !== "RES") throw new TypeError('Cannot use magic: expected "REQ" or "RES"');
     this.#magic = magic === "REQ" ? MAGIC_REQ : MAGIC_RES;
   }
 
@@ -132,7 +131,7 @@ export class PacketEncoder {
   writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     const bytes = typeof line === "string" ? utf8.encode(line) : line;
     if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError("Cannot encode a text line: it is neither string nor bytes");
+      throw new TypeError("Cannot encode a text line: it is neither a string nor a Uint8Array");
     }
     if (bytes.includes(10)) throw new RangeError("Cannot encode a text line: it holds a line feed");
     if (bytes[0] === 0) throw new RangeError("Cannot encode a text line: it begins with a NUL");
@@ -145,8 +144,7 @@ export class PacketEncoder {
 
   #grow(room: number): void {
     this.#seal();
-    this.#slab = new Uint8Array(Math.max(room, this.#slabSize));
-    this.#slabSize = Math.min(this.#slabSize * 2, LAST_SLAB);
+    this.#slab = new Uint8Array(Math.max(room, FIRST_SLAB, Math.min(this.#slab.length * 2, LAST_SLAB)));
     this.#start = this.#end = 0;
   }
 

@@ -77,7 +77,11 @@ class StreamTransport implements Transport {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.opened !== undefined) await this.opened;
-    await this.#writer.write(bytes);
+    await this.#writer.write(bytes).catch((error) => {
+      // A socket of an earlier request of workerd's: it is closed already, and any touch of it is one more such error.
+      if (/different request/.test(String(error))) this.#closed = true;
+      throw error;
+    });
   }
 
   close(): void {
