@@ -1,6 +1,6 @@
 /** Runs programs, and fetches those of npm that only the scripts need: `deno task test` is not to wait for them. */
 
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
@@ -81,6 +81,21 @@ export function run(command: string, args: readonly string[], options: RunOption
     timeout: options.timeout ?? 600_000,
   });
   return { status, output: `${stdout}${stderr}${error === undefined ? "" : `${error}\n`}` };
+}
+
+/** Runs a program to its end, while a worker or server of this process goes on. */
+export function runAsync(command: string, args: readonly string[], options: RunOptions = {}): Promise<Result> {
+  const settings = {
+    cwd: options.cwd ?? ROOT,
+    env: { ...process.env, NO_COLOR: "1", ...options.env },
+    maxBuffer: 1 << 28,
+    timeout: options.timeout ?? 600_000,
+  };
+  return new Promise((resolve) => {
+    const child = execFile(command, args, settings, (_error, stdout, stderr) => {
+      resolve({ status: child.exitCode, output: `${stdout}${stderr}` });
+    });
+  });
 }
 
 /** Runs a program that has to end well, and returns what it printed. */
