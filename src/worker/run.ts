@@ -2,6 +2,7 @@
 
 import { JobFailedError } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
+import { orAbort } from "../connection/abort.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ownedBytes, readText, type Workload } from "../connection/text.ts";
 
@@ -27,12 +28,14 @@ export interface AssignedJob {
    * Sends a piece of the result; resolves when more can be taken, or the job is over. The promise never rejects.
    *
    * @throws {TypeError} The chunk is neither string nor bytes.
+   * @throws {RangeError} It has 4 GiB or more.
    */
   sendData(chunk: Workload): Promise<void>;
   /**
    * Sends a warning; resolves when more can be taken, or the job is over. The promise never rejects.
    *
    * @throws {TypeError} The chunk is neither string nor bytes.
+   * @throws {RangeError} It has 4 GiB or more.
    */
   sendWarning(chunk: Workload): Promise<void>;
   /**
@@ -53,6 +56,8 @@ export type JobHandler = (job: AssignedJob) =>
   | Promise<Workload | void>
   | AsyncGenerator<Workload, Workload | void, undefined>;
 
+/** The most bytes that a packet takes, with room for a handle. */
+const MOST = 0xffff_0000;
 /** More bytes than these waiting to be sent make the handler wait. */
 const HIGH_WATER = 65_536;
 
@@ -88,10 +93,8 @@ export class Run implements AssignedJob {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
-    }
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     return this.#controller.signal;
   }
 
@@ -104,11 +107,11 @@ export class Run implements AssignedJob {
   }
 
   sendData(chunk: Workload): Promise<void> {
-    return this.#send(PacketType.WORK_DATA, checkChunk(chunk));
+    return this.#send(PacketType.WORK_DATA, checkData(chunk, "chunk"));
   }
 
   sendWarning(chunk: Workload): Promise<void> {
-    return this.#send(PacketType.WORK_WARNING, checkChunk(chunk));
+    return this.#send(PacketType.WORK_WARNING, checkData(chunk, "chunk"));
   }
 
   sendStatus(numerator: number, denominator: number): Promise<void> {
@@ -144,9 +147,9 @@ export class Run implements AssignedJob {
     if (this.over) return;
     try {
       this.#connection.send(type, ...[this.handle, ...rest] as never);
-      if (this.#connection.queued > HIGH_WATER) await this.#connection.flush();
+      if (this.#connection.queued > HIGH_WATER) await orAbort(this.#connection.flush(), this.signal);
     } catch {
-      // The connection is lost, and the signal says so.
+      // The connection is lost or the job is over, and the signal says so.
     }
   }
 }
@@ -156,7 +159,7 @@ export function execute(run: Run, handler: JobHandler): Outcome | Promise<Outcom
   try {
     const result = handler(run);
     if (typeof result !== "object" || result === null || result instanceof Uint8Array) return completed(result);
-    if (Symbol.asyncIterator in result) return drive(run, result).then(completed).catch(failed);
+    if (Symbol.asyncIterator in result) return drive(run, result[Symbol.asyncIterator]()).then(completed).catch(failed);
     return Promise.resolve(result).then(completed).catch(failed);
   } catch (error) {
     return failed(error);
@@ -167,48 +170,43 @@ async function drive(
   run: Run,
   generator: AsyncGenerator<Workload, Workload | void, undefined>,
 ): Promise<Workload | void> {
-  for (;;) {
-    const { done, value } = await generator.next();
-    if (done === true) return value;
-    // A bad chunk and the end of the job both leave the generator, which may have something to clean up.
-    let sent = false;
-    try {
+  try {
+    for (;;) {
+      const { done, value } = await generator.next();
+      if (done === true) return value;
       await run.sendData(value);
-      sent = !run.over;
-    } finally {
-      if (!sent) await generator.return();
+      if (run.over) return;
     }
-    if (!sent) return;
+  } finally {
+    // A bad chunk and the end of the job both leave the generator, which may have something to clean up.
+    await generator.return();
   }
 }
 
 function completed(result: unknown): Outcome {
-  if (result === undefined) return { type: PacketType.WORK_COMPLETE, data: "" };
-  if (typeof result === "string" || result instanceof Uint8Array) {
-    return { type: PacketType.WORK_COMPLETE, data: result };
-  }
-  throw new TypeError("Cannot send the result: the handler returned neither string nor bytes");
+  return { type: PacketType.WORK_COMPLETE, data: result === undefined ? "" : checkData(result, "result") };
 }
 
 /** "WORK_EXCEPTION: Job ID and exception": it ends the job on gearmand, so nothing may come after it. */
 function failed(error: unknown): Outcome {
-  if (error instanceof JobFailedError && error.handle === undefined) {
-    return { type: PacketType.WORK_FAIL, data: "", error };
-  }
-  return { type: PacketType.WORK_EXCEPTION, data: describe(error), error };
-}
-
-function describe(error: unknown): string {
+  let data = "unknown error";
   try {
-    return String(error instanceof Error ? error.message || error.name : error);
+    if (error instanceof JobFailedError && error.handle === undefined) {
+      return { type: PacketType.WORK_FAIL, data: "", error };
+    }
+    data = String(error instanceof Error ? error.message || error.name : error);
   } catch {
-    return "unknown error";
+    // What cannot even be looked at fails the job all the same.
   }
+  return { type: PacketType.WORK_EXCEPTION, data, error };
 }
 
-function checkChunk(chunk: Workload): Workload {
-  if (typeof chunk === "string" || chunk instanceof Uint8Array) return chunk;
-  throw new TypeError("Cannot send the chunk: it is neither a string nor a Uint8Array");
+function checkData(data: unknown, what: string): Workload {
+  if (typeof data !== "string" && !(data instanceof Uint8Array)) {
+    throw new TypeError(`Cannot send the ${what}: it is neither a string nor a Uint8Array`);
+  }
+  if (data.length > MOST) throw new RangeError(`Cannot send the ${what}: it has 4 GiB or more`);
+  return data;
 }
 
 function checkProgress(value: number): string {

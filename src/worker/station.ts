@@ -1,9 +1,11 @@
 /** A worker at one server: it registers, grabs, sleeps and wakes, and keeps the jobs that it holds there. */
 
-import { ConnectionError, GearmanError, ProtocolError } from "../errors.ts";
+import { ConnectionError, GearmanError, ProtocolError, ServerError } from "../errors.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
+import { delay } from "../connection/abort.ts";
 import { Link, type LinkUser } from "../connection/link.ts";
 import type { LinkSettings } from "../connection/options.ts";
+import { readText } from "../connection/text.ts";
 import type { ServerAddress } from "../connection/transport.ts";
 import { execute, type JobHandler, type Outcome, Run } from "./run.ts";
 
@@ -18,6 +20,7 @@ export interface Foreman {
   readonly settings: LinkSettings;
   readonly id: string | undefined;
   readonly concurrency: number;
+  readonly abilities: ReadonlyMap<string, Ability>;
   /** Something changed: slots may be free, or a drain may be done. */
   update(): void;
 }
@@ -32,9 +35,10 @@ const LONGEST_NAP = 250;
 export class Station implements LinkUser {
   readonly link: Link;
   readonly #foreman: Foreman;
-  readonly #abilities = new Map<string, Ability>();
-  /** Functions that are given up as soon as no job of theirs is held, since CANT_DO throws running jobs back. */
-  readonly #leaving = new Set<string>();
+  /** The functions as this connection was told of them. */
+  readonly #told = new Map<string, Ability>();
+  /** Whether that is still to be put right: until it is, nothing is grabbed. */
+  #stale = false;
   readonly #runs = new Set<Run>();
   #grabs = 0;
   /** Whether the server has said that it has nothing, and not taken it back. */
@@ -42,6 +46,8 @@ export class Station implements LinkUser {
   #asleep = false;
   #asleepSince = 0;
   #falseAlarms = 0;
+  /** A server that answers and ends the connection at once, again and again, is not dialed before this time. */
+  #earliest = 0;
   /** Whether this connection knows the functions; until then there is nothing to tell it. */
   #registered = false;
   #nap: ReturnType<typeof setTimeout> | undefined;
@@ -59,37 +65,53 @@ export class Station implements LinkUser {
 
   /** Whether asking for a job makes sense. */
   get promising(): boolean {
-    return this.#registered && !this.dry && this.#leaving.size === 0 && this.#abilities.size > 0;
+    return this.#registered && !this.dry && !this.#stale && this.#foreman.abilities.size > 0;
   }
 
-  /** Connects and registers; resolves when the connection is lost again. */
+  /** Connects, not before it is time, and registers; resolves when the connection is lost again. */
   async serve(signal: AbortSignal): Promise<void> {
+    const { settings, id } = this.#foreman;
+    await delay(Math.max(this.link.backoff, this.#earliest - performance.now()), signal);
     const connection = await this.link.open(signal);
     if (connection !== this.link.connection) return; // lost already
+    this.#earliest = performance.now() + settings.minBackoff;
     const lost = new Promise<void>((resolve) => this.#onLost = resolve);
     this.#registered = true;
-    const { id } = this.#foreman;
+    this.#send(PacketType.OPTION_REQ, "exceptions");
     if (id !== undefined) this.#send(PacketType.SET_CLIENT_ID, id);
-    for (const [name, ability] of this.#abilities) this.#register(name, ability);
+    this.tell();
     this.link.setWaiting(true);
     this.#foreman.update();
     await lost;
   }
 
-  /** Takes a function on, or another handler for it. */
-  add(name: string, ability: Ability): void {
-    const known = this.#abilities.get(name);
-    this.#leaving.delete(name);
-    this.#abilities.set(name, ability);
-    this.dry = false;
-    if (known === undefined || known.timeout !== ability.timeout) this.#register(name, ability);
-  }
-
-  /** Gives a function up, when its jobs are finished. */
-  remove(name: string): void {
-    if (!this.#registered) this.#abilities.delete(name);
-    else this.#leaving.add(name);
-    this.#leave();
+  /**
+   * Tells of functions that came; and of those that went, once no job of theirs is held or may come: CANT_DO throws
+   * running jobs back. One with another time limit goes and comes: with a second CAN_DO it would be there twice.
+   */
+  tell(): void {
+    this.dry = this.#stale = false;
+    if (!this.#registered) return;
+    const { abilities } = this.#foreman;
+    for (const [name, told] of this.#told) {
+      const wanted = abilities.get(name);
+      if (wanted !== undefined && this.#limit(wanted) === this.#limit(told)) {
+        this.#told.set(name, wanted);
+      } else if (this.#grabs > 0 || [...this.#runs].some((run) => run.functionName === name)) {
+        this.#stale = true;
+      } else {
+        this.#told.delete(name);
+        this.#send(PacketType.CANT_DO, name);
+      }
+    }
+    for (const [name, ability] of abilities) {
+      if (this.#told.has(name)) continue;
+      this.#told.set(name, ability);
+      const limit = this.#limit(ability);
+      if (limit === undefined) this.#send(PacketType.CAN_DO, name);
+      // A second more than here: were the server first, it would give the job to the next worker, and so on for ever.
+      else this.#send(PacketType.CAN_DO_TIMEOUT, name, String(limit + 1_000));
+    }
   }
 
   /** Asks for one job. */
@@ -127,28 +149,33 @@ export class Station implements LinkUser {
       case PacketType.JOB_ASSIGN_ALL:
         this.#answered();
         this.#falseAlarms = 0;
-        return this.#start(packet.type, packet.args);
+        this.#start(packet.type, packet.args);
+        if (!this.#stale) return;
+        this.tell();
+        return this.#foreman.update();
       case PacketType.NO_JOB:
         this.#answered();
         this.dry = true;
-        this.#leave();
+        if (this.#stale) this.tell();
         return this.#foreman.update();
       case PacketType.NOOP:
         if (!this.#asleep) return; // one that crossed a grab, whose own answer tells
         this.#falseAlarms = performance.now() - this.#asleepSince < AT_ONCE ? this.#falseAlarms + 1 : 0;
         this.#asleep = this.dry = false;
         return this.#foreman.update();
-      default: // ECHO_RES of a probe, JOB_NOT_FOUND after a result that came too late: nothing to be done
+      case PacketType.ERROR: { // JOB_NOT_FOUND after a result that came too late, most of all: nothing to be done
+        const error = new ServerError(readText(packet.args[0]), readText(packet.args[1]));
+        return this.#foreman.settings.emit({ type: "error", server: this.link.name, error });
+      }
+      default: // ECHO_RES of a probe, OPTION_RES
     }
   }
 
   onSilence(): void {
-    // A grab answers as well as an echo, and finds the epoch jobs for which gearmand wakes nobody.
-    if (this.#grabs === 0 && this.dry) {
-      this.dry = false;
-      this.#foreman.update();
-    }
-    if (this.#grabs === 0) this.#send(PacketType.ECHO_REQ, "");
+    this.#send(PacketType.ECHO_REQ, "");
+    // gearmand wakes nobody for a job whose time has come: it must be asked.
+    this.dry = false;
+    this.#foreman.update();
   }
 
   onLost(error: GearmanError): void {
@@ -156,8 +183,7 @@ export class Station implements LinkUser {
     this.#nap = undefined;
     this.#grabs = this.#falseAlarms = 0;
     this.dry = this.#asleep = this.#registered = false;
-    for (const name of this.#leaving) this.#abilities.delete(name);
-    this.#leaving.clear();
+    this.#told.clear();
     const reason = new ConnectionError("The connection was lost: the server has given the job to another worker", {
       cause: error,
       server: this.link.name,
@@ -178,7 +204,7 @@ export class Station implements LinkUser {
     const { settings } = this.#foreman;
     const { handle, functionName } = run;
     settings.emit({ type: "jobStarted", server: this.link.name, handle, functionName });
-    const ability = this.#abilities.get(functionName);
+    const ability = this.#foreman.abilities.get(functionName) ?? this.#told.get(functionName);
     if (ability === undefined) {
       const error = new GearmanError(`This worker has no function "${functionName}"`);
       return this.#finish(run, { type: PacketType.WORK_EXCEPTION, data: error.message, error });
@@ -198,12 +224,20 @@ export class Station implements LinkUser {
 
   #finish(run: Run, outcome: Outcome): void {
     if (!this.#runs.delete(run)) return;
+    const limit = this.#limit(this.#told.get(run.functionName));
     run.end(outcome);
-    this.#report(run, outcome.error);
-    this.#leave();
-    // The server may have more; and gearmand keeps a job's timer until the next grab or sleep.
-    this.dry = false;
+    this.#report(run, outcome);
+    if (this.#stale) this.tell();
+    this.dry = false; // the server may have more
     this.#foreman.update();
+    if (limit !== undefined && this.#grabs === 0) {
+      // gearmand keeps a job's timer until the next grab, or a sleep with nothing to do; one that runs out after the job
+      // throws back whatever job has its memory by then. With the slot at another server, have nothing to do for a moment.
+      this.#send(PacketType.RESET_ABILITIES);
+      this.#send(PacketType.PRE_SLEEP);
+      this.#told.clear();
+      this.tell();
+    }
     this.rest();
   }
 
@@ -213,36 +247,20 @@ export class Station implements LinkUser {
     this.#runs.clear();
     for (const run of runs) {
       run.abort(reason);
-      this.#report(run, reason);
+      this.#report(run, { error: reason });
     }
   }
 
-  #report(run: Run, error: unknown): void {
+  #report(run: Run, outcome: Pick<Outcome, "error">): void {
     const { handle, functionName } = run;
     const duration = performance.now() - run.startedAt;
     const event = { type: "jobEnded", server: this.link.name, handle, functionName, duration } as const;
-    this.#foreman.settings.emit(error === undefined ? event : { ...event, error });
+    this.#foreman.settings.emit("error" in outcome ? { ...event, error: outcome.error } : event);
   }
 
-  #register(name: string, { timeout }: Ability): void {
-    if (!this.#registered) return;
-    // gearmand times one job per connection: only a worker of one job at a time can have it watched there.
-    if (timeout !== undefined && this.#foreman.concurrency === 1) {
-      // A second more than here: were the server first, it would give the job to the next worker, and so on for ever.
-      this.#send(PacketType.CAN_DO_TIMEOUT, name, String(timeout + 1_000));
-    } else {
-      this.#send(PacketType.CAN_DO, name);
-    }
-  }
-
-  #leave(): void {
-    if (this.#grabs > 0) return; // the answer may be a job of that function
-    for (const name of this.#leaving) {
-      if ([...this.#runs].some((run) => run.functionName === name)) continue;
-      this.#leaving.delete(name);
-      this.#abilities.delete(name);
-      this.#send(PacketType.CANT_DO, name);
-    }
+  /** The time limit that the server is told: it times one job per connection, and so those of one job at a time. */
+  #limit(ability: Ability | undefined): number | undefined {
+    return this.#foreman.concurrency === 1 ? ability?.timeout : undefined;
   }
 
   #sleep(): void {
@@ -251,7 +269,7 @@ export class Station implements LinkUser {
     this.#send(PacketType.PRE_SLEEP);
   }
 
-  #send(type: 1 | 2 | 3 | 4 | 16 | 22 | 23 | 39, ...args: string[]): void {
+  #send(type: 1 | 2 | 3 | 4 | 16 | 22 | 23 | 26 | 39, ...args: string[]): void {
     try {
       this.link.connection?.send(type, ...args as never);
     } catch {

@@ -1,11 +1,11 @@
 /** The worker: functions, slots, and one station at every server. */
 
 import { GearmanError } from "../errors.ts";
-import { delay } from "../connection/abort.ts";
+import { deferred } from "../connection/abort.ts";
 import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
 import { byteLength, checkFunctionName } from "../connection/text.ts";
 import type { JobHandler } from "./run.ts";
-import { type Foreman, Station } from "./station.ts";
+import { type Ability, type Foreman, Station } from "./station.ts";
 
 /** Options of {@linkcode GearmanWorker}. */
 export interface WorkerOptions extends ConnectOptions {
@@ -44,16 +44,15 @@ export interface WorkerOptions extends ConnectOptions {
  * ```
  */
 export class GearmanWorker implements AsyncDisposable {
+  readonly #abilities = new Map<string, Ability>();
   readonly #concurrency: number;
   readonly #drainTimeout: number | undefined;
   readonly #stations: readonly Station[];
-  readonly #functions = new Set<string>();
   #turn = 0;
   #running: Promise<void> | undefined;
-  /** Ends the attempts to connect. */
+  /** Fires when it is closed, and ends the attempts to connect. */
   readonly #stop = new AbortController();
-  #drained: (() => void) | undefined;
-  #closed = false;
+  readonly #drained = deferred<void>();
 
   /**
    * Makes a worker for the servers named, or for `127.0.0.1:4730`.
@@ -70,6 +69,7 @@ export class GearmanWorker implements AsyncDisposable {
       settings,
       id: checkId(given.id),
       concurrency: this.#concurrency,
+      abilities: this.#abilities,
       update: () => this.#update(),
     };
     this.#stations = servers.map((server) => new Station(server, foreman));
@@ -88,16 +88,16 @@ export class GearmanWorker implements AsyncDisposable {
     checkFunctionName(functionName);
     if (typeof handler !== "function") throw new TypeError(`Cannot add "${functionName}": its handler is no function`);
     const timeout = wholeNumber(options.timeout, "timeout", undefined, 1, MAX_TIMER);
-    this.#functions.add(functionName);
-    for (const station of this.#stations) station.add(functionName, { handler, timeout });
+    this.#abilities.set(functionName, { handler, timeout });
+    for (const station of this.#stations) station.tell();
     this.#update();
     return this;
   }
 
   /** Gives a function up, as soon as its jobs are finished; a function that is not there is ignored. */
   removeFunction(functionName: string): this {
-    const known = this.#functions.delete(functionName);
-    for (const station of this.#stations) if (known) station.remove(functionName);
+    this.#abilities.delete(functionName);
+    for (const station of this.#stations) station.tell();
     this.#update();
     return this;
   }
@@ -108,19 +108,15 @@ export class GearmanWorker implements AsyncDisposable {
    * @throws {GearmanError} It runs already, or was closed.
    */
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#closed) throw new GearmanError("Cannot run the worker: it is closed");
+    if (this.#stop.signal.aborted) throw new GearmanError("Cannot run the worker: it is closed");
     if (this.#running !== undefined) throw new GearmanError("Cannot run the worker: it runs already");
     const { signal } = options;
     const stop = () => void this.close();
     if (signal?.aborted) return await this.close();
     signal?.addEventListener("abort", stop);
-    try {
-      this.#running = Promise.all(this.#stations.map((station) => this.#serve(station))).then(() => {});
-      await this.#running;
-    } finally {
-      signal?.removeEventListener("abort", stop);
-    }
-    await this.close();
+    this.#running = Promise.all(this.#stations.map((station) => this.#serve(station))).then(() => {});
+    await this.#running;
+    signal?.removeEventListener("abort", stop);
   }
 
   /**
@@ -128,21 +124,16 @@ export class GearmanWorker implements AsyncDisposable {
    * of the jobs that are still held, and drops their results. Never rejects.
    */
   async close(): Promise<void> {
-    if (this.#closed) {
-      this.#drained?.();
+    if (this.#stop.signal.aborted) {
+      this.#drained.resolve();
       await this.#running;
       return;
     }
-    this.#closed = true;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    if (this.#held() > 0) {
-      await new Promise<void>((resolve) => {
-        this.#drained = resolve;
-        if (this.#drainTimeout !== undefined) timer = setTimeout(resolve, this.#drainTimeout);
-      });
-    }
-    clearTimeout(timer);
     this.#stop.abort();
+    const limit = this.#drainTimeout;
+    const timer = limit === undefined ? undefined : setTimeout(this.#drained.resolve, limit);
+    if (this.#held() > 0) await this.#drained.promise;
+    clearTimeout(timer);
     const force = this.#held() > 0;
     await Promise.all(this.#stations.map((station) => station.close(force)));
     await this.#running;
@@ -157,7 +148,6 @@ export class GearmanWorker implements AsyncDisposable {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        await delay(station.link.backoff, signal);
         await station.serve(signal);
       } catch {
         // It could not connect: its link has said so, and knows for how long to leave the server alone.
@@ -171,8 +161,8 @@ export class GearmanWorker implements AsyncDisposable {
 
   /** Gives free slots to the servers in turn, and lets those sleep that have nothing. */
   #update(): void {
-    if (this.#closed) {
-      if (this.#held() === 0) this.#drained?.();
+    if (this.#stop.signal.aborted) {
+      if (this.#held() === 0) this.#drained.resolve();
       return;
     }
     const count = this.#stations.length;
@@ -194,8 +184,7 @@ export class GearmanWorker implements AsyncDisposable {
 function checkId(id: string | undefined): string | undefined {
   if (id === undefined) return undefined;
   if (typeof id !== "string") throw new TypeError("Cannot use the id: it is not a string");
-  // deno-lint-ignore no-control-regex
-  if (id === "" || byteLength(id) > 127 || /[\s\u0000-\u001f\u007f]/.test(id)) {
+  if (id === "" || byteLength(id) > 127 || /[\s\p{Cc}]/u.test(id)) {
     throw new RangeError("Cannot use the id: it is empty, over 127 bytes, or has white space or control characters");
   }
   return id;

@@ -107,6 +107,8 @@ onEveryServer("a handler", (kind) => {
       [undefined, "undefined"],
       [Symbol("sign"), "Symbol(sign)"],
       [hostile, "unknown error"],
+      [new Proxy({}, { getPrototypeOf: () => hostile.toString() }), "unknown error"],
+      [Object.defineProperty(new Error(), "message", { get: hostile.toString }), "unknown error"],
     ];
     for (const [error, message] of thrown) {
       await using _worker = start({
@@ -148,7 +150,7 @@ onEveryServer("a handler", (kind) => {
   );
 
   test("fails its job by returning what cannot be sent", { timeout }, async () => {
-    const message = "Cannot send the result: the handler returned neither string nor bytes";
+    const message = "Cannot send the result: it is neither a string nor a Uint8Array";
     for (const result of [5, null, true, {}, [], () => {}, new ArrayBuffer(1), 5n]) {
       await using _worker = start({ now: () => result as Any, later: () => Promise.resolve(result as Any) });
       for (const name of ["now", "later"]) assert.equal(await failureOf(client.do(name)), message);
@@ -349,6 +351,6 @@ onEveryServer("a handler", (kind) => {
       },
     });
     const job = client.do("generates", "", { signal: AbortSignal.timeout(3_000) });
-    assert.match(await failureOf(job) ?? "", /neither string nor bytes/);
+    assert.match(await failureOf(job) ?? "", /neither a string nor a Uint8Array/);
   });
 });

@@ -1,61 +1,20 @@
-/** Tests of a worker at one server, which the test plays: what it says and when, and what it makes of noise. */
+/** Tests of a worker at one server, which the test plays: what it says and when. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConnectionError, GearmanWorker } from "../../mod.ts";
-import type { AssignedJob, GearmanEvent, JobHandler, WorkerOptions } from "../../mod.ts";
-import { type Packet, PacketType } from "../../src/codec/mod.ts";
-import { packetName } from "../../src/codec/packet.ts";
-import { header, text } from "../fixtures/bytes.ts";
+import { ConnectionError, type GearmanWorker } from "../../mod.ts";
+import type { AssignedJob, Dial, GearmanEvent, WorkerOptions } from "../../mod.ts";
+import { PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import { deferred, turns } from "../fixtures/transports.ts";
-import { type FakePeer, FakeServer } from "../support/fake_server.ts";
+import { FakeServer } from "../support/fake_server.ts";
 import { until } from "../support/peers.ts";
+import { count, type Functions, heard, said, serverOf, show, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
-type Functions = Record<string, JobHandler>;
-
+/** A worker in memory: its server is the one that the test plays. */
 function start(server: FakeServer, functions: Functions, options: WorkerOptions = {}): GearmanWorker {
-  const worker = new GearmanWorker({
-    dial: server.dial,
-    minBackoff: 1,
-    maxBackoff: 1,
-    drainTimeout: 1_000,
-    ...options,
-  });
-  for (const [name, handler] of Object.entries(functions)) worker.addFunction(name, handler);
-  worker.run();
-  return worker;
-}
-
-/** A server that assigns jobs of these handles and functions, and has nothing after them. */
-function serverOf(...jobs: [handle: string, functionName: string][]): FakeServer {
-  return new FakeServer(({ type }, peer) => {
-    if (type !== PacketType.GRAB_JOB_ALL) return;
-    const job = jobs.shift();
-    if (job === undefined) peer.answer(PacketType.NO_JOB);
-    else peer.answer(PacketType.JOB_ASSIGN_UNIQ, ...job, "", "");
-  });
-}
-
-/** A packet in words: its name and arguments. */
-function show({ type, args }: Packet): string {
-  return [packetName(type), ...(args as readonly Uint8Array[]).map(text)].join(" ");
-}
-
-/** What a connection was sent, without grabs and sleep. */
-function said(peer: FakePeer): string[] {
-  return peer.requests.map(show).filter((line) => line !== "GRAB_JOB_ALL" && line !== "PRE_SLEEP");
-}
-
-/** How many packets of a type came on the last connection. */
-function count({ peers }: FakeServer, type: PacketType): number {
-  return peers.at(-1)?.requests.filter((packet) => packet.type === type).length ?? 0;
-}
-
-/** Waits until the worker has sent something that reads so. */
-async function heard(server: FakeServer, line: string): Promise<void> {
-  await until(() => server.peers.some(({ requests }) => requests.map(show).includes(line)));
+  return startWorker({ dial: server.dial, ...options }, functions);
 }
 
 describe("a worker at a new connection", () => {
@@ -71,6 +30,17 @@ describe("a worker at a new connection", () => {
       "GRAB_JOB_ALL",
       "PRE_SLEEP",
     ]);
+  });
+
+  test("says everything in one write, and asks for exceptions each time", { timeout }, async () => {
+    const server = serverOf();
+    const writes = countedWrites(server);
+    await using _worker = start({ dial: writes.dial } as FakeServer, { a: () => {}, b: () => {} }, { id: "me" });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(writes.packets(), [5, 1], "OPTION_REQ, SET_CLIENT_ID, two CAN_DO and the grab; then PRE_SLEEP");
+    await server.peer.end();
+    await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+    assert.deepEqual(server.peers.map(({ options }) => options), [["exceptions"], ["exceptions"]]);
   });
 
   test("has its time limit watched there only when it does one job at a time", { timeout }, async () => {
@@ -155,6 +125,29 @@ describe("a job", () => {
     assert.deepEqual(server.peer.requests.map(show).slice(1), [grab, ...lines, grab, ...again, grab, "PRE_SLEEP"]);
   });
 
+  test("has its result in one write with the next grab, whether its handler is sync or not", { timeout }, async () => {
+    for (const handler of [() => "done", () => turns(2).then(() => "done")]) {
+      const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+      const writes = countedWrites(server);
+      await using _worker = start({ dial: writes.dial } as FakeServer, { f: handler });
+      await heard(server, "PRE_SLEEP");
+      assert.deepEqual(writes.packets(), [3, 2, 2, 1]);
+    }
+  });
+
+  test("that has ended with `throw undefined` is told with its error, one that ended well without", {
+    timeout,
+  }, async () => {
+    const events: GearmanEvent[] = [];
+    const server = serverOf(["H:1", "f"], ["H:2", "g"]);
+    await using _worker = start(server, { f: () => Promise.reject(undefined), g: () => {} }, {
+      onEvent: (event) => void (event.type === "jobEnded" && events.push(event)),
+    });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(events.map((event) => "error" in event), [true, false]);
+    assert.deepEqual(said(server.peer).slice(2), ["WORK_EXCEPTION H:1 undefined", "WORK_COMPLETE H:2 "]);
+  });
+
   test("has every progress, from 0 to what gearmand can keep, and other packets between", { timeout }, async () => {
     const server = serverOf(["H:1", "f"]);
     const handler = (job: AssignedJob) => {
@@ -203,172 +196,23 @@ describe("a job", () => {
   });
 });
 
-describe("functions that come and go", () => {
-  test("CANT_DO is never sent while a job of the function runs", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"], ["H:2", "g"]);
-    const release = deferred<string>();
-    await using worker = start(server, { f: () => release.promise, g: () => "after" });
-    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 1);
-    await turns();
-    worker.removeFunction("f").removeFunction("never there");
-    await turns();
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g"]);
-    release.resolve("done");
-    await heard(server, "PRE_SLEEP");
-    const expected = ["WORK_COMPLETE H:1 done", "CANT_DO f", "WORK_COMPLETE H:2 after"];
-    assert.deepEqual(said(server.peer).slice(2), expected);
-  });
+/** Dials a server, and counts how many packets leave in each write. */
+function countedWrites(server: FakeServer): { dial: Dial; packets(): number[] } {
+  const writes: Uint8Array[] = [];
+  return {
+    dial: async (address, options) => {
+      const transport = await server.dial(address, options);
+      const write = transport.write.bind(transport);
+      transport.write = (bytes) => (writes.push(bytes), write(bytes));
+      return transport;
+    },
+    packets: () => writes.map((bytes) => [...decode(bytes)].length),
+  };
+}
 
-  test("a function that is removed and added again before its job ends is never given up", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
-    const release = deferred<string>();
-    await using worker = start(server, { f: () => release.promise });
-    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 1);
-    await turns();
-    worker.removeFunction("f").addFunction("f", () => "new");
-    release.resolve("old");
-    await heard(server, "WORK_COMPLETE H:2 new");
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 old", "WORK_COMPLETE H:2 new"]);
-  });
-
-  test("a function that is removed while a job is asked for still has it done", { timeout }, async () => {
-    const server = new FakeServer();
-    await using worker = start(server, { f: () => "done" });
-    await heard(server, "GRAB_JOB_ALL");
-    worker.removeFunction("f");
-    server.peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
-    await heard(server, "CANT_DO f");
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 done", "CANT_DO f"]);
-  });
-
-  test("a function that is removed while a job is asked for is given up when there is none", { timeout }, async () => {
-    const server = new FakeServer();
-    await using worker = start(server, { f: () => "done", g: () => "done" });
-    await heard(server, "GRAB_JOB_ALL");
-    worker.removeFunction("f");
-    server.peer.answer(PacketType.NO_JOB);
-    await turns(50);
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g", "CANT_DO f"]);
-    assert.ok(count(server, PacketType.PRE_SLEEP) + count(server, PacketType.GRAB_JOB_ALL) > 1);
-  });
-});
-
-describe("noise", () => {
-  test("NOOP may come at any time: there is never a grab more than there are slots", { timeout }, async () => {
-    let open = 0, most = 0;
-    let jobs = 0;
-    const noise = (peer: FakePeer) => {
-      for (let i = 0; i < 3; i++) peer.answer(PacketType.NOOP);
-    };
-    const server: FakeServer = new FakeServer(({ type }, peer) => {
-      if (type === PacketType.WORK_COMPLETE) open--;
-      if (jobs < 30) noise(peer);
-      if (type !== PacketType.GRAB_JOB_ALL) return;
-      most = Math.max(most, ++open);
-      if (++jobs <= 30) {
-        peer.answer(PacketType.JOB_ASSIGN, `H:${jobs}`, "f", "");
-      } else {
-        open--;
-        return peer.answer(PacketType.NO_JOB);
-      }
-      noise(peer);
-    });
-    await using _worker = start(server, { f: () => turns(1) }, { concurrency: 3 });
-    await until(() => count(server, PacketType.WORK_COMPLETE) === 30);
-    assert.equal(most, 3);
-  });
-
-  test("errors and answers to nothing that was asked are ignored", { timeout }, async () => {
-    const server = serverOf();
-    const events: string[] = [];
-    await using _worker = start(server, { f: () => "done" }, { onEvent: ({ type }) => events.push(type) });
-    await heard(server, "PRE_SLEEP");
-    const { peer } = server;
-    peer.answer(PacketType.ERROR, "JOB_NOT_FOUND", "Job given in work result not found");
-    peer.answer(PacketType.ECHO_RES, "what?");
-    peer.answer(PacketType.OPTION_RES, "exceptions");
-    peer.answer(PacketType.STATUS_RES, "H:1", "0", "0", "0", "0");
-    peer.answer(PacketType.JOB_CREATED, "H:1");
-    peer.answer(PacketType.WORK_COMPLETE, "H:1", "");
-    peer.answer(PacketType.CAN_DO, "f");
-    peer.answer(PacketType.NOOP);
-    await until(() => count(server, PacketType.PRE_SLEEP) === 2);
-    assert.equal(server.peers.length, 1);
-    assert.deepEqual(events, ["connected"]);
-  });
-
-  test("an answer to a grab that was never sent, or no packet at all, costs the connection", { timeout }, async () => {
-    const wrongs: ((peer: FakePeer) => void)[] = [
-      (peer) => peer.answer(PacketType.NO_JOB),
-      (peer) => peer.answer(PacketType.JOB_ASSIGN, "H:9", "f", ""),
-      (peer) => void peer.transport.write(header("\0RES", 43, 0)),
-      (peer) => void peer.transport.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")),
-    ];
-    for (const wrong of wrongs) {
-      const server = serverOf();
-      const lost: unknown[] = [];
-      let runs = 0;
-      await using _worker = start(server, { f: () => void runs++ }, {
-        onEvent: (event) => void (event.type === "disconnected" && "error" in event && lost.push(event.error)),
-      });
-      await heard(server, "PRE_SLEEP");
-      wrong(server.peer);
-      await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
-      assert.equal(runs, 0);
-      assert.equal((lost[0] as Error).name, "ProtocolError");
-    }
-  });
-
-  test("being woken again and again for nothing makes no busy loop: it sleeps in, longer and longer", {
-    timeout,
-  }, async () => {
-    const sleeps: number[] = [];
-    const server = new FakeServer(({ type }, peer) => {
-      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.NO_JOB);
-      if (type !== PacketType.PRE_SLEEP) return;
-      sleeps.push(performance.now());
-      peer.answer(PacketType.NOOP);
-    });
-    const worker = start(server, { f: () => {} });
-    // In a loop without naps there is no pause like this, let alone two in a row.
-    const long = (i: number) => sleeps[i]! - sleeps[i - 1]! > 100;
-    await until(() => sleeps.some((_, i) => i > 1 && long(i) && long(i - 1)));
-    await worker.close();
-    const more = count(server, PacketType.GRAB_JOB_ALL) - sleeps.length;
-    assert.ok(more === 0 || more === 1, `one grab for each alarm, not ${more} more`);
-  });
-});
-
-describe("a server that had nothing", () => {
-  test("is asked again, or may wake the worker, while another has jobs without end", { timeout }, async () => {
-    let jobs = 0;
-    const busy = new FakeServer(({ type }, peer) => {
-      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.JOB_ASSIGN, `H:${++jobs}`, "f", "");
-    });
-    const quiet = serverOf();
-    await using _worker = start(busy, { f: () => turns(1) }, {
-      servers: ["busy:1", "quiet:2"],
-      dial: (address, options) => (address.port === 1 ? busy : quiet).dial(address, options),
-    });
-    await until(() => count(quiet, PacketType.GRAB_JOB_ALL) > 0);
-    const before = jobs;
-    await until(() => jobs > before + 30);
-    const chances = count(quiet, PacketType.PRE_SLEEP) + count(quiet, PacketType.GRAB_JOB_ALL) - 1;
-    assert.ok(chances > 0, `it had no chance while the other gave ${jobs - before} jobs`);
-  });
-});
-
-describe("silence", () => {
-  test("a server that answers is asked from time to time, also for jobs, and kept", { timeout }, async () => {
-    const server = serverOf();
-    await using _worker = start(server, { f: () => {} }, { probeInterval: 200 });
-    await until(() => count(server, PacketType.GRAB_JOB_ALL) >= 3);
-    assert.equal(server.peers.length, 1);
-  });
-
-  test("a server that answers no more is left, and dialed again", { timeout }, async () => {
-    const server = new FakeServer();
-    await using _worker = start(server, { f: () => {} }, { probeInterval: 20, drainTimeout: 0 });
-    await until(() => server.peers.length >= 2);
-  });
-});
+/** The packets of one write. */
+function decode(bytes: Uint8Array): PacketDecoder {
+  const decoder = new PacketDecoder();
+  decoder.push(bytes);
+  return decoder;
+}

@@ -3,40 +3,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, dialTcp, GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
-import type { AssignedJob, Dial, GearmanEvent, JobHandler, WorkerOptions } from "../../mod.ts";
+import type { Dial, GearmanEvent } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { parseServers } from "../../src/connection/servers.ts";
-import { type Deferred, deferred, turns } from "../fixtures/transports.ts";
+import { deferred, turns } from "../fixtures/transports.ts";
 import { freePort } from "../support/gearmand.ts";
 import { command, jobsOf, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { countedSignal } from "../support/signals.ts";
+import { holder, makeWorker, startWorker, statusOf } from "../support/workers.ts";
 
 const timeout = 30_000;
-const QUICK = { minBackoff: 1, maxBackoff: 1, drainTimeout: 2_000 };
-
-type Functions = Record<string, JobHandler>;
-
-function make(options: WorkerOptions, functions: Functions): GearmanWorker {
-  const worker = new GearmanWorker({ ...QUICK, ...options });
-  for (const [name, handler] of Object.entries(functions)) worker.addFunction(name, handler);
-  return worker;
-}
-
-function start(options: WorkerOptions, functions: Functions): GearmanWorker {
-  const worker = make(options, functions);
-  worker.run();
-  return worker;
-}
-
-/** A handler that holds its job until the test lets it go. */
-function holder(): { handler: JobHandler; started: Deferred<AssignedJob>; release: Deferred<string> } {
-  const started = deferred<AssignedJob>();
-  const release = deferred<string>();
-  return { handler: (job) => (started.resolve(job), release.promise), started, release };
-}
-
 /** Connects to whatever server is the current one. */
 function dialerOf(current: () => TestServer): Dial {
   return (_, options) => {
@@ -119,7 +97,7 @@ describe("several servers", () => {
     const { port } = await one.listen();
     const down = await freePort();
     const events: GearmanEvent[] = [];
-    await using worker = make({
+    await using worker = makeWorker({
       servers: [`127.0.0.1:${down}`, `127.0.0.1:${port}`],
       maxBackoff: 20,
       onEvent: (event) => events.push(event),
@@ -144,7 +122,7 @@ describe("several servers", () => {
   test("share its slots", { timeout }, async () => {
     const servers = [new JobServer(), new JobServer()];
     let running = 0, most = 0;
-    await using _worker = start({
+    await using _worker = startWorker({
       servers: ["a:1", "b:2"],
       dial: (address, options) => servers[address.port - 1]!.dial(address, options),
       concurrency: 2,
@@ -182,7 +160,7 @@ onEveryServer("a worker", (kind) => {
     for (const concurrency of [1, 3]) {
       let running = 0, most = 0;
       const full = deferred();
-      await using _worker = start({ ...server.connect, concurrency }, {
+      await using _worker = startWorker({ ...server.connect, concurrency }, {
         f: async (job) => {
           most = Math.max(most, ++running);
           if (running === concurrency) full.resolve();
@@ -199,7 +177,7 @@ onEveryServer("a worker", (kind) => {
   });
 
   withServer("wakes for each job that comes after a pause", async (server, client) => {
-    await using _worker = start(server.connect, { f: (job) => job.text() });
+    await using _worker = startWorker(server.connect, { f: (job) => job.text() });
     for (let i = 0; i < 20; i++) {
       assert.equal(await client.do("f", `${i}`).text(), `${i}`);
       await turns(i % 3);
@@ -210,7 +188,7 @@ onEveryServer("a worker", (kind) => {
     "takes functions on and gives them up while it runs; a job of theirs is finished first",
     async (server, client) => {
       const { handler, started, release } = holder();
-      await using worker = start({ ...server.connect, concurrency: 2 }, { f: () => "f" });
+      await using worker = startWorker({ ...server.connect, concurrency: 2 }, { f: () => "f" });
       assert.equal(await client.do("f").text(), "f");
       const held = client.do("late");
       await held.created();
@@ -220,7 +198,7 @@ onEveryServer("a worker", (kind) => {
       await turns(5);
       release.resolve("finished");
       assert.equal(await held.text(), "finished");
-      await until(async () => await workersOf(server, "late") === 0);
+      await until(async () => (await statusOf(server, "late"))[2] === 0);
       const waiting = client.do("late");
       await waiting.created();
       assert.equal(await jobsOf(server, "late"), 1);
@@ -231,13 +209,13 @@ onEveryServer("a worker", (kind) => {
   );
 
   withServer("is itself after a function was added and removed at once", async (server, client) => {
-    await using worker = start(server.connect, { f: () => "f" });
+    await using worker = startWorker(server.connect, { f: () => "f" });
     assert.equal(await client.do("f").text(), "f");
     worker.addFunction("g", () => "g").removeFunction("g");
     const signal = AbortSignal.timeout(5_000);
     assert.equal(await client.do("f", "", { signal }).text(), "f");
-    await until(async () => signal.aborted || await workersOf(server, "g") === 0);
-    assert.equal(await workersOf(server, "g"), 0);
+    await until(async () => signal.aborted || (await statusOf(server, "g"))[2] === 0);
+    assert.equal((await statusOf(server, "g"))[2], 0);
   });
 
   test("connects again to a server that was restarted, with its id and functions; the job held was aborted", {
@@ -246,7 +224,7 @@ onEveryServer("a worker", (kind) => {
     let server = await kind.start();
     const { handler, started, release } = holder();
     const dial = dialerOf(() => server);
-    await using _worker = start({ dial, id: "phoenix" }, { f: () => "served", hold: handler });
+    await using _worker = startWorker({ dial, id: "phoenix" }, { f: () => "served", hold: handler });
     {
       await using client = new GearmanClient(server.connect);
       await client.doBackground("hold");
@@ -269,7 +247,7 @@ onEveryServer("a worker", (kind) => {
     withServer(`finishes what it holds on ${how}, takes nothing more, and run() resolves`, async (server, client) => {
       const { handler, started, release } = holder();
       const stop = new AbortController();
-      const worker = make({ ...server.connect, drainTimeout: timeout }, { f: handler });
+      const worker = makeWorker({ ...server.connect, drainTimeout: timeout }, { f: handler });
       let ended = false;
       const running = worker.run({ signal: stop.signal }).then(() => ended = true);
       const held = client.do("f");
@@ -292,7 +270,7 @@ onEveryServer("a worker", (kind) => {
     withServer(`gives the job that it holds back when it is forced to stop by ${how}`, async (server, client) => {
       const { handler, started, release } = holder();
       const ended: GearmanEvent[] = [];
-      const worker = make({
+      const worker = makeWorker({
         ...server.connect,
         drainTimeout: how === "drainTimeout" ? 10 : timeout,
         onEvent: (event) => void (event.type === "jobEnded" && ended.push(event)),
@@ -318,7 +296,7 @@ onEveryServer("a worker", (kind) => {
     let running: Promise<void>;
     let result: Promise<string>;
     {
-      await using worker = make(server.connect, {});
+      await using worker = makeWorker(server.connect, {});
       const started = deferred();
       worker.addFunction("f", async () => {
         started.resolve();
@@ -331,13 +309,13 @@ onEveryServer("a worker", (kind) => {
     }
     assert.equal(await result, "finished");
     await running;
-    await until(async () => await workersOf(server, "f") === 0);
+    await until(async () => (await statusOf(server, "f"))[2] === 0);
   });
 
   withServer("reports what happens, in order; a listener that throws harms nobody", async (server, client) => {
     const events: GearmanEvent[] = [];
     {
-      await using _worker = start({
+      await using _worker = startWorker({
         ...server.connect,
         onEvent: (event) => {
           events.push(event);
@@ -363,9 +341,3 @@ onEveryServer("a worker", (kind) => {
     assert.equal(new Set(events.map((event) => event.server)).size, 1);
   });
 });
-
-/** How many workers a server has for a function. */
-async function workersOf(server: TestServer, functionName: string): Promise<number> {
-  const lines = await command(server, "status", true);
-  return Number(lines.find((line) => line.startsWith(`${functionName}\t`))?.split("\t")[3] ?? 0);
-}

@@ -1,0 +1,114 @@
+/** Tests of a worker that stops: what it still finishes, what it no longer does, and what ends it by force. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { GearmanClient, type GearmanEvent } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { turns } from "../fixtures/transports.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { jobsOf, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import { count, heard, holder, makeWorker, said, serverOf, show, startWorker } from "../support/workers.ts";
+
+const timeout = 30_000;
+
+describe("a worker that stops", () => {
+  test("finishes a job that is assigned during the drain", { timeout }, async () => {
+    const server = new FakeServer();
+    const worker = startWorker({ dial: server.dial, concurrency: 2 }, { f: () => turns(2).then(() => "done") });
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 2);
+    const closing = worker.close();
+    server.peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
+    server.peer.answer(PacketType.NO_JOB);
+    await closing;
+    await server.peer.ended;
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 done", "RESET_ABILITIES"]);
+    assert.equal(count(server, PacketType.GRAB_JOB_ALL), 2);
+  });
+
+  test("takes no notice of NOOP, and gives no function up while a job is held", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"]);
+    const { handler, started, release } = holder();
+    const worker = startWorker({ dial: server.dial, concurrency: 2 }, { f: handler, g: () => {} });
+    await started.promise;
+    await heard(server, "PRE_SLEEP");
+    const grabs = count(server, PacketType.GRAB_JOB_ALL);
+    const closing = worker.close();
+    worker.removeFunction("f");
+    for (let i = 0; i < 5; i++) server.peer.answer(PacketType.NOOP);
+    await turns();
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g"]);
+    release.resolve("done");
+    await closing;
+    await server.peer.ended;
+    assert.equal(count(server, PacketType.GRAB_JOB_ALL), grabs);
+    assert.deepEqual(said(server.peer).slice(2), ["WORK_COMPLETE H:1 done", "CANT_DO f", "RESET_ABILITIES"]);
+  });
+
+  test("dials no server again that it loses while it drains", { timeout }, async () => {
+    const [busy, other] = [serverOf(["H:1", "f"]), serverOf()];
+    const { handler, started, release } = holder();
+    const worker = startWorker({
+      servers: ["busy:1", "other:2"],
+      dial: (address, options) => (address.port === 1 ? busy : other).dial(address, options),
+      drainTimeout: timeout,
+    }, { f: handler });
+    await started.promise;
+    await until(() => other.peers.length === 1);
+    const closing = worker.close();
+    await other.peer.end();
+    await turns(20);
+    assert.equal(other.dials.length, 1);
+    release.resolve("done");
+    await closing;
+    assert.equal(show(busy.peer.requests.at(-1)!), "RESET_ABILITIES");
+  });
+
+  test("waits no longer than its grace for a server that does not answer, or a handler that never ends", {
+    timeout,
+  }, async () => {
+    const events: GearmanEvent[] = [];
+    const servers = [new FakeServer(), serverOf(["H:1", "f"])];
+    for (const server of servers) {
+      const { handler, started } = holder();
+      const worker = makeWorker({
+        dial: server.dial,
+        drainTimeout: 20,
+        onEvent: (event) => void (event.type === "jobEnded" && events.push(event)),
+      }, { f: handler });
+      const running = worker.run();
+      await heard(server, "GRAB_JOB_ALL");
+      if (server === servers[1]) await started.promise;
+      await worker.close();
+      await running;
+      if (server === servers[1]) assert.equal((await started.promise).signal.aborted, true);
+    }
+    assert.equal(events.length, 1);
+    assert.match(String((events[0] as { error?: unknown }).error), /stopped before the job was finished/);
+  });
+});
+
+onEveryServer("a worker that stops", (kind) => {
+  test("finishes what it holds of several, each once, and leaves the rest to others", { timeout }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    const runs = new Map<string, number>();
+    let stop = () => {};
+    const handler = (job: { text(): string }) => {
+      runs.set(job.text(), (runs.get(job.text()) ?? 0) + 1);
+      if (runs.size === 25) stop();
+      return turns(2).then(() => job.text());
+    };
+    const jobs = Array.from({ length: 100 }, (_, i) => client.do("f", String(i)).text());
+    const worker = makeWorker({ ...server.connect, concurrency: 10, drainTimeout: timeout }, { f: handler });
+    stop = () => void worker.close();
+    await worker.run();
+    const done = runs.size;
+    assert.ok(done >= 25 && done < 100, `${done} jobs`);
+    await until(async () => await jobsOf(server, "f") === 100 - done);
+    await using _other = startWorker({ ...server.connect, concurrency: 10 }, { f: handler });
+    assert.deepEqual(await Promise.all(jobs), Array.from({ length: 100 }, (_, i) => String(i)));
+    assert.deepEqual([...new Set(runs.values())], [1]);
+    await server.stop();
+  });
+});

@@ -1,0 +1,208 @@
+/** Tests of functions that are added, changed and removed while a worker runs: what the server is told, and when. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { GearmanClient, type GearmanWorker } from "../../mod.ts";
+import type { WorkerOptions } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { deferred, turns } from "../fixtures/transports.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { RawWorker, until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
+import {
+  count,
+  type Functions,
+  heard,
+  holder,
+  said,
+  serverOf,
+  show,
+  startWorker,
+  statusOf,
+} from "../support/workers.ts";
+
+const timeout = 30_000;
+
+function start(server: FakeServer, functions: Functions, options: WorkerOptions = {}): GearmanWorker {
+  return startWorker({ dial: server.dial, drainTimeout: 50, ...options }, functions);
+}
+
+describe("functions that come and go", () => {
+  test("CANT_DO is never sent while a job of the function runs", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"], ["H:2", "g"]);
+    const release = deferred<string>();
+    await using worker = start(server, { f: () => release.promise, g: () => "after" });
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 1);
+    await turns();
+    worker.removeFunction("f").removeFunction("never there");
+    await turns();
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g"]);
+    release.resolve("done");
+    await heard(server, "PRE_SLEEP");
+    const expected = ["WORK_COMPLETE H:1 done", "CANT_DO f", "WORK_COMPLETE H:2 after"];
+    assert.deepEqual(said(server.peer).slice(2), expected);
+  });
+
+  test("a function that is removed and added again before its job ends is never given up", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+    const release = deferred<string>();
+    await using worker = start(server, { f: () => release.promise });
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 1);
+    await turns();
+    worker.removeFunction("f").addFunction("f", () => "new");
+    release.resolve("old");
+    await heard(server, "WORK_COMPLETE H:2 new");
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 old", "WORK_COMPLETE H:2 new"]);
+  });
+
+  test("a function that is removed while a job is asked for still has it done", { timeout }, async () => {
+    const server = new FakeServer();
+    await using worker = start(server, { f: () => "done" });
+    await heard(server, "GRAB_JOB_ALL");
+    worker.removeFunction("f");
+    server.peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
+    await heard(server, "CANT_DO f");
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 done", "CANT_DO f"]);
+  });
+
+  test("a function that is removed while a job is asked for is given up when there is none", { timeout }, async () => {
+    const server = new FakeServer();
+    await using worker = start(server, { f: () => "done", g: () => "done" });
+    await heard(server, "GRAB_JOB_ALL");
+    worker.removeFunction("f");
+    server.peer.answer(PacketType.NO_JOB);
+    await turns(50);
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g", "CANT_DO f"]);
+    assert.ok(count(server, PacketType.PRE_SLEEP) + count(server, PacketType.GRAB_JOB_ALL) > 1);
+  });
+
+  test("a removed function does not keep a connection from asking while jobs of others run", { timeout }, async () => {
+    const server = new FakeServer();
+    const { handler, release } = holder();
+    await using worker = start(server, { f: () => "done", g: handler }, { concurrency: 3 });
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 3);
+    worker.removeFunction("f");
+    server.peer.answer(PacketType.NO_JOB);
+    server.peer.answer(PacketType.JOB_ASSIGN, "H:1", "g", "");
+    server.peer.answer(PacketType.JOB_ASSIGN, "H:2", "g", "");
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 4);
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g", "CANT_DO f"]);
+    release.resolve("");
+    await until(() => count(server, PacketType.WORK_COMPLETE) === 2);
+  });
+
+  test("another time limit is told by CANT_DO and CAN_DO_TIMEOUT, when no job of the function is held", {
+    timeout,
+  }, async () => {
+    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+    const { handler, started, release } = holder();
+    await using worker = start(server, { f: handler });
+    await started.promise;
+    worker.addFunction("f", () => "short", { timeout: 500 }).addFunction("f", () => "long", { timeout: 9_000 });
+    await turns();
+    assert.deepEqual(said(server.peer), ["CAN_DO f"]);
+    release.resolve("old");
+    await heard(server, "PRE_SLEEP");
+    worker.addFunction("f", () => "the same limit", { timeout: 9_000 }).addFunction("f", () => "none");
+    await turns();
+    assert.deepEqual(said(server.peer), [
+      "CAN_DO f",
+      "WORK_COMPLETE H:1 old",
+      "CANT_DO f",
+      "CAN_DO_TIMEOUT f 10000",
+      "WORK_COMPLETE H:2 long",
+      "CANT_DO f",
+      "CAN_DO f",
+    ]);
+  });
+
+  test("another time limit is no news for a server that is not told of limits", { timeout }, async () => {
+    const server = serverOf();
+    await using worker = start(server, { f: () => {} }, { concurrency: 2 });
+    await heard(server, "PRE_SLEEP");
+    worker.addFunction("f", () => {}, { timeout: 500 }).addFunction("f", () => {}, { timeout: 600 });
+    await turns();
+    assert.deepEqual(said(server.peer), ["CAN_DO f"]);
+  });
+
+  test("a job that comes after its function was replaced and removed has the last handler", { timeout }, async () => {
+    const server = new FakeServer();
+    await using worker = start(server, { f: () => "first" });
+    await heard(server, "GRAB_JOB_ALL");
+    worker.addFunction("f", () => "last").removeFunction("f");
+    server.peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
+    await heard(server, "CANT_DO f");
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 last", "CANT_DO f"]);
+  });
+
+  test("what came and went while there was no connection is not told", { timeout }, async () => {
+    const server = serverOf();
+    server.refuse = () => Promise.reject(new Error("down"));
+    await using worker = start(server, { f: () => {}, g: () => {} });
+    await until(() => server.dials.length > 1);
+    worker.removeFunction("f").addFunction("h", () => {}).addFunction("h", () => {}, { timeout: 1 });
+    server.refuse = () => undefined;
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(said(server.peer), ["CAN_DO g", "CAN_DO_TIMEOUT h 1001"]);
+  });
+
+  test("a worker whose last function is gone asks for nothing, and lives on", { timeout }, async () => {
+    const server = serverOf();
+    await using worker = start(server, { f: () => {} });
+    await heard(server, "PRE_SLEEP");
+    worker.removeFunction("f");
+    await heard(server, "CANT_DO f");
+    const before = count(server, PacketType.GRAB_JOB_ALL);
+    server.peer.answer(PacketType.NOOP);
+    await turns();
+    assert.equal(count(server, PacketType.GRAB_JOB_ALL), before);
+    worker.addFunction("f", () => {});
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) > before);
+    assert.equal(server.peer.requests.map(show).filter((line) => line === "CAN_DO f").length, 2);
+  });
+});
+
+onEveryServer("functions that come and go", (kind) => {
+  test("a function that is added again, with whatever limit, is registered once, and gone when removed", {
+    timeout,
+  }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    await using worker = startWorker(server.connect, { f: () => "0" });
+    for (const [i, limit] of [undefined, 5_000, 5_000, 6_000, undefined, 7_000].entries()) {
+      worker.addFunction("f", () => String(i), limit === undefined ? {} : { timeout: limit });
+      await until(async () => await client.do("f").text() === String(i));
+      assert.deepEqual(await statusOf(server, "f"), [0, 0, 1]);
+    }
+    worker.removeFunction("f").addFunction("g", () => "g");
+    assert.equal(await client.do("g").text(), "g");
+    assert.deepEqual(await statusOf(server, "f"), [0, 0, 0]);
+    await server.stop();
+  });
+
+  test("a function that goes takes no job with it, neither its own nor another's", { timeout }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    const [own, other] = [holder(), holder()];
+    let runs = 0;
+    await using worker = startWorker({ ...server.connect, concurrency: 4 }, {
+      own: (job) => (runs++, own.handler(job)),
+      other: (job) => (runs++, other.handler(job)),
+    });
+    const held = [client.do("own").text(), client.do("other").text()];
+    await Promise.all([own.started.promise, other.started.promise]);
+    // Whoever got a job that was thrown back would answer before the one that holds it.
+    const thief = await RawWorker.open(server, "own", "other");
+    worker.removeFunction("own");
+    assert.equal(await thief.tryGrab(), undefined);
+    own.release.resolve("its own");
+    assert.equal(await held[0], "its own");
+    await until(async () => (await statusOf(server, "own"))[2] === 1);
+    assert.equal(await thief.tryGrab(), undefined, "CANT_DO left the other's job alone");
+    other.release.resolve("another's");
+    assert.equal(await held[1], "another's");
+    assert.equal(runs, 2);
+    await thief.close();
+    await server.stop();
+  });
+});

@@ -1,0 +1,177 @@
+/** Tests of handlers that send or fail where it is hard: to a server that does not read, too much, beside others. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { GearmanClient, JobFailedError } from "../../mod.ts";
+import type { AssignedJob, Dial, Job } from "../../mod.ts";
+import { text } from "../fixtures/bytes.ts";
+import { type Deferred, deferred, turns } from "../fixtures/transports.ts";
+import type { FakeServer } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { onEveryServer, type TestServer } from "../support/servers.ts";
+import { heard, serverOf, startWorker } from "../support/workers.ts";
+
+const timeout = 30_000;
+/** What a handler returns or throws that is none of the types that it may. */
+type Any = never;
+
+/** How a job failed: its exception, or `undefined` after a plain WORK_FAIL. */
+async function failureOf(job: Job): Promise<string | undefined> {
+  const error = await job.then((bytes) => assert.fail(`it did not fail: ${text(bytes)}`), (error) => error);
+  if (!(error instanceof JobFailedError)) throw error;
+  return error.exception && text(error.exception);
+}
+
+/** Dials a server that can stop reading: from then on the transport takes nothing more. */
+function stallable(server: FakeServer): { dial: Dial; stall(): void; resume(): void } {
+  let gate: Deferred<void> | undefined;
+  return {
+    dial: async (address, options) => {
+      const transport = await server.dial(address, options);
+      const write = transport.write.bind(transport);
+      transport.write = async (bytes) => {
+        await gate?.promise;
+        await write(bytes);
+      };
+      return transport;
+    },
+    stall: () => gate = deferred(),
+    resume: () => (gate?.resolve(), gate = undefined),
+  };
+}
+
+describe("a handler that sends more than the server reads", () => {
+  const large = new Uint8Array(100_000);
+  const senders: Record<string, (job: AssignedJob) => Promise<void>> = {
+    sendData: (job) => job.sendData(large),
+    sendWarning: (job) => job.sendWarning(large),
+    sendStatus: (job) => {
+      job.sendData(large);
+      return job.sendStatus(1, 2);
+    },
+  };
+
+  for (const [name, send] of Object.entries(senders)) {
+    test(`waits in ${name}() until it reads again`, { timeout }, async () => {
+      const server = serverOf(["H:1", "f"]);
+      const line = stallable(server);
+      const steps: string[] = [];
+      await using _worker = startWorker({ dial: line.dial }, {
+        f: async (job) => {
+          line.stall();
+          steps.push("sends");
+          await send(job);
+          steps.push("sent");
+          return "done";
+        },
+      });
+      await until(() => steps.length > 0);
+      await turns();
+      assert.deepEqual(steps, ["sends"]);
+      line.resume();
+      await heard(server, "WORK_COMPLETE H:1 done");
+      assert.deepEqual(steps, ["sends", "sent"]);
+    });
+
+    const ends = {
+      "its time is up": undefined,
+      "the connection is lost": (server: FakeServer) => server.peer.end(),
+      "the worker is forced to stop": (_: FakeServer, close: () => Promise<void>) => close(),
+    };
+    for (const [end, act] of Object.entries(ends)) {
+      test(`waits in ${name}() no longer when ${end}, and never rejects`, { timeout }, async () => {
+        const server = serverOf(["H:1", "f"]);
+        const line = stallable(server);
+        const [sent, waiting] = [deferred<boolean>(), deferred()];
+        const worker = startWorker({ dial: line.dial, drainTimeout: 0 }, {});
+        worker.addFunction("f", async (job) => {
+          line.stall();
+          send(job); // nobody awaits this one
+          const sending = send(job);
+          waiting.resolve();
+          await sending;
+          sent.resolve(job.signal.aborted);
+        }, act === undefined ? { timeout: 10 } : {});
+        await waiting.promise;
+        await act?.(server, () => (void worker.close(), Promise.resolve()));
+        assert.equal(await sent.promise, true);
+        line.resume();
+        await worker.close();
+      });
+    }
+  }
+
+  test("and is a generator may clean up when its time is up", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"]);
+    const line = stallable(server);
+    const left = deferred();
+    const worker = startWorker({ dial: line.dial, drainTimeout: 0 }, {});
+    worker.addFunction("f", async function* () {
+      line.stall();
+      try {
+        for (;;) yield large;
+      } finally {
+        left.resolve();
+      }
+    }, { timeout: 10 });
+    await left.promise;
+    line.resume();
+    await worker.close();
+  });
+});
+
+onEveryServer("a handler", (kind) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  before(async () => {
+    server = await kind.start();
+    client = new GearmanClient(server.connect);
+  });
+  after(async () => {
+    await client.close();
+    await server.stop();
+  });
+
+  test("fails its job by returning or sending more than a packet takes", { timeout }, async () => {
+    const bytes = new Uint8Array(0xffff_0001); // nobody touches it: it costs no memory
+    const told: string[] = [];
+    await using _worker = startWorker(server.connect, {
+      returns: () => bytes,
+      sends: (job) => {
+        try {
+          job.sendData(bytes);
+        } catch (error) {
+          told.push((error as Error).name);
+        }
+      },
+    });
+    assert.match(await failureOf(client.do("returns")) ?? "", /Cannot send the result: it has 4 GiB or more/);
+    assert.equal(await client.do("sends").text(), "");
+    assert.deepEqual(told, ["RangeError"]);
+  });
+
+  test("that fails touches none of the jobs beside it", { timeout }, async () => {
+    await using worker = startWorker({ ...server.connect, concurrency: 6 }, {
+      good: async (job) => {
+        await job.sendData("a");
+        await turns(1);
+        return job.text();
+      },
+      throws: () => {
+        throw new Error("no");
+      },
+      rejects: () => turns(1).then(() => Promise.reject(new JobFailedError())),
+      unsendable: async () => await turns(1) as Any ?? 5 as Any,
+      generates: async function* () {
+        yield 5 as Any;
+      },
+    });
+    worker.addFunction("stuck", () => new Promise(() => {}), { timeout: 5 });
+    const bad = ["throws", "rejects", "unsendable", "generates", "stuck"];
+    const outcomes = await Promise.all(Array.from({ length: 60 }, (_, i) => {
+      if (i % 2 === 0) return client.do("good", `${i}`).text();
+      return failureOf(client.do(bad[(i - 1) / 2 % bad.length]!)).then(() => "failed");
+    }));
+    assert.deepEqual(outcomes, Array.from({ length: 60 }, (_, i) => i % 2 === 0 ? `a${i}` : "failed"));
+  });
+});

@@ -1,0 +1,129 @@
+/** Tests of the time limit of a function, in the worker and at the server. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { GearmanClient, JobFailedError } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { jobsOf, RawWorker, until } from "../support/peers.ts";
+import { onEveryServer, type TestServer } from "../support/servers.ts";
+import { count, dialTo, heard, holder, makeWorker, serverOf, show, startWorker, statusOf } from "../support/workers.ts";
+
+const timeout = 30_000;
+
+/** How a job failed. */
+async function exceptionOf(job: PromiseLike<unknown>): Promise<string> {
+  const error = await job.then(() => undefined, (error) => error);
+  assert.ok(error instanceof JobFailedError, String(error));
+  return new TextDecoder().decode(error.exception);
+}
+
+describe("a worker with a time limit", () => {
+  test("never sleeps while its one job runs: the server would no longer watch it", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"]);
+    const { handler, started, release } = holder();
+    await using worker = startWorker({ dial: server.dial, probeInterval: 20 }, {});
+    worker.addFunction("f", handler, { timeout: 60_000 });
+    await started.promise;
+    worker.addFunction("g", () => {}).removeFunction("h");
+    server.peer.answer(PacketType.NOOP);
+    await heard(server, "ECHO_REQ ");
+    assert.equal(count(server, PacketType.PRE_SLEEP), 0);
+    release.resolve("");
+    await heard(server, "PRE_SLEEP");
+  });
+
+  test("asks or sleeps right after each job, also where another server has its slot", { timeout }, async () => {
+    const timed = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
+    });
+    const other = new FakeServer();
+    const { handler, started, release } = holder();
+    await using worker = startWorker({
+      servers: ["timed:1", "other:2"],
+      dial: (address, options) => (address.port === 1 ? timed : other).dial(address, options),
+      drainTimeout: 0,
+    }, {});
+    worker.addFunction("f", handler, { timeout: 60_000 });
+    await started.promise;
+    await until(() => other.peers.length === 1);
+    release.resolve("done");
+    await heard(other, "GRAB_JOB_ALL");
+    await heard(timed, "PRE_SLEEP");
+    await until(() => timed.peer.requests.length === 7);
+    // A sleep with a job in the queue would leave the timer as it is; without a function there is none.
+    assert.deepEqual(timed.peer.requests.map(show).slice(2), [
+      "WORK_COMPLETE H:1 done",
+      "RESET_ABILITIES",
+      "PRE_SLEEP",
+      "CAN_DO_TIMEOUT f 61000",
+      "PRE_SLEEP",
+    ]);
+  });
+});
+
+onEveryServer("a worker with a time limit", (kind) => {
+  test("serves on after a handler that never settles, whatever it holds besides", { timeout }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    for (const concurrency of [1, 3]) {
+      await using worker = startWorker({ ...server.connect, concurrency, drainTimeout: 50 }, {
+        good: (job) => job.text(),
+      });
+      worker.addFunction("stuck", () => new Promise(() => {}), { timeout: 20 });
+      const stuck = Array.from({ length: 4 }, (_, i) => client.do("stuck", String(i)));
+      const good = Array.from({ length: 4 }, (_, i) => client.do("good", String(i)).text());
+      for (const job of stuck) assert.match(await exceptionOf(job), /^Job .* of "stuck" took longer than 20 ms$/);
+      assert.deepEqual(await Promise.all(good), ["0", "1", "2", "3"]);
+      assert.deepEqual((await statusOf(server, "stuck")).slice(0, 2), [0, 0]);
+    }
+    await server.stop();
+  });
+
+  test("that is not there leaves a stuck job its slot, and the others theirs", { timeout }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    const { handler, started } = holder();
+    await using _worker = startWorker({ ...server.connect, concurrency: 2, drainTimeout: 10 }, {
+      stuck: handler,
+      good: (job) => job.text(),
+    });
+    await client.doBackground("stuck");
+    await started.promise;
+    for (let i = 0; i < 20; i++) assert.equal(await client.do("good", String(i)).text(), String(i));
+    assert.equal((await started.promise).signal.aborted, false);
+    await server.stop();
+  });
+
+  test("leaves no timer at the server when its slot goes to another", { timeout }, async () => {
+    const servers = [await kind.start(), await kind.start()] as const;
+    const [one, two] = servers;
+    await using client = new GearmanClient(one.connect);
+    await using other = new GearmanClient(two.connect);
+    const { handler, started, release } = holder();
+    let timed = 0;
+    for (let i = 0; i < 2; i++) await client.doBackground("timed");
+    for (let i = 0; i < 3; i++) await other.doBackground("hold");
+    const there = (server: TestServer, name: string) => until(async () => (await statusOf(server, name))[2] === 1);
+    const worker = makeWorker({ servers: ["one:1", "two:2"], dial: dialTo(servers) }, {
+      hold: (job) => timed === 0 ? there(one, "timed") : handler(job),
+    });
+    worker.addFunction("timed", () => there(two, "hold").then(() => void timed++), { timeout: 900 });
+    worker.run();
+    await started.promise;
+    assert.deepEqual([timed, ...await statusOf(one, "timed")], [1, 1, 0, 1]);
+    // A timer that began later runs out at the other server: that of the job that is done would have before.
+    const watched = await RawWorker.open(two);
+    watched.send(PacketType.CAN_DO_TIMEOUT, "watched", "2200");
+    await other.doBackground("watched");
+    await watched.grab();
+    await until(async () => (await statusOf(two, "watched"))[1] === 0);
+    assert.deepEqual(await statusOf(one, "timed"), [1, 0, 1], "jobs, running ones, workers");
+    release.resolve("");
+    await until(async () => await jobsOf(one, "timed") + await jobsOf(two, "hold") === 0);
+    assert.equal(timed, 2);
+    await watched.close();
+    await worker.close();
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+});

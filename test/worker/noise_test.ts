@@ -1,0 +1,222 @@
+/** Tests of what a worker makes of noise and of silence: a server that the test plays says anything, or nothing. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type GearmanWorker, ServerError } from "../../mod.ts";
+import type { GearmanEvent, WorkerOptions } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { header } from "../fixtures/bytes.ts";
+import { deferred, turns } from "../fixtures/transports.ts";
+import { type FakePeer, FakeServer } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { count, type Functions, heard, serverOf, startWorker } from "../support/workers.ts";
+
+const timeout = 30_000;
+
+function start(server: FakeServer, functions: Functions, options: WorkerOptions = {}): GearmanWorker {
+  return startWorker({ dial: server.dial, ...options }, functions);
+}
+
+describe("noise", () => {
+  test("NOOP may come at any time: there is never a grab more than there are slots", { timeout }, async () => {
+    let open = 0, most = 0;
+    let jobs = 0;
+    const noise = (peer: FakePeer) => {
+      for (let i = 0; i < 3; i++) peer.answer(PacketType.NOOP);
+    };
+    const server: FakeServer = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.WORK_COMPLETE) open--;
+      if (jobs < 30) noise(peer);
+      if (type !== PacketType.GRAB_JOB_ALL) return;
+      most = Math.max(most, ++open);
+      if (++jobs <= 30) {
+        peer.answer(PacketType.JOB_ASSIGN, `H:${jobs}`, "f", "");
+      } else {
+        open--;
+        return peer.answer(PacketType.NO_JOB);
+      }
+      noise(peer);
+    });
+    await using _worker = start(server, { f: () => turns(1) }, { concurrency: 3 });
+    await until(() => count(server, PacketType.WORK_COMPLETE) === 30);
+    assert.equal(most, 3);
+  });
+
+  test(
+    "errors are told, answers to nothing that was asked are ignored, and neither kills it",
+    { timeout },
+    async () => {
+      const server = serverOf();
+      const events: GearmanEvent[] = [];
+      await using _worker = start(server, { f: () => "done" }, { onEvent: (event) => events.push(event) });
+      await heard(server, "PRE_SLEEP");
+      const { peer } = server;
+      peer.answer(PacketType.ERROR, "JOB_NOT_FOUND", "Job given in work result not found");
+      peer.answer(PacketType.ERROR, "", "");
+      peer.answer(PacketType.ECHO_RES, "what?");
+      peer.answer(PacketType.OPTION_RES, "exceptions");
+      peer.answer(PacketType.STATUS_RES, "H:1", "0", "0", "0", "0");
+      peer.answer(PacketType.JOB_CREATED, "H:1");
+      peer.answer(PacketType.WORK_COMPLETE, "H:1", "");
+      peer.answer(PacketType.CAN_DO, "f");
+      peer.answer(PacketType.NOOP);
+      await until(() => count(server, PacketType.PRE_SLEEP) === 2);
+      assert.equal(server.peers.length, 1);
+      assert.deepEqual(events.map(({ type }) => type), ["connected", "error", "error"]);
+      const [, first] = events as [unknown, { error: ServerError; server: string }];
+      assert.ok(first.error instanceof ServerError && first.server !== undefined);
+      assert.deepEqual([first.error.code, first.error.text], ["JOB_NOT_FOUND", "Job given in work result not found"]);
+    },
+  );
+
+  test("an answer to a grab that was never sent, or no packet at all, costs the connection", { timeout }, async () => {
+    const wrongs: ((peer: FakePeer) => void)[] = [
+      (peer) => peer.answer(PacketType.NO_JOB),
+      (peer) => peer.answer(PacketType.JOB_ASSIGN, "H:9", "f", ""),
+      (peer) => void peer.transport.write(header("\0RES", 43, 0)),
+      (peer) => void peer.transport.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")),
+    ];
+    for (const wrong of wrongs) {
+      const server = serverOf();
+      const lost: unknown[] = [];
+      let runs = 0;
+      await using _worker = start(server, { f: () => void runs++ }, {
+        onEvent: (event) => void (event.type === "disconnected" && "error" in event && lost.push(event.error)),
+      });
+      await heard(server, "PRE_SLEEP");
+      wrong(server.peer);
+      await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+      assert.equal(runs, 0);
+      assert.equal((lost[0] as Error).name, "ProtocolError");
+    }
+  });
+
+  test("being woken again and again for nothing makes no busy loop: it sleeps in, longer and longer", {
+    timeout,
+  }, async () => {
+    const sleeps: number[] = [];
+    const server = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.NO_JOB);
+      if (type !== PacketType.PRE_SLEEP) return;
+      sleeps.push(performance.now());
+      peer.answer(PacketType.NOOP);
+    });
+    const worker = start(server, { f: () => {} });
+    // In a loop without naps there is no pause like this, let alone two in a row.
+    const long = (i: number) => sleeps[i]! - sleeps[i - 1]! > 100;
+    await until(() => sleeps.some((_, i) => i > 1 && long(i) && long(i - 1)));
+    await worker.close();
+    const more = count(server, PacketType.GRAB_JOB_ALL) - sleeps.length;
+    assert.ok(more === 0 || more === 1, `one grab for each alarm, not ${more} more`);
+  });
+
+  test("NOOP behind every NO_JOB, and more of them without a reason, make no busy loop", { timeout }, async () => {
+    let grabs = 0;
+    const server = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.GRAB_JOB_ALL) {
+        grabs++;
+        peer.answer(PacketType.NO_JOB);
+      }
+      for (let i = 0; i < 3; i++) peer.answer(PacketType.NOOP);
+    });
+    await using _worker = start(server, { f: () => {} });
+    await until(() => grabs >= 5);
+    // In a busy loop there are thousands of grabs in so many turns; napping, there are at most a few.
+    const before = grabs;
+    await turns(20);
+    assert.ok(grabs - before <= 5, `${grabs - before} grabs`);
+  });
+
+  test("a job ends the back-off from false alarms", { timeout }, async () => {
+    let grabs = 0;
+    const server = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.PRE_SLEEP) peer.answer(PacketType.NOOP);
+      if (type !== PacketType.GRAB_JOB_ALL) return;
+      if (++grabs % 9 === 0) peer.answer(PacketType.JOB_ASSIGN, `H:${grabs}`, "f", "");
+      else peer.answer(PacketType.NO_JOB);
+    });
+    const naps: number[] = [];
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = ((run: () => void, ms: number) => (naps.push(ms), setTimeout(run, ms))) as never;
+    try {
+      await using _worker = start(server, { f: () => {} });
+      // The shortest nap comes again after a longer one.
+      while (naps.lastIndexOf(16) <= naps.indexOf(32)) await new Promise((resolve) => setTimeout(resolve, 0));
+    } finally {
+      globalThis.setTimeout = setTimeout;
+    }
+  });
+
+  test("a server that answers, and ends each connection at once, is left alone too", { timeout }, async () => {
+    const server: FakeServer = new FakeServer(({ type }, peer) => {
+      if (type !== PacketType.GRAB_JOB_ALL) return;
+      peer.answer(PacketType.NO_JOB);
+      peer.end();
+    });
+    await using _worker = start(server, { f: () => {} }, { minBackoff: 1_000_000, maxBackoff: 1_000_000 });
+    await until(() => server.peers.length === 1);
+    await server.peer.ended;
+    await turns(20);
+    assert.equal(server.dials.length, 1);
+  });
+});
+
+describe("a server that had nothing", () => {
+  test("is asked again, or may wake the worker, while another has jobs without end", { timeout }, async () => {
+    let jobs = 0;
+    const busy = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.JOB_ASSIGN, `H:${++jobs}`, "f", "");
+    });
+    const quiet = serverOf();
+    await using _worker = start(busy, { f: () => turns(1) }, {
+      servers: ["busy:1", "quiet:2"],
+      dial: (address, options) => (address.port === 1 ? busy : quiet).dial(address, options),
+    });
+    await until(() => count(quiet, PacketType.GRAB_JOB_ALL) > 0);
+    const before = jobs;
+    await until(() => jobs > before + 30);
+    const chances = count(quiet, PacketType.PRE_SLEEP) + count(quiet, PacketType.GRAB_JOB_ALL) - 1;
+    assert.ok(chances > 0, `it had no chance while the other gave ${jobs - before} jobs`);
+  });
+});
+
+describe("silence", () => {
+  test("a server that answers is asked from time to time, also for jobs, and kept", { timeout }, async () => {
+    const server = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.NO_JOB);
+      if (type === PacketType.ECHO_REQ) peer.answer(PacketType.ECHO_RES, "");
+    });
+    await using _worker = start(server, { f: () => {} }, { probeInterval: 200 });
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) >= 3 && count(server, PacketType.ECHO_REQ) >= 2);
+    assert.equal(server.peers.length, 1);
+  });
+
+  test("a job whose time has come while nobody was woken is found", { timeout }, async () => {
+    let due = false;
+    const server = new FakeServer(({ type }, peer) => {
+      if (type !== PacketType.GRAB_JOB_ALL) return;
+      if (due) peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
+      else peer.answer(PacketType.NO_JOB);
+    });
+    const done = deferred();
+    await using _worker = start(server, { f: () => done.resolve() }, { probeInterval: 50, drainTimeout: 0 });
+    await heard(server, "PRE_SLEEP");
+    due = true;
+    await done.promise;
+  });
+
+  test("a worker that is busy, or has no function, is asked as well, by an echo", { timeout }, async () => {
+    const functions: Functions[] = [{ f: () => new Promise(() => {}) }, {}];
+    for (const given of functions) {
+      const server = serverOf(["H:1", "f"]);
+      await using _worker = start(server, given, { probeInterval: 20, drainTimeout: 0 });
+      await heard(server, "ECHO_REQ ");
+    }
+  });
+
+  test("a server that answers no more is left, and dialed again", { timeout }, async () => {
+    const server = new FakeServer();
+    await using _worker = start(server, { f: () => {} }, { probeInterval: 20, drainTimeout: 0 });
+    await until(() => server.peers.length >= 2);
+  });
+});
