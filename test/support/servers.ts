@@ -27,9 +27,13 @@ const KINDS: readonly ServerKind[] = [
   { name: "JobServer in memory", start: () => startJobServer(false) },
 ];
 
-/** Describes the same tests for every kind of job server; those on gearmand are skipped where there is none. */
-export function onEveryServer(name: string, tests: (kind: ServerKind) => void): void {
+/**
+ * Describes the same tests for every kind of job server, or for those that have a port; those on gearmand are skipped
+ * where there is none.
+ */
+export function onEveryServer(name: string, tests: (kind: ServerKind) => void, options: { port?: boolean } = {}): void {
   for (const kind of KINDS) {
+    if (options.port === true && kind.name === "JobServer in memory") continue;
     const skip = kind.name === "gearmand" ? needs("gearmand") : false;
     // Deno does not print why something is skipped, but it prints its name.
     const why = skip === false ? "" : ` (skipped: ${skip})`;

@@ -1,0 +1,61 @@
+// A program that a test starts: a worker that does many jobs, and tells what it has in memory as it goes.
+
+import process from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { GearmanWorker } from "../../mod.ts";
+
+const [server, jobs, samples] = process.argv.slice(2) as [string, string, string];
+const bun = (globalThis as { Bun?: { gc(force: boolean): void } }).Bun;
+if (bun === undefined) setFlagsFromString("--expose-gc");
+const collect: () => void = bun === undefined ? runInNewContext("gc") : () => bun.gc(true);
+
+/** The duration of the function's limit, by which its timers are known among all. */
+const LIMIT = 54_321;
+const timers = new Set<unknown>();
+const { setTimeout, clearTimeout } = globalThis;
+globalThis.setTimeout = ((run: () => void, ms?: number) => {
+  const timer = setTimeout(run, ms);
+  if (ms === LIMIT) timers.add(timer);
+  return timer;
+}) as typeof setTimeout;
+globalThis.clearTimeout = (timer) => {
+  timers.delete(timer);
+  clearTimeout(timer);
+};
+
+const stop = new AbortController();
+let listeners = 0;
+const add = stop.signal.addEventListener.bind(stop.signal);
+const remove = stop.signal.removeEventListener.bind(stop.signal);
+stop.signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
+stop.signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+
+const every = Number(jobs) / Number(samples);
+const heap: number[] = [];
+let done = 0, mostTimers = 0;
+const started = performance.now();
+const worker = new GearmanWorker({ servers: server, concurrency: 50 });
+worker.addFunction("f", async (job) => {
+  mostTimers = Math.max(mostTimers, timers.size);
+  if (++done % every === 0) {
+    collect();
+    heap.push(process.memoryUsage().heapUsed);
+  }
+  if (done === Number(jobs)) stop.abort();
+  if (done % 3 === 0) {
+    await job.sendStatus(1, 2);
+    job.signal.addEventListener("abort", () => {});
+  }
+  if (done % 100 === 0) throw new Error("one of those that fail");
+  return job.workload;
+}, { timeout: LIMIT });
+await worker.run({ signal: stop.signal });
+process.stdout.write(JSON.stringify({
+  done,
+  heap,
+  mostTimers,
+  timers: timers.size,
+  listeners,
+  rate: Math.round(done / (performance.now() - started) * 1_000),
+}));

@@ -1,0 +1,192 @@
+/** Tests of a worker that loses its server, in each way in which one can: it connects again, for ever, and serves. */
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { ConnectionError, dialTcp, GearmanClient } from "../../mod.ts";
+import type { GearmanEvent } from "../../mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import { pattern, toHex } from "../fixtures/bytes.ts";
+import { turns } from "../fixtures/transports.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { Proxy } from "../support/proxy.ts";
+import { onEveryServer } from "../support/servers.ts";
+import { count, holder, startWorker } from "../support/workers.ts";
+
+const timeout = 30_000;
+
+describe("a server that is not there", () => {
+  test("is dialed again for ever, after a time that doubles up to its bound, with jitter", { timeout }, async () => {
+    const events: GearmanEvent[] = [];
+    const server = new FakeServer();
+    server.refuse = () => Promise.reject(new Error("refused"));
+    await using _worker = startWorker({
+      dial: server.dial,
+      minBackoff: 4,
+      maxBackoff: 20,
+      drainTimeout: 0,
+      onEvent: (event) => events.push(event),
+    }, { f: () => {} });
+    await until(() => server.dials.length > 24);
+    const delays = events.flatMap((event) => event.type === "retrying" ? [event.delay] : []);
+    for (const [i, delay] of delays.entries()) {
+      const most = Math.min(20, 4 * 2 ** i);
+      assert.ok(delay >= most / 2 && delay <= most, `attempt ${i + 1}: ${delay} ms, and not ${most / 2} to ${most}`);
+    }
+    assert.ok(new Set(delays.slice(3)).size > 3, `no jitter: ${delays}`);
+    assert.equal(events.filter(({ type }) => type === "error").length, delays.length, "each has its reason");
+    server.refuse = () => undefined;
+    await until(() => server.peers.length === 1);
+  });
+
+  test("begins anew with a short time after it has answered", { timeout }, async () => {
+    const delays: number[] = [];
+    const server = new FakeServer();
+    await using _worker = startWorker({
+      dial: server.dial,
+      minBackoff: 1,
+      maxBackoff: 64,
+      drainTimeout: 0,
+      onEvent: (event) => void (event.type === "retrying" && delays.push(event.delay)),
+    }, { f: () => {} });
+    for (let round = 0; round < 2; round++) {
+      await until(() => server.peers.length === round + 1);
+      await turns();
+      delays.length = 0;
+      server.refuse = () => Promise.reject(new Error("refused"));
+      await server.peer.end();
+      await until(() => delays.length > 4);
+      assert.ok(delays[0]! <= 1 && delays[3]! >= 4, `${delays}`);
+      server.refuse = () => undefined;
+    }
+  });
+
+  test("may have another address when it comes back: its name is looked up each time", { timeout }, async () => {
+    const names: string[] = [];
+    const first = new JobServer();
+    let address = await first.listen();
+    const dial = dialTcp();
+    await using _worker = startWorker({
+      servers: "jobs.example:4730",
+      dial: ({ hostname, port }, options) => {
+        names.push(`${hostname}:${port}`);
+        return dial(address, options); // what a resolver does
+      },
+    }, { f: () => "served" });
+    await using second = new JobServer();
+    for (const server of [first, second]) {
+      await using client = new GearmanClient({ dial: server.dial });
+      assert.equal(await client.do("f").text(), "served");
+      if (server === second) break;
+      address = await second.listen();
+      await first.close();
+    }
+    assert.ok(names.length >= 2 && new Set(names).size === 1, `${names}`);
+  });
+});
+
+const noProc = existsSync("/proc/net/tcp") ? false : "only Linux tells of the timers of its sockets";
+test("a worker's connection is kept alive by TCP", { timeout, skip: noProc }, async () => {
+  await using server = new JobServer();
+  const { port } = await server.listen();
+  await using _worker = startWorker({ servers: `127.0.0.1:${port}` }, {});
+  const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  // "sl local_address rem_address st tx_queue:rx_queue tr:tm->when": a timer of kind 2 is that of SO_KEEPALIVE.
+  await until(() =>
+    readFileSync("/proc/net/tcp", "utf8").split("\n").map((line) => line.trim().split(/\s+/)).some((fields) =>
+      fields[2] === remote && fields[5]?.startsWith("02:")
+    )
+  );
+});
+
+onEveryServer("a worker behind a proxy", (kind) => {
+  /** A test with a server, a client of its own, and a proxy for the worker. */
+  const withProxy = (
+    name: string,
+    run: (proxy: Proxy, client: GearmanClient) => Promise<void>,
+  ) =>
+    test(name, { timeout }, async () => {
+      const server = await kind.start();
+      const proxy = await Proxy.start(server.port);
+      const client = new GearmanClient(server.connect);
+      try {
+        await run(proxy, client);
+      } finally {
+        await client.close();
+        await proxy.close();
+        await server.stop();
+      }
+    });
+
+  const ends = { "ends it": "endAll", "resets it": "resetAll", "lets nothing pass any more": "stall" } as const;
+  for (const [name, end] of Object.entries(ends)) {
+    withProxy(`that ${name} connects again with all it had, and serves; its job was aborted`, async (proxy, client) => {
+      const events: GearmanEvent[] = [];
+      const { handler, started, release } = holder();
+      let holds = 0;
+      await using _worker = startWorker({
+        servers: `127.0.0.1:${proxy.port}`,
+        id: "behind",
+        concurrency: 2,
+        probeInterval: 100,
+        onEvent: (event) => events.push(event),
+      }, { f: (job) => job.text(), hold: (job) => holds++ === 0 ? handler(job) : "held again" });
+      const held = client.do("hold").text();
+      const { signal } = await started.promise;
+      assert.equal(await client.do("f", "1").text(), "1");
+      proxy[end]();
+      await until(() => signal.aborted);
+      assert.ok(signal.reason instanceof ConnectionError);
+      if (end === "stall") proxy.resetAll(); // only now does the server know
+      release.resolve("dropped");
+      assert.equal(await held, "held again");
+      assert.equal(await client.do("f", "2").text(), "2");
+      const lost = events.find(({ type }) => type === "disconnected") as { error?: Error };
+      assert.ok(lost.error instanceof Error, "its cause is told");
+      if (end === "stall") assert.match(lost.error.message, /did not answer within 100 ms/);
+    });
+  }
+
+  withProxy("that splits and delays has every byte both ways", async (proxy, client) => {
+    proxy.faults = () => ({ split: true, delay: 0 });
+    await using _worker = startWorker({ servers: `127.0.0.1:${proxy.port}`, concurrency: 4 }, {
+      f: async function* (job) {
+        await job.sendStatus(1, 2);
+        yield job.workload;
+        return job.workload;
+      },
+    });
+    const bytes = pattern(120);
+    const results = await Promise.all(Array.from({ length: 4 }, (_, i) => client.do("f", bytes.subarray(i))));
+    const expected = results.map((_, i) => toHex(bytes.subarray(i)).repeat(2));
+    assert.deepEqual(results.map(toHex), expected);
+    assert.equal(proxy.accepted, 1);
+  });
+
+  withProxy("that breaks each connection after more and more bytes serves in the end", async (proxy, client) => {
+    const kinds = ["resetAfter", "endAfter", "stallAfter"] as const;
+    // Twelve bytes are a header: it breaks inside and between packets, and soon after.
+    proxy.faults = (i) => {
+      proxy.resetAll(); // the worker has given the last one up, and its server is to know
+      return i < 24 ? { [kinds[i % 3]!]: 1 + 7 * i } : {};
+    };
+    await using _worker = startWorker({
+      servers: `127.0.0.1:${proxy.port}`,
+      probeInterval: 30,
+      concurrency: 2,
+    }, { f: (job) => job.text() });
+    const jobs = Array.from({ length: 40 }, (_, i) => client.do("f", String(i)).text());
+    assert.deepEqual(await Promise.all(jobs), Array.from({ length: 40 }, (_, i) => String(i)));
+    await until(() => proxy.accepted > 8);
+  });
+}, { port: true });
+
+test("a worker that is dropped while it holds no job asks again at once", { timeout }, async () => {
+  const server = new FakeServer();
+  await using _worker = startWorker({ dial: server.dial, drainTimeout: 0 }, { f: () => {} });
+  for (let i = 1; i <= 5; i++) {
+    await until(() => server.peers.length === i && count(server, 39) === 1);
+    await server.peer.end();
+  }
+});
