@@ -64,7 +64,7 @@ const HIGH_WATER = 65_536;
 /** How a run ended: its final packet, and the error if it failed. */
 export interface Outcome {
   readonly type: 13 | 14 | 25;
-  readonly data: Workload;
+  readonly data: readonly Workload[];
   readonly error?: unknown;
 }
 
@@ -79,9 +79,10 @@ export class Run implements AssignedJob {
   readonly #connection: Connection;
   /** Whether what it still sends is dropped. */
   over = false;
+  /** Its time limit, if it has one. */
+  timer: ReturnType<typeof setTimeout> | undefined;
   #controller: AbortController | undefined;
   #reason: unknown;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(connection: Connection, type: PacketType, args: readonly Uint8Array[]) {
     this.#connection = connection;
@@ -118,16 +119,9 @@ export class Run implements AssignedJob {
     return this.#send(PacketType.WORK_STATUS, checkProgress(numerator), checkProgress(denominator));
   }
 
-  /** Calls back when it has run for so many ms. */
-  limit(ms: number, onTimeout: () => void): void {
-    this.#timer = setTimeout(onTimeout, ms);
-  }
-
   /** Sends how it ended; from then on whatever else it sends is dropped. */
-  end(outcome: Outcome): void {
-    const { type, data } = outcome;
-    if (type === PacketType.WORK_FAIL) this.#send(type);
-    else this.#send(type, data);
+  end({ type, data }: Outcome): void {
+    this.#send(type, ...data);
     this.#close();
   }
 
@@ -140,7 +134,7 @@ export class Run implements AssignedJob {
 
   #close(): void {
     this.over = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.timer);
   }
 
   async #send(type: 12 | 13 | 14 | 25 | 28 | 29, ...rest: Workload[]): Promise<void> {
@@ -166,10 +160,7 @@ export function execute(run: Run, handler: JobHandler): Outcome | Promise<Outcom
   }
 }
 
-async function drive(
-  run: Run,
-  generator: AsyncGenerator<Workload, Workload | void, undefined>,
-): Promise<Workload | void> {
+async function drive(run: Run, generator: AsyncGenerator<Workload, Workload | void>): Promise<Workload | void> {
   try {
     for (;;) {
       const { done, value } = await generator.next();
@@ -184,21 +175,21 @@ async function drive(
 }
 
 function completed(result: unknown): Outcome {
-  return { type: PacketType.WORK_COMPLETE, data: result === undefined ? "" : checkData(result, "result") };
+  return { type: PacketType.WORK_COMPLETE, data: [result === undefined ? "" : checkData(result, "result")] };
 }
 
 /** "WORK_EXCEPTION: Job ID and exception": it ends the job on gearmand, so nothing may come after it. */
-function failed(error: unknown): Outcome {
+export function failed(error: unknown): Outcome {
   let data = "unknown error";
   try {
     if (error instanceof JobFailedError && error.handle === undefined) {
-      return { type: PacketType.WORK_FAIL, data: "", error };
+      return { type: PacketType.WORK_FAIL, data: [], error };
     }
     data = String(error instanceof Error ? error.message || error.name : error);
   } catch {
     // What cannot even be looked at fails the job all the same.
   }
-  return { type: PacketType.WORK_EXCEPTION, data, error };
+  return { type: PacketType.WORK_EXCEPTION, data: [data], error };
 }
 
 function checkData(data: unknown, what: string): Workload {

@@ -7,7 +7,7 @@ import { Link, type LinkUser } from "../connection/link.ts";
 import type { LinkSettings } from "../connection/options.ts";
 import { readText } from "../connection/text.ts";
 import type { ServerAddress } from "../connection/transport.ts";
-import { execute, type JobHandler, type Outcome, Run } from "./run.ts";
+import { execute, failed, type JobHandler, type Outcome, Run } from "./run.ts";
 
 /** A function that a worker can do. */
 export interface Ability {
@@ -21,8 +21,8 @@ export interface Foreman {
   readonly id: string | undefined;
   readonly concurrency: number;
   readonly abilities: ReadonlyMap<string, Ability>;
-  /** Something changed: slots may be free, or a drain may be done. */
-  update(): void;
+  /** Something changed: slots may be free, or a drain may be done. `finished` has just ended a job. */
+  update(finished?: Station): void;
 }
 
 /** gearmand 1.1.20 wakes a worker at once, again and again, for a job that it does not give (behind one that is not due
@@ -46,6 +46,8 @@ export class Station implements LinkUser {
   #asleep = false;
   #asleepSince = 0;
   #falseAlarms = 0;
+  /** Whether the server may still keep the timer of a job that has ended. */
+  #timed = false;
   /** A server that answers and ends the connection at once, again and again, is not dialed before this time. */
   #earliest = 0;
   /** Whether this connection knows the functions; until then there is nothing to tell it. */
@@ -117,7 +119,7 @@ export class Station implements LinkUser {
   /** Asks for one job. */
   grab(): void {
     this.#grabs++;
-    this.#asleep = false;
+    this.#asleep = this.#timed = false;
     clearTimeout(this.#nap);
     this.#nap = undefined;
     this.#send(PacketType.GRAB_JOB_ALL);
@@ -126,6 +128,15 @@ export class Station implements LinkUser {
   /** Says that it sleeps, once it has nothing else to say; the server then wakes it. */
   rest(): void {
     if (this.#asleep || this.#grabs > 0 || this.#nap !== undefined || !this.#registered) return;
+    if (this.#timed) {
+      // gearmand keeps a job's timer until the next grab, or a sleep with nothing to do; one that runs out after the job
+      // throws back whatever job has its memory by then. With the slot at another server, have nothing to do for a moment.
+      this.#timed = false;
+      this.#send(PacketType.RESET_ABILITIES);
+      this.#send(PacketType.PRE_SLEEP);
+      this.#told.clear();
+      this.tell();
+    }
     if (this.#falseAlarms <= FALSE_ALARMS) return this.#sleep();
     const nap = Math.min(LONGEST_NAP, 2 ** this.#falseAlarms);
     this.#nap = setTimeout(() => {
@@ -134,12 +145,12 @@ export class Station implements LinkUser {
     }, nap);
   }
 
-  /** Says goodbye; with `force`, drops the jobs that it still holds. */
-  async close(force: boolean): Promise<void> {
+  /** Says goodbye; drops the jobs that it still holds. */
+  close(): Promise<void> {
     clearTimeout(this.#nap);
-    if (force) this.#abandon(new GearmanError("The worker was stopped before the job was finished"));
-    else this.#send(PacketType.RESET_ABILITIES);
-    await this.link.close();
+    if (this.#runs.size === 0) this.#send(PacketType.RESET_ABILITIES);
+    else this.#abandon(new GearmanError("The worker was stopped before the job was finished"));
+    return this.link.close();
   }
 
   onPacket(packet: Packet): void {
@@ -147,15 +158,11 @@ export class Station implements LinkUser {
       case PacketType.JOB_ASSIGN:
       case PacketType.JOB_ASSIGN_UNIQ:
       case PacketType.JOB_ASSIGN_ALL:
-        this.#answered();
-        this.#falseAlarms = 0;
-        this.#start(packet.type, packet.args);
-        if (!this.#stale) return;
-        this.tell();
-        return this.#foreman.update();
       case PacketType.NO_JOB:
-        this.#answered();
-        this.dry = true;
+        if (this.#grabs === 0) throw new ProtocolError("The server answered a request for a job that was never sent");
+        this.#grabs--;
+        this.dry = packet.type === PacketType.NO_JOB;
+        if (packet.type !== PacketType.NO_JOB) this.#start(packet.type, packet.args);
         if (this.#stale) this.tell();
         return this.#foreman.update();
       case PacketType.NOOP:
@@ -182,7 +189,11 @@ export class Station implements LinkUser {
     clearTimeout(this.#nap);
     this.#nap = undefined;
     this.#grabs = this.#falseAlarms = 0;
-    this.dry = this.#asleep = this.#registered = false;
+    this.dry =
+      this.#asleep =
+      this.#registered =
+      this.#timed =
+        false;
     this.#told.clear();
     const reason = new ConnectionError("The connection was lost: the server has given the job to another worker", {
       cause: error,
@@ -193,29 +204,23 @@ export class Station implements LinkUser {
     this.#foreman.update();
   }
 
-  #answered(): void {
-    if (this.#grabs === 0) throw new ProtocolError("The server answered a request for a job that was never sent");
-    this.#grabs--;
-  }
-
   #start(type: PacketType, args: readonly Uint8Array[]): void {
+    this.#falseAlarms = 0;
     const run = new Run(this.link.connection!, type, args);
     this.#runs.add(run);
-    const { settings } = this.#foreman;
     const { handle, functionName } = run;
-    settings.emit({ type: "jobStarted", server: this.link.name, handle, functionName });
+    this.#foreman.settings.emit({ type: "jobStarted", server: this.link.name, handle, functionName });
     const ability = this.#foreman.abilities.get(functionName) ?? this.#told.get(functionName);
     if (ability === undefined) {
-      const error = new GearmanError(`This worker has no function "${functionName}"`);
-      return this.#finish(run, { type: PacketType.WORK_EXCEPTION, data: error.message, error });
+      return this.#finish(run, failed(new GearmanError(`This worker has no function "${functionName}"`)));
     }
     const { timeout } = ability;
     if (timeout !== undefined) {
-      run.limit(timeout, () => {
+      run.timer = setTimeout(() => {
         const error = new GearmanError(`Job ${handle} of "${functionName}" took longer than ${timeout} ms`);
-        this.#finish(run, { type: PacketType.WORK_EXCEPTION, data: error.message, error });
+        this.#finish(run, failed(error));
         run.abort(error);
-      });
+      }, timeout);
     }
     const outcome = execute(run, ability.handler);
     if (outcome instanceof Promise) outcome.then((outcome) => this.#finish(run, outcome));
@@ -224,21 +229,12 @@ export class Station implements LinkUser {
 
   #finish(run: Run, outcome: Outcome): void {
     if (!this.#runs.delete(run)) return;
-    const limit = this.#limit(this.#told.get(run.functionName));
+    this.#timed = this.#limit(this.#told.get(run.functionName)) !== undefined;
     run.end(outcome);
     this.#report(run, outcome);
     if (this.#stale) this.tell();
     this.dry = false; // the server may have more
-    this.#foreman.update();
-    if (limit !== undefined && this.#grabs === 0) {
-      // gearmand keeps a job's timer until the next grab, or a sleep with nothing to do; one that runs out after the job
-      // throws back whatever job has its memory by then. With the slot at another server, have nothing to do for a moment.
-      this.#send(PacketType.RESET_ABILITIES);
-      this.#send(PacketType.PRE_SLEEP);
-      this.#told.clear();
-      this.tell();
-    }
-    this.rest();
+    this.#foreman.update(this);
   }
 
   /** Nobody wants what it still holds. */

@@ -45,7 +45,7 @@ export interface WorkerOptions extends ConnectOptions {
  */
 export class GearmanWorker implements AsyncDisposable {
   readonly #abilities = new Map<string, Ability>();
-  readonly #concurrency: number;
+  readonly #foreman: Foreman;
   readonly #drainTimeout: number | undefined;
   readonly #stations: readonly Station[];
   #turn = 0;
@@ -63,16 +63,15 @@ export class GearmanWorker implements AsyncDisposable {
   constructor(options?: string | WorkerOptions) {
     const given: WorkerOptions = optionsOf(options);
     const { servers, settings } = readConnectOptions(given);
-    this.#concurrency = wholeNumber(given.concurrency, "concurrency", 1, 1, 1_000_000);
     this.#drainTimeout = wholeNumber(given.drainTimeout, "drainTimeout", undefined, 0, MAX_TIMER);
-    const foreman: Foreman = {
+    this.#foreman = {
       settings,
       id: checkId(given.id),
-      concurrency: this.#concurrency,
+      concurrency: wholeNumber(given.concurrency, "concurrency", 1, 1, 1_000_000),
       abilities: this.#abilities,
-      update: () => this.#update(),
+      update: (finished) => this.#update(finished),
     };
-    this.#stations = servers.map((server) => new Station(server, foreman));
+    this.#stations = servers.map((server) => new Station(server, this.#foreman));
   }
 
   /**
@@ -134,8 +133,7 @@ export class GearmanWorker implements AsyncDisposable {
     const timer = limit === undefined ? undefined : setTimeout(this.#drained.resolve, limit);
     if (this.#held() > 0) await this.#drained.promise;
     clearTimeout(timer);
-    const force = this.#held() > 0;
-    await Promise.all(this.#stations.map((station) => station.close(force)));
+    await Promise.all(this.#stations.map((station) => station.close()));
     await this.#running;
   }
 
@@ -146,13 +144,8 @@ export class GearmanWorker implements AsyncDisposable {
 
   async #serve(station: Station): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        await station.serve(signal);
-      } catch {
-        // It could not connect: its link has said so, and knows for how long to leave the server alone.
-      }
-    }
+    // Where it cannot connect, its link says so, and knows for how long to leave the server alone.
+    while (!signal.aborted) await station.serve(signal).catch(() => {});
   }
 
   #held(): number {
@@ -160,24 +153,22 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /** Gives free slots to the servers in turn, and lets those sleep that have nothing. */
-  #update(): void {
+  #update(finished?: Station): void {
     if (this.#stop.signal.aborted) {
       if (this.#held() === 0) this.#drained.resolve();
       return;
     }
     const count = this.#stations.length;
-    let free = this.#concurrency - this.#held();
+    let free = this.#foreman.concurrency - this.#held();
     for (let missed = 0; free > 0 && missed < count; this.#turn++) {
       const station = this.#stations[this.#turn % count]!;
-      if (station.promising) {
-        station.grab();
-        free--;
-        missed = 0;
-      } else {
-        missed++;
-      }
+      missed++;
+      if (!station.promising) continue;
+      station.grab();
+      free--;
+      missed = 0;
     }
-    for (const station of this.#stations) if (station.dry) station.rest();
+    for (const station of this.#stations) if (station.dry || station === finished) station.rest();
   }
 }
 

@@ -69,13 +69,13 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
           on_warning => sub { say($task, "warning", hex_of(shift)) },
           on_status => sub { say($task, "status", join "/", @_) },
           on_complete => sub { say($task, "complete", hex_of(shift)) },
-          on_exception => sub { say($task, "exception", shift) },
+          on_exception => sub { say($task, "exception", unpack "H*", shift) },
           on_fail => sub { say($task, "fail") },
         };
       }
       my $set = $client->new_task_set;
       $set->add_task(story => $all, told(1));
-      $set->add_task(exception => "no way", told(2));
+      $set->add_task(exception => "n\xc3\xb6\0way", told(2));
       $set->add_task(fail => "", told(3));
       $set->add_task(nothing => "", told(4));
       $set->wait;
@@ -91,7 +91,7 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
       "status 3/4",
       `complete ${toHex(utf8("done"))}.`,
     ]);
-    assert.deepEqual(of("2"), ["exception no way"]);
+    assert.deepEqual(of("2"), [`exception ${toHex(utf8("nö\0way"))}`]);
     assert.deepEqual(of("3"), [`data ${toHex(utf8("half"))}.`, "fail"]);
     assert.deepEqual(of("4"), ["complete ."]);
     assert.deepEqual(lines.slice(10), ["waited", `${toHex(utf8("still here"))}.`]);

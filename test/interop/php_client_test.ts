@@ -129,7 +129,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
       });
       $context = null;
       $client->addTask("story", $all, $context, "1");
-      $client->addTaskHigh("exception", "no way", $context, "2");
+      $client->addTaskHigh("exception", "n\u{f6}\0way", $context, "2");
       $client->addTaskLow("fail", "x", $context, "3");
       $client->addTask("nothing", "x", $context, "4");
       $client->addTaskBackground("echo", "x", $context, "5");
@@ -145,7 +145,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
       "status 3/4",
       `complete ${toHex(utf8("done"))}`,
     ]);
-    assert.deepEqual(of("2"), ["created", `exception ${toHex(utf8("no way"))}`]);
+    assert.deepEqual(of("2"), ["created", `exception ${toHex(utf8("nö\0way"))}`]);
     assert.deepEqual(of("3"), ["created", `data ${toHex(utf8("half"))}`, "fail"]);
     assert.deepEqual(of("4"), ["created", "complete"]);
     assert.deepEqual(of("5"), ["created"]);

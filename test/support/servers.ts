@@ -18,12 +18,13 @@ export interface TestServer {
 /** A kind of job server. */
 export interface ServerKind {
   readonly name: "gearmand" | "JobServer over TCP" | "JobServer in memory";
-  start(): Promise<TestServer>;
+  /** Starts one; on a free port, if it has any, unless told which. */
+  start(port?: number): Promise<TestServer>;
 }
 
 const KINDS: readonly ServerKind[] = [
   { name: "gearmand", start: startRealServer },
-  { name: "JobServer over TCP", start: () => startJobServer(true) },
+  { name: "JobServer over TCP", start: (port) => startJobServer(true, port) },
   { name: "JobServer in memory", start: () => startJobServer(false) },
 ];
 
@@ -41,15 +42,15 @@ export function onEveryServer(name: string, tests: (kind: ServerKind) => void, o
   }
 }
 
-async function startRealServer(): Promise<TestServer> {
-  const { port, stop } = await startGearmand();
+async function startRealServer(wanted?: number): Promise<TestServer> {
+  const { port, stop } = await startGearmand(wanted === undefined ? {} : { port: wanted });
   return { connect: { servers: `127.0.0.1:${port}` }, port, stop };
 }
 
-async function startJobServer(tcp: boolean): Promise<TestServer> {
+async function startJobServer(tcp: boolean, wanted = 0): Promise<TestServer> {
   const server = new JobServer();
   const stop = () => server.close();
   if (!tcp) return { connect: { dial: server.dial }, port: 0, stop };
-  const { port } = await server.listen();
+  const { port } = await server.listen({ port: wanted });
   return { connect: { servers: `127.0.0.1:${port}` }, port, stop };
 }

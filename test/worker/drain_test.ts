@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { GearmanClient, type GearmanEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { turns } from "../fixtures/transports.ts";
+import { deferred, turns } from "../fixtures/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { jobsOf, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
@@ -43,6 +43,25 @@ describe("a worker that stops", () => {
     await server.peer.ended;
     assert.equal(count(server, PacketType.GRAB_JOB_ALL), grabs);
     assert.deepEqual(said(server.peer).slice(2), ["WORK_COMPLETE H:1 done", "CANT_DO f", "RESET_ABILITIES"]);
+  });
+
+  test("asks for nothing and does not sleep: with each result it is one job nearer its end", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+    const release = deferred();
+    let runs = 0;
+    const worker = startWorker({ dial: server.dial, concurrency: 2 }, {
+      f: () => ++runs === 1 ? release.promise : release.promise.then(() => turns()),
+    });
+    await until(() => runs === 2);
+    const closing = worker.close();
+    release.resolve();
+    await closing;
+    await server.peer.ended;
+    assert.deepEqual(server.peer.requests.map(show).slice(3), [
+      "WORK_COMPLETE H:1 ",
+      "WORK_COMPLETE H:2 ",
+      "RESET_ABILITIES",
+    ]);
   });
 
   test("dials no server again that it loses while it drains", { timeout }, async () => {

@@ -2,13 +2,14 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type GearmanWorker, ServerError } from "../../mod.ts";
+import { dialTcp, GearmanClient, type GearmanWorker, ServerError } from "../../mod.ts";
 import type { GearmanEvent, WorkerOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { header } from "../fixtures/bytes.ts";
 import { deferred, turns } from "../fixtures/transports.ts";
 import { type FakePeer, FakeServer } from "../support/fake_server.ts";
 import { until } from "../support/peers.ts";
+import { onEveryServer } from "../support/servers.ts";
 import { count, type Functions, heard, serverOf, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
@@ -218,5 +219,34 @@ describe("silence", () => {
     const server = new FakeServer();
     await using _worker = start(server, { f: () => {} }, { probeInterval: 20, drainTimeout: 0 });
     await until(() => server.peers.length >= 2);
+  });
+});
+
+onEveryServer("a job that is due later", (kind) => {
+  test("is done when its time has come, and until then makes no busy loop", { timeout }, async () => {
+    const server = await kind.start();
+    await using client = new GearmanClient(server.connect);
+    const { dial = dialTcp() } = server.connect;
+    let writes = 0;
+    const done = { later: deferred<number>(), low: deferred<number>() };
+    await using _worker = startWorker({
+      ...server.connect,
+      probeInterval: 100,
+      dial: async (address, options) => {
+        const transport = await dial(address, options);
+        const write = transport.write.bind(transport);
+        transport.write = (bytes) => (writes++, write(bytes));
+        return transport;
+      },
+    }, { f: (job) => done[job.text() as keyof typeof done].resolve(Date.now()) });
+    const due = Date.now() + 400; // in whole seconds, rounded up
+    await client.doBackground("f", "later", { at: new Date(due) });
+    // gearmand does not give this one before the other, and wakes the worker for it whenever that falls asleep.
+    await client.doBackground("f", "low", { priority: "low" });
+    assert.ok(await done.later.promise >= due, "not before");
+    await done.low.promise;
+    // Without naps it asks thousands of times until then.
+    assert.ok(writes < 500, `${writes} writes`);
+    await server.stop();
   });
 });

@@ -9,6 +9,7 @@ import { JobServer } from "../../src/server/mod.ts";
 import { pattern, toHex } from "../fixtures/bytes.ts";
 import { turns } from "../fixtures/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
+import { freePort } from "../support/gearmand.ts";
 import { until } from "../support/peers.ts";
 import { Proxy } from "../support/proxy.ts";
 import { onEveryServer } from "../support/servers.ts";
@@ -147,6 +148,36 @@ onEveryServer("a worker behind a proxy", (kind) => {
       if (end === "stall") assert.match(lost.error.message, /did not answer within 100 ms/);
     });
   }
+
+  test(
+    "that is one of two, and down from the start, is served from the moment that it is up",
+    { timeout },
+    async () => {
+      const one = await kind.start();
+      const down = await freePort();
+      const names = [`127.0.0.1:${down}`, `127.0.0.1:${one.port}`] as const;
+      const events: GearmanEvent[] = [];
+      await using _worker = startWorker({
+        servers: names,
+        maxBackoff: 20,
+        onEvent: (event) => events.push(event),
+      }, { f: (job) => job.text() });
+      await using first = new GearmanClient(one.connect);
+      assert.equal(await first.do("f", "1").text(), "1");
+      await until(() => events.filter(({ type }) => type === "retrying").length >= 3);
+      const two = await kind.start(down);
+      await using second = new GearmanClient(two.connect);
+      assert.equal(await second.do("f", "2").text(), "2");
+      assert.equal(await first.do("f", "1").text(), "1");
+      const connected = events.filter(({ type }) => type === "connected").map((event) => event.server);
+      assert.deepEqual(connected, names.toReversed());
+      for (const event of events) {
+        if (event.type === "retrying" || event.type === "error") assert.equal(event.server, names[0]);
+        if (event.type === "retrying") assert.ok(event.delay > 0 && event.delay <= 20, String(event.delay));
+      }
+      await Promise.all([one.stop(), two.stop()]);
+    },
+  );
 
   withProxy("that splits and delays has every byte both ways", async (proxy, client) => {
     proxy.faults = () => ({ split: true, delay: 0 });

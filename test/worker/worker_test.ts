@@ -7,12 +7,11 @@ import type { Dial, GearmanEvent } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { parseServers } from "../../src/connection/servers.ts";
 import { deferred, turns } from "../fixtures/transports.ts";
-import { freePort } from "../support/gearmand.ts";
 import { command, jobsOf, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { countedSignal } from "../support/signals.ts";
-import { holder, makeWorker, startWorker, statusOf } from "../support/workers.ts";
+import { dialTo, holder, makeWorker, startWorker, statusOf } from "../support/workers.ts";
 
 const timeout = 30_000;
 /** Connects to whatever server is the current one. */
@@ -91,34 +90,6 @@ describe("run()", () => {
 });
 
 describe("several servers", () => {
-  test("are all served, from the moment that each is there", { timeout }, async () => {
-    await using one = new JobServer();
-    await using two = new JobServer();
-    const { port } = await one.listen();
-    const down = await freePort();
-    const events: GearmanEvent[] = [];
-    await using worker = makeWorker({
-      servers: [`127.0.0.1:${down}`, `127.0.0.1:${port}`],
-      maxBackoff: 20,
-      onEvent: (event) => events.push(event),
-    }, { f: (job) => job.text() });
-    worker.run();
-    await using first = new GearmanClient({ dial: one.dial });
-    await using second = new GearmanClient({ dial: two.dial });
-    assert.equal(await first.do("f", "1").text(), "1");
-    await until(() => events.filter(({ type }) => type === "retrying").length >= 3);
-    const waiting = second.do("f", "2").text();
-    await two.listen({ port: down });
-    assert.equal(await waiting, "2");
-    assert.equal(await first.do("f", "1").text(), "1");
-    const connected = events.filter(({ type }) => type === "connected").map((event) => event.server);
-    assert.deepEqual(connected, [`127.0.0.1:${port}`, `127.0.0.1:${down}`]);
-    for (const event of events) {
-      if (event.type === "retrying" || event.type === "error") assert.equal(event.server, `127.0.0.1:${down}`);
-      if (event.type === "retrying") assert.ok(event.delay > 0 && event.delay <= 20, String(event.delay));
-    }
-  });
-
   test("share its slots", { timeout }, async () => {
     const servers = [new JobServer(), new JobServer()];
     let running = 0, most = 0;
@@ -139,6 +110,37 @@ describe("several servers", () => {
     }));
     assert.equal(most, 2);
     for (const server of servers) await server.close();
+  });
+});
+
+onEveryServer("several servers", (kind) => {
+  test("have a free slot in turn, and all of them when the others have nothing", { timeout }, async () => {
+    const servers = [await kind.start(), await kind.start(), await kind.start()];
+    const clients = servers.map((server) => new GearmanClient(server.connect));
+    for (const [i, count] of [10, 20, 10].entries()) {
+      for (let job = 0; job < count; job++) await clients[i]!.doBackground("f", String(i));
+    }
+    const order: string[] = [];
+    const worker = makeWorker({ servers: ["one:1", "two:2", "three:3"], dial: dialTo(servers) }, {
+      // The first job waits until all are there.
+      first: () =>
+        until(async () => (await Promise.all(servers.map((server) => statusOf(server, "f")))).every(isThere)),
+      f: (job) => void order.push(job.text()),
+    });
+    const isThere = ([, , workers]: readonly number[]) => workers === 1;
+    const first = clients[0]!.do("first", "", { priority: "high" });
+    await first.created();
+    worker.run();
+    await first;
+    await until(() => order.length >= 40 - 3);
+    for (const i of ["0", "1", "2"]) {
+      const turns = order.slice(3, 24).filter((other) => other === i).length;
+      assert.ok(turns >= 6 && turns <= 8, `${turns} of 21 turns: ${order}`);
+    }
+    await until(() => order.length === 40);
+    await worker.close();
+    await Promise.all(clients.map((client) => client.close()));
+    await Promise.all(servers.map((server) => server.stop()));
   });
 });
 
