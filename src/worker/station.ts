@@ -189,11 +189,8 @@ export class Station implements LinkUser {
     clearTimeout(this.#nap);
     this.#nap = undefined;
     this.#grabs = this.#falseAlarms = 0;
-    this.dry =
-      this.#asleep =
-      this.#registered =
-      this.#timed =
-        false;
+    this.dry = this.#asleep = false;
+    this.#registered = this.#timed = false;
     this.#told.clear();
     const reason = new ConnectionError("The connection was lost: the server has given the job to another worker", {
       cause: error,
