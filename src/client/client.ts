@@ -13,15 +13,8 @@ import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
 import { BackgroundSubmission, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
-import {
-  backgroundPacket,
-  checkHandle,
-  checkOptions,
-  checkSignal,
-  checkUnique,
-  checkWorkload,
-  foregroundPacket,
-} from "./submit.ts";
+import { backgroundPacket, checkHandle, checkOptions, checkSignal, checkUnique, checkWorkload } from "./submit.ts";
+import { foregroundPacket } from "./submit.ts";
 import type { CallOptions, DoBackgroundOptions, DoOptions } from "./submit.ts";
 
 /** Options of {@linkcode GearmanClient}. */

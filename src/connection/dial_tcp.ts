@@ -1,7 +1,7 @@
 /** Dialing over TCP, TLS and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
 import { GearmanError } from "../errors.ts";
-import { type NodeSocket, NodeTransport } from "./node_transport.ts";
+import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
 
 /** How to speak TLS with a server. */
@@ -46,8 +46,7 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
   }
   return async (server, { signal }) => {
     signal?.throwIfAborted();
-    const { process } = globalThis as { process?: NodeProcess };
-    const module = process?.getBuiltinModule?.(secure === undefined ? "node:net" : "node:tls");
+    const module = socketModule<NodeConnect>(secure !== undefined);
     if (module === undefined) {
       throw new GearmanError("Cannot dial: this runtime has no sockets of its own, pass a dial function");
     }
@@ -57,10 +56,7 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
   };
 }
 
-/** What is used of `process`, and of `node:net` and `node:tls`. */
-interface NodeProcess {
-  getBuiltinModule?(name: string): NodeConnect | undefined;
-}
+/** What is used of `node:net` and `node:tls`. */
 interface NodeConnect {
   connect(options: object): NodeSocket;
   /** Of `node:tls` alone. */

@@ -17,6 +17,12 @@ export interface NodeSocket {
   readonly destroyed: boolean;
 }
 
+/** `node:net`, or `node:tls`, where the runtime has them: not on an edge, unless it is asked to. */
+export function socketModule<T>(tls: boolean): T | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): T | undefined } };
+  return process?.getBuiltinModule?.(tls ? "node:tls" : "node:net");
+}
+
 /** How long a closed socket may take to say goodbye before it is torn down, in ms. */
 const GOODBYE = 1_000;
 

@@ -52,13 +52,7 @@ export interface ConnectOptions {
 }
 
 /** {@linkcode ConnectOptions}, checked and complete. */
-export interface LinkSettings {
-  readonly dial: Dial;
-  readonly connectTimeout: number;
-  readonly maxPacketSize: number;
-  readonly minBackoff: number;
-  readonly maxBackoff: number;
-  readonly probeInterval: number;
+export interface LinkSettings extends Required<Omit<ConnectOptions, "servers" | "tls" | "onEvent">> {
   readonly emit: (event: GearmanEvent) => void;
 }
 

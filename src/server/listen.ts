@@ -1,7 +1,7 @@
 /** Listening on TCP and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
 import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
-import { type NodeSocket, NodeTransport } from "../connection/node_transport.ts";
+import { type NodeSocket, NodeTransport, socketModule } from "../connection/node_transport.ts";
 import { wholeNumber } from "../connection/options.ts";
 import { formatServer } from "../connection/servers.ts";
 import type { ServerAddress, Transport } from "../connection/transport.ts";
@@ -49,9 +49,8 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
   const address = path === undefined
     ? { hostname, port: wholeNumber(port, "port", 0, 0, 65_535) }
     : { hostname: "", port: 0, path };
-  const { process } = globalThis as { process?: NodeProcess };
   try {
-    const module = process?.getBuiltinModule?.(tls === undefined ? "node:net" : "node:tls");
+    const module = socketModule<NodeNet>(tls !== undefined);
     if (module !== undefined) return await listenNode(module, address, tls, onConnection);
   } catch (cause) {
     const server = formatServer(address);
@@ -60,11 +59,10 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
   throw new GearmanError("Cannot listen: this runtime has no listening sockets, use dial or accept");
 }
 
-/** What is used of `process`, and of `node:net` and `node:tls`. */
-interface NodeProcess {
-  getBuiltinModule?(name: string): { createServer(options: Record<string, unknown>): NodeServer } | undefined;
+/** What is used of `node:net` and `node:tls`. */
+interface NodeNet {
+  createServer(options: Record<string, unknown>): NodeServer;
 }
-type NodeNet = NonNullable<ReturnType<NonNullable<NodeProcess["getBuiltinModule"]>>>;
 interface NodeServer {
   on(event: "connection" | "secureConnection", listener: (socket: RemoteSocket) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
