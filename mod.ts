@@ -2,7 +2,7 @@
  * Gearman for Deno, Bun, Node and the edge: submit jobs to a job server, follow them, and work on them.
  *
  * This door has the client and the worker. The others: `./codec` (packets as pure functions), `./connection` (packets
- * over any transport) and `./server` (a job server in memory, for tests and development).
+ * over any transport), `./admin` (looking into a job server) and `./server` (one in memory, for tests and development).
  *
  * @example
  * ```ts
@@ -24,8 +24,8 @@
 export { type ClientOptions, GearmanClient } from "./src/client/client.ts";
 export type { Job, JobEvent } from "./src/client/job.ts";
 export type { BackgroundJob, JobStatus, UniqueJobStatus } from "./src/client/background_job.ts";
-export type { CallOptions, DoBackgroundOptions, DoOptions, Priority } from "./src/client/submit.ts";
-export type { ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
+export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submit.ts";
+export type { CallOptions, ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
 export type { Bytes, Workload } from "./src/connection/text.ts";
 export { dialTcp, fromStreams } from "./src/connection/mod.ts";
 export type { Dial, DialTcpOptions, Duplex, ServerAddress, TlsOptions, Transport } from "./src/connection/mod.ts";

@@ -2,8 +2,15 @@
 
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
-import { delay } from "../connection/abort.ts";
-import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { checkSignal, delay } from "../connection/abort.ts";
+import {
+  type CallOptions,
+  type ConnectOptions,
+  MAX_TIMER,
+  optionsOf,
+  readConnectOptions,
+  wholeNumber,
+} from "../connection/options.ts";
 import { type Balance, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";
 import { type Bytes, ownedBytes, readText, type Workload } from "../connection/text.ts";
@@ -13,9 +20,8 @@ import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
 import { BackgroundSubmission, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
-import { backgroundPacket, checkHandle, checkOptions, checkSignal, checkUnique, checkWorkload } from "./submit.ts";
-import { foregroundPacket } from "./submit.ts";
-import type { CallOptions, DoBackgroundOptions, DoOptions } from "./submit.ts";
+import { backgroundPacket, checkHandle, checkOptions, checkUnique, checkWorkload, foregroundPacket } from "./submit.ts";
+import type { DoBackgroundOptions, DoOptions } from "./submit.ts";
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {

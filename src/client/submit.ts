@@ -1,17 +1,13 @@
 /** From the arguments of a call to a packet: everything that can be wrong with them is said here, before a byte is sent. */
 
 import { PacketType } from "../codec/packet.ts";
+import { checkSignal } from "../connection/abort.ts";
+import type { CallOptions } from "../connection/options.ts";
 import { checkFunctionName, checkText, type Workload } from "../connection/text.ts";
 import type { Outgoing } from "./request.ts";
 
 /** How urgent a job is: all high ones of a function come before its normal ones, and those before its low ones. */
 export type Priority = "high" | "normal" | "low";
-
-/** Options of every call. */
-export interface CallOptions {
-  /** Ends the call with its reason; what was sent is not undone. */
-  signal?: AbortSignal;
-}
 
 /** Options of a submission. */
 export interface DoOptions extends CallOptions {
@@ -115,17 +111,6 @@ export function checkWorkload(workload: Workload): Workload {
   }
   if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
   return workload.length < LARGE ? new Uint8Array(workload) : workload;
-}
-
-/**
- * Checks the signal of a call.
- *
- * @throws {TypeError} It is no `AbortSignal`.
- */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
-    throw new TypeError("Cannot use the signal: it is no AbortSignal");
-  }
 }
 
 /**

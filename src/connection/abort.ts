@@ -14,6 +14,17 @@ export function deferred<T>(): Deferred<T> {
   return { promise, ...settle };
 }
 
+/**
+ * Checks the signal of a call.
+ *
+ * @throws {TypeError} It is no `AbortSignal`.
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw new TypeError("Cannot use the signal: it is no AbortSignal");
+  }
+}
+
 /** Who waits for a signal, and the one listener that tells them. */
 type Waiting = { readonly callbacks: Set<() => void>; readonly listener: () => void };
 

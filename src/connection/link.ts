@@ -1,7 +1,7 @@
 /** A link: one server as a client or a worker sees it. It dials when asked, backs off, notices silence, and reports. */
 
 import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
-import type { Packet } from "../codec/packet.ts";
+import type { Decoded } from "../codec/decoder.ts";
 import { orAbort } from "./abort.ts";
 import { Connection } from "./connection.ts";
 import type { LinkSettings } from "./options.ts";
@@ -9,9 +9,9 @@ import { formatServer } from "./servers.ts";
 import type { ServerAddress, Transport } from "./transport.ts";
 
 /** Whose link it is, and what it wants to hear. */
-export interface LinkUser {
-  /** A packet came; a promise pauses reading, and what it throws ends the connection. */
-  onPacket(packet: Packet): void | Promise<void>;
+export interface LinkUser<Text extends boolean = false> {
+  /** A packet or line came; a promise pauses reading, and what it throws ends the connection. */
+  onPacket(packet: Decoded<Text>): void | Promise<void>;
   /** The connection is over. */
   onLost(error: GearmanError): void;
   /** Nothing came for `probeInterval` although something waits: time to ask the server something. */
@@ -19,18 +19,19 @@ export interface LinkUser {
 }
 
 /** An attempt to connect, and how many callers still want it: when the last has gone it is given up. */
-type Attempt = { readonly connection: Promise<Connection>; readonly controller: AbortController; waiting: number };
+type Attempt<C> = { readonly connection: Promise<C>; readonly controller: AbortController; waiting: number };
 
 /** One server: at most one connection to it, and what is known of its health. */
-export class Link {
+export class Link<Text extends boolean = false> {
   /** The server as `host:port`, `[v6]:port` or `unix:/path`. */
   readonly name: string;
   readonly #server: ServerAddress;
   readonly #settings: LinkSettings;
-  readonly #user: LinkUser;
-  #attempt: Attempt | undefined;
+  readonly #user: LinkUser<Text>;
+  readonly #text: Text;
+  #attempt: Attempt<Connection<Text>> | undefined;
   /** The open connection, if there is one. */
-  connection: Connection | undefined;
+  connection: Connection<Text> | undefined;
   #transport: Transport | undefined;
   #closed = false;
   /** Failures in a row; a packet from the server ends the row. */
@@ -44,10 +45,12 @@ export class Link {
   /** Bytes that had come or gone by the last tick: a large packet may take longer than any silence lasts. */
   #transferred = 0;
 
-  constructor(server: ServerAddress, settings: LinkSettings, user: LinkUser) {
+  /** With `text`, lines of the text protocol may come too. */
+  constructor(server: ServerAddress, settings: LinkSettings, user: LinkUser<Text>, text = false as Text) {
     this.#server = server;
     this.#settings = settings;
     this.#user = user;
+    this.#text = text;
     this.name = formatServer(server);
   }
 
@@ -67,7 +70,7 @@ export class Link {
    * @throws {ConnectionError} It could not be made; the server is then left alone for its back-off, and until that is
    * over, every call throws the same error.
    */
-  async open(signal?: AbortSignal): Promise<Connection> {
+  async open(signal?: AbortSignal): Promise<Connection<Text>> {
     if (this.connection !== undefined) return this.connection;
     if (this.#closed) throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
     if (this.backoff > 0) throw this.#lastError;
@@ -103,7 +106,7 @@ export class Link {
     this.#over(connection, new ConnectionError("The connection was closed here"));
   }
 
-  #startAttempt(): Attempt {
+  #startAttempt(): Attempt<Connection<Text>> {
     const controller = new AbortController();
     const connection = this.#dial(controller).finally(() => {
       if (this.#attempt === attempt) this.#attempt = undefined;
@@ -113,12 +116,12 @@ export class Link {
     return attempt;
   }
 
-  #giveUp(attempt: Attempt): void {
+  #giveUp(attempt: Attempt<unknown>): void {
     this.#attempt = undefined;
     attempt.controller.abort();
   }
 
-  async #dial(controller: AbortController): Promise<Connection> {
+  async #dial(controller: AbortController): Promise<Connection<Text>> {
     const { connectTimeout, dial, maxPacketSize } = this.#settings;
     let timedOut = false;
     const timer = setTimeout(() => {
@@ -135,7 +138,7 @@ export class Link {
     try {
       const opened = await orAbort(dialing, controller.signal);
       controller.signal.throwIfAborted(); // given up between the connection and this line
-      return this.#start(opened, new Connection(opened, { maxPacketSize }));
+      return this.#start(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
     } catch (cause) {
       if (transport !== undefined) closeQuietly(transport);
       const error = new ConnectionError(`Cannot connect to ${this.name}: ${messageOf(cause)}`, {
@@ -149,7 +152,7 @@ export class Link {
     }
   }
 
-  #start(transport: Transport, connection: Connection): Connection {
+  #start(transport: Transport, connection: Connection<Text>): Connection<Text> {
     this.#transport = transport;
     this.connection = connection;
     this.#watch();
@@ -173,7 +176,7 @@ export class Link {
     return connection;
   }
 
-  #over(connection: Connection, error: GearmanError): void {
+  #over(connection: Connection<Text>, error: GearmanError): void {
     if (this.connection !== connection) return;
     this.connection = this.#transport = undefined;
     this.#lastError = error;

@@ -24,6 +24,12 @@ export type GearmanEvent =
   }
   | { readonly type: "error"; readonly server?: string; readonly error: Error };
 
+/** Options of every call. */
+export interface CallOptions {
+  /** Ends the call with its reason; what was sent is not undone. */
+  signal?: AbortSignal;
+}
+
 /** How to reach the job servers; shared by clients and workers. */
 export interface ConnectOptions {
   /**

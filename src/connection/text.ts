@@ -1,7 +1,7 @@
 /** Arguments of packets as text, numbers and bytes that may be given away, and checks of those that are given. */
 
 /** libgearman's limit of a function's name, in bytes; gearmand's own is its 8 KiB buffer. */
-const MAX_FUNCTION_NAME = 512;
+export const MAX_FUNCTION_NAME = 512;
 
 const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 

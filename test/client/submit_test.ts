@@ -7,11 +7,11 @@ import { PacketType } from "../../src/codec/mod.ts";
 import {
   backgroundPacket,
   checkHandle,
-  checkSignal,
   checkUnique,
   checkWorkload,
   foregroundPacket,
 } from "../../src/client/submit.ts";
+import { checkSignal } from "../../src/connection/abort.ts";
 import { checkFunctionName } from "../../src/connection/text.ts";
 
 const foreground = (options: Record<string, unknown> = {}) => foregroundPacket("f", "w", options);

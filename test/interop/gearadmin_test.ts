@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../../mod.ts";
+import { GearmanAdmin } from "../../src/admin/mod.ts";
 import { needs } from "../support/gearmand.ts";
 import { until } from "../support/peers.ts";
 import type { TestServer } from "../support/servers.ts";
@@ -75,5 +76,32 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
   test("--server-version and --getpid answer", { timeout }, async () => {
     assert.match((await ask("--server-version")).join("\n"), /^\d+\.\d+\S*$/);
     assert.match((await ask("--getpid")).join("\n"), /^\d+$/);
+  });
+
+  test("what it prints is what our admin client returns", { timeout }, async () => {
+    await using admin = new GearmanAdmin(server.connect);
+    await client.doBackground("nobody's", "", { unique: "job-18", priority: "high" });
+    const lists: Record<string, unknown[][]> = {
+      "--status": (await admin.status()).map((row) => Object.values(row)),
+      "--priority-status": (await admin.priorityStatus()).map((row) => Object.values(row)),
+      "--show-unique-jobs": (await admin.showUniqueJobs()).filter(Boolean).map((unique) => [unique]), // lines() has no empty ones
+      "--show-jobs": (await admin.showJobs()).map((row) =>
+        Object.values(row).map((value) => value === true ? 1 : value || 0)
+      ),
+    };
+    for (const [option, rows] of Object.entries(lists)) {
+      assert.ok(rows.length > 0);
+      assert.deepEqual(rows.map((row) => row.join("\t")).sort(), (await ask(option)).slice(0, -1).sort(), option);
+    }
+    // The first answers with its number behind it; and gearadmin has a connection of its own.
+    assert.deepEqual(await ask("--server-version"), [await admin.version()]);
+    assert.deepEqual(await ask("--getpid"), [String(await admin.pid())]);
+    const lines = (await admin.workers()).map(({ address, id, functionNames }) =>
+      [address, id, ":", ...functionNames].join(" ")
+    );
+    const printed = (await ask("--workers")).map((line) => line.replace(/^\d+ /, ""));
+    for (const line of lines.filter((line) => !line.endsWith("- :"))) {
+      assert.ok(printed.includes(line), `${line}\n${printed.join("\n")}`);
+    }
   });
 });

@@ -1,0 +1,125 @@
+// What can go wrong between an admin client and its server.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { GearmanAdmin } from "../../src/admin/mod.ts";
+import { type Decoded, PacketType } from "../../src/codec/mod.ts";
+import { Connection, type Dial, memoryPipe } from "../../src/connection/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+
+type Serve = (request: Decoded<true>, peer: Connection<true>) => void;
+
+/** Dials a server of the test's own: it is told what comes, and answers by hand. */
+function dialTo(serve: Serve): Dial {
+  return () => {
+    const [here, there] = memoryPipe();
+    const peer = new Connection<true>(there, { magic: "RES", text: true });
+    peer.pump((request) => serve(request, peer)).catch(() => {});
+    return here;
+  };
+}
+
+test("what cannot stand in a command is refused before a byte is sent", async () => {
+  const admin = new GearmanAdmin({ dial: () => assert.fail("it dialed") });
+  for (const name of ["", "a b", "a\tb", "a\r\nshutdown", "a\nb", "a\0b", "\u0007", "x".repeat(513)]) {
+    await assert.rejects(admin.createFunction(name), RangeError, JSON.stringify(name));
+    await assert.rejects(admin.dropFunction(name), RangeError);
+    await assert.rejects(admin.maxQueue(name, 1), RangeError);
+    await assert.rejects(admin.cancelJob(name), RangeError);
+  }
+  await assert.rejects(admin.cancelJob("x".repeat(64)), RangeError);
+  for (const limit of [-1, 1.5, NaN, 2_147_483_648]) {
+    await assert.rejects(admin.maxQueue("f", limit), RangeError);
+    await assert.rejects(admin.maxQueue("f", { high: 0, normal: limit, low: 0 }), RangeError);
+  }
+  await assert.rejects(admin.createFunction(1 as never), TypeError);
+  await assert.rejects(admin.status({ signal: {} as never }), TypeError);
+  await assert.rejects(admin.watch({ interval: -1 }).next(), RangeError);
+  await admin.close();
+  assert.throws(() => new GearmanAdmin("a,b"), RangeError);
+});
+
+test("answers are read however they are cut", async () => {
+  await using server = new JobServer({ fault: () => "split" });
+  await using admin = new GearmanAdmin({ dial: server.dial });
+  await admin.createFunction("one");
+  await admin.createFunction("two");
+  const [status, version] = await Promise.all([admin.status(), admin.version()]);
+  assert.deepEqual(status.map(({ functionName }) => functionName), ["one", "two"]);
+  assert.match(version, /^\d/);
+});
+
+test("an ERR is a ServerError with its code and its text decoded", async () => {
+  await using server = new JobServer({
+    fault: (request) => request.magic === "TEXT" ? { error: ["SOME_CODE", "some text"] } : undefined,
+  });
+  await using admin = new GearmanAdmin({ dial: server.dial });
+  for (const ask of [() => admin.status(), () => admin.version(), () => admin.workers(), () => admin.maxQueue("f")]) {
+    await assert.rejects(ask, { name: "ServerError", code: "SOME_CODE", text: "some text" });
+  }
+});
+
+test("a connection that is lost ends the calls that wait, and the next call dials anew", async () => {
+  let drop = true;
+  await using server = new JobServer({ fault: () => drop ? "drop-before" : undefined });
+  await using admin = new GearmanAdmin({ dial: server.dial, minBackoff: 0 });
+  const calls = await Promise.allSettled([admin.status(), admin.version()]);
+  assert.deepEqual(calls.map((call) => call.status === "rejected" && call.reason.name), [
+    "ConnectionError",
+    "ConnectionError",
+  ]);
+  drop = false;
+  assert.deepEqual(await admin.status(), []);
+});
+
+test("a server that says nothing is given up after two probe intervals", { timeout: 30_000 }, async () => {
+  await using server = new JobServer({ fault: () => "stall" });
+  await using admin = new GearmanAdmin({ dial: server.dial, probeInterval: 20 });
+  await assert.rejects(admin.status(), { name: "ConnectionError", message: /did not answer/ });
+});
+
+test("an aborted call ends with its reason, and the others get their own answers", async () => {
+  await using server = new JobServer();
+  await using admin = new GearmanAdmin({ dial: server.dial });
+  await admin.version();
+  const controller = new AbortController();
+  const aborted = admin.pid({ signal: controller.signal });
+  const version = admin.version();
+  controller.abort(new Error("changed my mind"));
+  await assert.rejects(aborted, { message: "changed my mind" });
+  assert.match(await version, /^\d+\.\d+/);
+  await assert.rejects(admin.status({ signal: AbortSignal.abort(new Error("before")) }), { message: "before" });
+});
+
+test("close() ends what waits, and later calls", async () => {
+  await using server = new JobServer({ fault: () => "stall" });
+  const admin = new GearmanAdmin({ dial: server.dial });
+  const calls = Promise.allSettled([admin.status(), admin.version()]);
+  setTimeout(() => void admin.close(), 0);
+  for (const call of await calls) assert.equal(call.status === "rejected" && call.reason.name, "ConnectionError");
+  await assert.rejects(admin.status(), { name: "ConnectionError" });
+  await admin.close();
+});
+
+test("a peer that does not speak the protocol is found out", async () => {
+  const echo: Serve = (request, peer) => request.magic !== "TEXT" && peer.send(PacketType.ECHO_RES, "");
+  const answers: Record<string, Serve> = {
+    "a list without its dot": (request, peer) => {
+      if (request.magic === "TEXT") peer.sendText("f\t1\t1\t1");
+      echo(request, peer);
+    },
+    "a value of two lines": (request, peer) => {
+      if (request.magic === "TEXT") peer.sendText("OK 1"), peer.sendText("OK 2");
+      echo(request, peer);
+    },
+    "no answer but the echo": echo,
+    "a packet that nothing asked for": (_, peer) => peer.send(PacketType.NO_JOB),
+    "lines without end": (_, peer) => {
+      for (let i = 0; i < 100; i++) peer.sendText("x".repeat(100));
+    },
+  };
+  for (const [name, serve] of Object.entries(answers)) {
+    await using admin = new GearmanAdmin({ dial: dialTo(serve), maxPacketSize: 5_000 });
+    await assert.rejects(name.includes("value") ? admin.version() : admin.status(), { name: "ProtocolError" }, name);
+  }
+});
