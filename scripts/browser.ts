@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import config from "../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
 import { findProgram, startGearmand } from "../test/support/gearmand.ts";
@@ -67,7 +66,8 @@ async function tryIn(script: string, how: string): Promise<void> {
     return new Response(readFileSync(file), { headers: { "content-type": "text/javascript" } });
   });
 
-  const profile = mkdtempSync(`${tmpdir()}/gearman-browser-`);
+  // It goes with the folder, in the next run: Chromium's processes still write there when it has been killed.
+  const profile = mkdtempSync(`${FOLDER}/profile-`);
   const url = `http://127.0.0.1:${server.addr.port}/`;
   const chromium = spawn(
     findProgram("chromium") ?? assert.fail("chromium is not installed (Debian: chromium)"),
@@ -87,7 +87,6 @@ async function tryIn(script: string, how: string): Promise<void> {
   await worker.close();
   await server.shutdown();
   await gearmand.stop();
-  rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Joins a WebSocket and a connection to gearmand; the end of the one is the end of the other. */
