@@ -82,9 +82,8 @@ export class GearmanClient implements AsyncDisposable {
       maxBuffered: wholeNumber(given.maxBuffered, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given.maxResultSize, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
     };
-    this.#sessions = servers.map((server) =>
-      new Session(server, settings, (request, cause) => void this.#route(request, cause))
-    );
+    const reroute = (request: Request, cause: unknown) => void this.#route(request, cause);
+    this.#sessions = servers.map((server) => new Session(server, settings, reroute));
   }
 
   /**

@@ -74,18 +74,13 @@ export interface Job extends PromiseLike<Bytes>, AsyncIterable<JobEvent> {
 
 /** The face of a {@linkcode ForegroundJob} towards its submitter. */
 export class ClientJob implements Job {
+  readonly functionName: string;
+  readonly unique: string;
   readonly #job: ForegroundJob;
 
   constructor(job: ForegroundJob) {
+    ({ functionName: this.functionName, unique: this.unique } = job);
     this.#job = job;
-  }
-
-  get functionName(): string {
-    return this.#job.functionName;
-  }
-
-  get unique(): string {
-    return this.#job.unique;
   }
 
   get handle(): string | undefined {

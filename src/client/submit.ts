@@ -29,11 +29,8 @@ export interface DoBackgroundOptions extends DoOptions {
 }
 
 const FOREGROUND = { high: PacketType.SUBMIT_JOB_HIGH, normal: PacketType.SUBMIT_JOB, low: PacketType.SUBMIT_JOB_LOW };
-const BACKGROUND = {
-  high: PacketType.SUBMIT_JOB_HIGH_BG,
-  normal: PacketType.SUBMIT_JOB_BG,
-  low: PacketType.SUBMIT_JOB_LOW_BG,
-};
+const { SUBMIT_JOB_HIGH_BG: high, SUBMIT_JOB_BG: normal, SUBMIT_JOB_LOW_BG: low } = PacketType;
+const BACKGROUND = { high, normal, low };
 
 /** gearmand accepts a unique of 64 bytes and corrupts it (protocol: its buffer of 64 has room for 63 and a NUL). */
 const MAX_UNIQUE = 63;
