@@ -88,7 +88,7 @@ export class Session implements LinkUser {
   async close(): Promise<void> {
     const connection = this.link.connection;
     try {
-      while (connection !== undefined && this.#outbox.length > 0) this.#encodeBatch(connection);
+      if (connection !== undefined) this.#encode(connection, Infinity);
     } catch {
       // It is lost already, and onLost sees to everything.
     }
@@ -169,8 +169,7 @@ export class Session implements LinkUser {
     await undefined; // to the end of the tick; what is aborted until then was never sent
     const { connection } = this.link;
     try {
-      while (connection !== undefined && connection === this.link.connection && this.#outbox.length > 0) {
-        this.#encodeBatch(connection);
+      while (connection !== undefined && connection === this.link.connection && this.#encode(connection, BATCH_SIZE)) {
         await connection.flush();
       }
     } catch (error) {
@@ -182,13 +181,15 @@ export class Session implements LinkUser {
     if (this.#outbox.length > 0 && this.link.connection !== connection) this.#flush();
   }
 
-  #encodeBatch(connection: Connection): void {
-    if (!this.#greeted) {
+  /** Hands over so many bytes; false if there is nothing that may be sent now. */
+  #encode(connection: Connection, most: number): boolean {
+    if (this.#outbox.length > 0 && !this.#greeted) {
       connection.send(PacketType.OPTION_REQ, "exceptions");
       this.#greeted = true;
       this.#awaiting.push(this.#probe({ type: PacketType.OPTION_REQ, args: [] }, PacketType.OPTION_RES));
     }
-    for (let size = 0; this.#outbox.length > 0 && size < BATCH_SIZE; this.#outbox.shift()) {
+    if (this.#outbox.length === 0 || this.link.refusable) return false;
+    for (let size = 0; this.#outbox.length > 0 && size < most; this.#outbox.shift()) {
       const request = this.#outbox.first!;
       if (request.settled) continue;
       try {
@@ -202,6 +203,7 @@ export class Session implements LinkUser {
       this.#awaiting.push(request);
       request.onSent();
     }
+    return true;
   }
 
   #answer(packet: Packet): void {
@@ -212,6 +214,7 @@ export class Session implements LinkUser {
     }
     if (request === undefined) throw new ProtocolError("The server sent ERROR, and nothing had been asked");
     this.#awaiting.shift();
+    if (this.#outbox.length > 0 && !this.#flushing) this.#flush(); // held back until this, the first reply
     if (type !== PacketType.ERROR) request.onReply(packet.args, this);
     else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
   }

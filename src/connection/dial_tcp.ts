@@ -52,7 +52,8 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
     }
     const place = server.path === undefined ? { host: server.hostname, port: server.port } : { path: server.path };
     const settings = { ...place, noDelay: true, keepAlive, ...(secure && tlsSettings(module, server, secure)) };
-    return new NodeTransport(await connectNode(module, settings, secure ? "secureConnect" : "connect", signal));
+    const socket = await connectNode(module, settings, secure ? "secureConnect" : "connect", signal);
+    return new NodeTransport(socket, secure !== undefined);
   };
 }
 

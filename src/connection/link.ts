@@ -33,6 +33,8 @@ export class Link<Text extends boolean = false> {
   /** The open connection, if there is one. */
   connection: Connection<Text> | undefined;
   #transport: Transport | undefined;
+  /** Whether the server may still refuse the connection, and everything that was sent with it. */
+  refusable = false;
   #closed = false;
   /** Failures in a row; a packet from the server ends the row. */
   #failures = 0;
@@ -154,6 +156,7 @@ export class Link<Text extends boolean = false> {
 
   #start(transport: Transport, connection: Connection<Text>): Connection<Text> {
     this.#transport = transport;
+    this.refusable = transport.refusable === true;
     this.connection = connection;
     this.#watch();
     this.#settings.emit({ type: "connected", server: this.name });
@@ -161,6 +164,7 @@ export class Link<Text extends boolean = false> {
     connection.pump((packet) => {
       if (!heard) {
         heard = true;
+        this.refusable = false;
         this.#failures = 0;
       }
       // After drop() a rest of the last chunk may still come.

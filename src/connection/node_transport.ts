@@ -28,6 +28,7 @@ const GOODBYE = 1_000;
 
 /** A transport over a connected socket. */
 export class NodeTransport implements Transport {
+  readonly refusable: boolean;
   readonly #socket: NodeSocket;
   readonly #inbox = new Inbox(() => this.#resume());
   readonly #writers = new Set<(error: Error) => void>();
@@ -35,7 +36,8 @@ export class NodeTransport implements Transport {
   #closed = false;
   #error: Error | undefined;
 
-  constructor(socket: NodeSocket) {
+  constructor(socket: NodeSocket, refusable = false) {
+    this.refusable = refusable;
     this.#socket = socket;
     socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
     socket.on("end", () => this.#inbox.end());

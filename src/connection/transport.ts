@@ -23,6 +23,11 @@ export interface Transport extends AsyncIterable<Uint8Array> {
   close(): void | Promise<void>;
   /** Settles when the transport is connected, or could not be; absent on one that was connected from the start. */
   readonly opened?: Promise<unknown>;
+  /**
+   * Whether the peer may refuse it until its first bytes have come, and what was written with it: with TLS 1.3 a client's
+   * certificate is looked at after the client has connected. A client then holds its calls back for so long.
+   */
+  readonly refusable?: boolean;
   /** Lets an open transport keep the process alive, as it does at first; absent where there is no such thing. */
   ref?(): void;
   /** Lets the process end although the transport is open. */

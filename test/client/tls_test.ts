@@ -1,0 +1,251 @@
+/** Tests of a client over TLS: with gearmand behind a terminator, and with JobServer's own. */
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { ConnectionError, GearmanClient, GearmanWorker } from "../../mod.ts";
+import type { ClientOptions, GearmanEvent, TlsOptions } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
+import { text } from "../fixtures/bytes.ts";
+import { withPeer } from "../fixtures/sockets.ts";
+import { CA_CERT, CLIENT_CERT, CLIENT_KEY, OTHER_CA_CERT, SERVER_CERT, SERVER_KEY } from "../fixtures/tls.ts";
+import { EXPIRED_CERT, EXPIRED_KEY, STRANGER_CERT, STRANGER_KEY } from "../fixtures/tls.ts";
+import { deferred, turns } from "../fixtures/transports.ts";
+import { FakeServer, polite } from "../support/fake_server.ts";
+import { jobsOf, until } from "../support/peers.ts";
+import { runProgram } from "../support/programs.ts";
+import { onEveryServer, type TestServer } from "../support/servers.ts";
+
+const timeout = 30_000;
+
+interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
+}
+const plain: ServerTls = { cert: SERVER_CERT, key: SERVER_KEY };
+const mutual: ServerTls = { ...plain, ca: CA_CERT };
+const trusting: TlsOptions = { caCerts: [CA_CERT] };
+const known: TlsOptions = { ...trusting, cert: CLIENT_CERT, key: CLIENT_KEY };
+
+/** A job server that is spoken to over TLS, and how it is reached without. */
+type Secured = (tls: ServerTls, use: (port: number, inside: TestServer) => Promise<void>) => Promise<void>;
+
+/** A terminator in front of a server that speaks none. */
+function terminated(inside: TestServer): Secured {
+  return (tls, use) =>
+    withPeer(
+      (socket) => {
+        const inner = net.connect({ host: "127.0.0.1", port: inside.port });
+        inner.on("error", () => socket.destroy());
+        socket.on("close", () => inner.destroy());
+        socket.pipe(inner).pipe(socket);
+      },
+      ({ port }) => use(port, inside),
+      { tls: { ...tls, requestCert: tls.ca !== undefined } },
+    );
+}
+
+const ownTls: Secured = async (tls, use) => {
+  await using server = new JobServer();
+  const { port } = await server.listen({ tls });
+  await use(port, { connect: { dial: server.dial }, port, stop: () => server.close() });
+};
+
+/** What a call ends with: its value, or the delivery or name of its error. */
+function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
+  return Promise.resolve(call).then(() => "done", (error) => {
+    assert.ok(error instanceof ConnectionError, String(error));
+    return error.delivery ?? error.name;
+  });
+}
+
+/** Makes one call of each kind with these settings, and says how they end. */
+async function callsWith(port: number, tls: true | TlsOptions, options: ClientOptions = {}): Promise<unknown[]> {
+  await using client = new GearmanClient({
+    ...{ servers: `127.0.0.1:${port}`, tls, minBackoff: 1, maxBackoff: 1 },
+    ...options,
+  });
+  return await Promise.all([
+    outcomeOf(client.do("refused").created()),
+    outcomeOf(client.doBackground("refused")),
+    outcomeOf(client.jobStatus("H:x:1")),
+    outcomeOf(client.jobStatusByUnique("u")),
+    outcomeOf(client.watch("H:x:1").next()),
+    outcomeOf(client.echo("x")),
+  ]);
+}
+const REFUSED = [...Array(2).fill("not-sent"), ...Array(4).fill("ConnectionError")];
+
+onEveryServer("over TLS", (kind) => {
+  let inside: TestServer;
+  let secured: Secured;
+  before(async () => {
+    inside = await kind.start();
+    secured = kind.name === "gearmand" ? terminated(inside) : ownTls;
+  });
+  after(() => inside.stop());
+
+  test("jobs and results go both ways, many and large ones", { timeout }, async () => {
+    await secured(mutual, async (port) => {
+      const connect = { servers: `localhost:${port}`, tls: known };
+      await using worker = new GearmanWorker({ ...connect, concurrency: 5 });
+      worker.addFunction("echo", (job) => job.workload);
+      worker.run();
+      await using client = new GearmanClient(connect);
+      const large = "x".repeat(1_000_000);
+      const jobs = [large, ...Array.from({ length: 200 }, (_, i) => `${i}`)].map((sent) =>
+        client.do("echo", sent).text()
+      );
+      assert.deepEqual((await Promise.all(jobs)).map((got) => got.length), [
+        1_000_000,
+        ...Array.from({ length: 200 }, (_, i) => `${i}`.length),
+      ]);
+      assert.equal((await client.doBackground("echo")).server, `localhost:${port}`);
+    });
+  });
+
+  const servers: [string, ServerTls, true | TlsOptions, RegExp][] = [
+    ["of no authority that the runtime knows", plain, true, /CERT|ISSUER|SIGNATURE/],
+    ["of another authority than that given", plain, { caCerts: [OTHER_CA_CERT] }, /CERT|ISSUER|SIGNATURE/],
+    ["for another host", plain, { ...trusting, serverName: "other.test" }, /CERT|ALTNAME/],
+    // Deno has one word for all of them.
+    ["that has expired", { cert: EXPIRED_CERT, key: EXPIRED_KEY }, { caCerts: [OTHER_CA_CERT] }, /EXPIRED|SIGNATURE/],
+  ];
+  for (const [name, tls, options, code] of servers) {
+    test(`a server's certificate ${name} ends the dial, and no call is sent`, { timeout }, async () => {
+      await secured(tls, async (port, inside) => {
+        const events: GearmanEvent[] = [];
+        assert.deepEqual(await callsWith(port, options, { onEvent: (event) => events.push(event) }), REFUSED);
+        const [first] = events;
+        assert.ok(first?.type === "error", first?.type);
+        assert.match(first.error.message, /^Cannot connect to 127.0.0.1:\d+: /);
+        const { cause } = first.error as { cause?: { code?: unknown; message?: unknown } };
+        assert.match(`${cause?.code} ${cause?.message}`, code);
+        assert.equal(events.some(({ type }) => type === "connected"), false);
+        assert.equal(await jobsOf(inside, "refused"), 0);
+      });
+    });
+  }
+
+  const clients: [string, TlsOptions][] = [
+    ["of another authority", { ...trusting, cert: STRANGER_CERT, key: STRANGER_KEY }],
+    ["that is missing", trusting],
+  ];
+  for (const [name, options] of clients) {
+    test(`a client's certificate ${name} is refused, and no call was sent`, { timeout }, async () => {
+      await secured(mutual, async (port, inside) => {
+        assert.deepEqual(await callsWith(port, options), REFUSED);
+        assert.equal(await jobsOf(inside, "refused"), 0);
+      });
+    });
+  }
+
+  test(
+    "a server that refuses the client's certificate is passed over, and nothing is done twice",
+    { timeout },
+    async () => {
+      await secured(mutual, (refusing, first) =>
+        secured(plain, async (port, second) => {
+          const client = new GearmanClient({ servers: [`127.0.0.1:${refusing}`, `127.0.0.1:${port}`], tls: trusting });
+          const jobs = await Promise.all(Array.from({ length: 20 }, () => client.doBackground("passed")));
+          assert.deepEqual(new Set(jobs.map(({ server }) => server)), new Set([`127.0.0.1:${port}`]));
+          assert.equal(new Set(jobs.map(({ handle }) => handle)).size, 20);
+          assert.equal(await jobsOf(second, "passed"), 20);
+          if (first !== second) assert.equal(await jobsOf(first, "passed"), 0);
+          await client.close();
+        }));
+    },
+  );
+}, { port: true });
+
+test("a server whose authority the runtime itself trusts needs no caCerts", { timeout }, async () => {
+  const directory = await mkdtemp(join(tmpdir(), "gearwire-"));
+  const ca = join(directory, "ca.pem");
+  await writeFile(ca, CA_CERT);
+  try {
+    await ownTls(plain, async (port) => {
+      const server = `127.0.0.1:${port}`;
+      assert.equal(await runProgram("tls_program", [server], { DENO_CERT: ca, NODE_EXTRA_CA_CERTS: ca }), "trusted");
+      assert.equal(await runProgram("tls_program", [server]), "ConnectionError");
+    });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+describe("while a server may still refuse the connection", () => {
+  /** A server whose transports say so, and that answers the first request, or ends, when it is told to. */
+  function refusing(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
+    const server = new FakeServer(polite());
+    const answers: ((accepted: boolean) => void)[] = [];
+    const client = new GearmanClient({
+      minBackoff: 1,
+      maxBackoff: 1,
+      dial: async (...args) => {
+        const transport = await server.dial(...args);
+        const answered = deferred<boolean>();
+        answers.push(answered.resolve);
+        return {
+          refusable: true,
+          write: (bytes) => transport.write(bytes),
+          close: () => (answered.resolve(false), transport.close()),
+          async *[Symbol.asyncIterator]() {
+            for await (const chunk of transport) {
+              if (!await answered.promise) return;
+              yield chunk;
+            }
+          },
+        };
+      },
+    });
+    return { server, client, answers };
+  }
+
+  test("calls wait for its first reply, and then go in their order", { timeout }, async () => {
+    const { server, client, answers } = refusing();
+    const job = client.do("f", "1");
+    const background = client.doBackground("f", "2");
+    await until(() => server.peers[0]?.options.length === 1);
+    const echo = client.echo("3");
+    await turns(3);
+    assert.deepEqual(server.peer.requests, []);
+    answers[0]!(true);
+    await Promise.all([job.created(), background, echo]);
+    await client.echo("4");
+    assert.deepEqual(server.peer.requests.map(({ args }) => text([...args].at(-1)!)), ["1", "2", "3", "4"]);
+    await client.close();
+  });
+
+  test("nothing was sent, if it ends, if the client is closed, and if a call is aborted", { timeout }, async () => {
+    const { server, client, answers } = refusing();
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const aborted = assert.rejects(
+      client.doBackground("f", "", { signal: controller.signal }),
+      (error) => error === reason,
+    );
+    const first = outcomeOf(client.doBackground("f", "again"));
+    await until(() => server.peers[0]?.options.length === 1);
+    controller.abort(reason);
+    await aborted;
+    answers[0]!(false);
+    await until(() => answers.length === 2); // it is dialed once more
+    answers[1]!(true);
+    assert.equal(await first, "done");
+    await server.peers[1]!.end();
+    const second = outcomeOf(client.do("f"));
+    await until(() => server.peers[2]?.options.length === 1);
+    await client.close();
+    assert.equal(await second, "not-sent");
+    assert.deepEqual(server.peers.map(({ requests }) => requests.map(({ type }) => type)), [
+      [],
+      [PacketType.SUBMIT_JOB_BG],
+      [],
+    ]);
+  });
+});

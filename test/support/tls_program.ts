@@ -1,0 +1,9 @@
+// A program that a test starts: it speaks TLS with whoever the runtime trusts, and says what came of it.
+
+import process from "node:process";
+import { GearmanClient } from "../../mod.ts";
+
+const client = new GearmanClient({ servers: process.argv[2]!, tls: true });
+const call = client.echo("trusted").then((bytes) => new TextDecoder().decode(bytes), (error) => `${error.name}`);
+process.stdout.write(await call);
+await client.close();
