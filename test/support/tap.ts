@@ -1,0 +1,87 @@
+// A tap on a client's transports: what it wrote and what it read, which is what its errors have to agree with.
+
+import { type Packet, PacketDecoder } from "../../src/codec/mod.ts";
+import type { Dial, Transport } from "../../src/connection/mod.ts";
+
+/** One connection, as its bytes. */
+interface Recording {
+  readonly written: Uint8Array[];
+  readonly read: Uint8Array[];
+}
+
+/** Listens to all connections that are dialed through it. */
+export class Tap {
+  readonly #recordings: Recording[] = [];
+  readonly #dial: Dial;
+
+  constructor(dial: Dial) {
+    this.#dial = dial;
+  }
+
+  readonly dial: Dial = async (server, options) => {
+    const transport = await this.#dial(server, options);
+    const recording: Recording = { written: [], read: [] };
+    this.#recordings.push(recording);
+    return new Tapped(transport, recording);
+  };
+
+  /** The requests that were handed to a transport, on all connections. */
+  get requests(): Packet[] {
+    return this.#recordings.flatMap(({ written }) => packetsOf(written));
+  }
+
+  /** The answers that were read, on all connections, up to what is none. */
+  get answers(): Packet[] {
+    return this.#recordings.flatMap(({ read }) => packetsOf(read));
+  }
+}
+
+class Tapped implements Transport {
+  readonly refusable: boolean;
+  readonly #inner: Transport;
+  readonly #recording: Recording;
+
+  constructor(inner: Transport, recording: Recording) {
+    this.#inner = inner;
+    this.#recording = recording;
+    this.refusable = inner.refusable === true;
+  }
+
+  write(bytes: Uint8Array): void | Promise<void> {
+    this.#recording.written.push(bytes.slice());
+    return this.#inner.write(bytes);
+  }
+
+  close(): void | Promise<void> {
+    return this.#inner.close();
+  }
+
+  ref(): void {
+    this.#inner.ref?.();
+  }
+
+  unref(): void {
+    this.#inner.unref?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    for await (const chunk of this.#inner) {
+      this.#recording.read.push(chunk.slice());
+      yield chunk;
+    }
+  }
+}
+
+function packetsOf(chunks: readonly Uint8Array[]): Packet[] {
+  const decoder = new PacketDecoder();
+  const packets: Packet[] = [];
+  try {
+    for (const chunk of chunks) {
+      decoder.push(chunk);
+      for (const packet of decoder) packets.push(packet);
+    }
+  } catch {
+    // Nothing after it was understood by the client either.
+  }
+  return packets;
+}
