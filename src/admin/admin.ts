@@ -7,7 +7,7 @@ import { checkSignal, type Deferred, deferred, delay, orAbort } from "../connect
 import { Link } from "../connection/link.ts";
 import { MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
-import { checkText, MAX_FUNCTION_NAME } from "../connection/text.ts";
+import { checkWord, MAX_FUNCTION_NAME } from "../connection/text.ts";
 
 /** One function, as `status` lists it. */
 export interface FunctionStatus {
@@ -178,7 +178,10 @@ export class GearmanAdmin implements AsyncDisposable {
   ): Promise<void> {
     const given = typeof limits === "number" ? [limits] : [limits.high, limits.normal, limits.low];
     for (const limit of given) wholeNumber(limit, "limit", undefined, 0, MAX_LIMIT);
-    await this.#value(`maxqueue ${word(functionName, "function name", MAX_FUNCTION_NAME)} ${given.join(" ")}`, options);
+    await this.#value(
+      `maxqueue ${checkWord(functionName, "function name", MAX_FUNCTION_NAME)} ${given.join(" ")}`,
+      options,
+    );
   }
 
   /**
@@ -187,7 +190,7 @@ export class GearmanAdmin implements AsyncDisposable {
    * @throws {RangeError} The name cannot be written in a command.
    */
   async createFunction(functionName: string, options?: CallOptions): Promise<void> {
-    await this.#value(`create function ${word(functionName, "function name", MAX_FUNCTION_NAME)}`, options);
+    await this.#value(`create function ${checkWord(functionName, "function name", MAX_FUNCTION_NAME)}`, options);
   }
 
   /**
@@ -197,7 +200,7 @@ export class GearmanAdmin implements AsyncDisposable {
    * @throws {ServerError} There is no such function, or it has workers or running jobs.
    */
   async dropFunction(functionName: string, options?: CallOptions): Promise<void> {
-    await this.#value(`drop function ${word(functionName, "function name", MAX_FUNCTION_NAME)}`, options);
+    await this.#value(`drop function ${checkWord(functionName, "function name", MAX_FUNCTION_NAME)}`, options);
   }
 
   /**
@@ -207,7 +210,7 @@ export class GearmanAdmin implements AsyncDisposable {
    * @throws {ServerError} The server does not know it.
    */
   async cancelJob(handle: string, options?: CallOptions): Promise<void> {
-    await this.#value(`cancel job ${word(handle, "job handle", MAX_HANDLE)}`, options);
+    await this.#value(`cancel job ${checkWord(handle, "job handle", MAX_HANDLE)}`, options);
   }
 
   /**
@@ -287,13 +290,4 @@ export class GearmanAdmin implements AsyncDisposable {
       throw new ProtocolError("The server sent a packet that nothing had asked for");
     }
   }
-}
-
-/** What may stand in a command: anything else would be more words, or more commands. */
-function word(text: string, what: string, most: number): string {
-  checkText(text, what, most);
-  if (!/^[^\s\p{Cc}]+$/u.test(text)) {
-    throw new RangeError(`Cannot use the ${what}: it is empty, or holds white space or control characters`);
-  }
-  return text;
 }

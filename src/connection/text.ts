@@ -76,3 +76,15 @@ export function checkText(text: string, what: string, most: number): void {
   // A NUL ends an argument, and a line feed would break the lists of the text protocol.
   if (/[\0\n]/.test(text)) throw new RangeError(`Cannot use the ${what}: it holds a NUL or a line feed`);
 }
+
+/**
+ * Checks a name that has to be one word of the text protocol: anything else would be more words, or more commands.
+ *
+ * @throws {TypeError} It is not a string.
+ * @throws {RangeError} It is empty, over `most` bytes, or holds white space or control characters.
+ */
+export function checkWord(text: string, what: string, most: number): string {
+  checkText(text, what, most);
+  if (/^[^\s\p{Cc}]+$/u.test(text)) return text;
+  throw new RangeError(`Cannot use the ${what}: it is empty, or holds white space or control characters`);
+}

@@ -25,7 +25,8 @@ export interface AssignedJob {
   /** The workload, parsed as JSON; throws a `SyntaxError` where it is none. */
   json<T = unknown>(): T;
   /**
-   * Sends a piece of the result; resolves when more can be taken, or the job is over. The promise never rejects.
+   * Sends a piece of the result; resolves when more can be taken, or the job is over. The promise never rejects. A chunk
+   * of 64 KiB or more is not copied: do not change it before.
    *
    * @throws {TypeError} The chunk is neither string nor bytes.
    * @throws {RangeError} It has 4 GiB or more.

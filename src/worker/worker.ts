@@ -1,9 +1,9 @@
 /** The worker: functions, slots, and one station at every server. */
 
 import { GearmanError } from "../errors.ts";
-import { deferred } from "../connection/abort.ts";
+import { checkSignal, deferred } from "../connection/abort.ts";
 import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
-import { byteLength, checkFunctionName } from "../connection/text.ts";
+import { checkFunctionName, checkWord } from "../connection/text.ts";
 import type { JobHandler } from "./run.ts";
 import { type Ability, type Foreman, Station } from "./station.ts";
 
@@ -52,7 +52,8 @@ export class GearmanWorker implements AsyncDisposable {
   #running: Promise<void> | undefined;
   /** Fires when it is closed, and ends the attempts to connect. */
   readonly #stop = new AbortController();
-  readonly #drained = deferred<void>();
+  readonly #idle = deferred<void>();
+  readonly #forced = deferred<void>();
 
   /**
    * Makes a worker for the servers named, or for `127.0.0.1:4730`.
@@ -66,7 +67,7 @@ export class GearmanWorker implements AsyncDisposable {
     this.#drainTimeout = wholeNumber(given.drainTimeout, "drainTimeout", undefined, 0, MAX_TIMER);
     this.#foreman = {
       settings,
-      id: checkId(given.id),
+      id: given.id === undefined ? undefined : checkWord(given.id, "id", 127),
       concurrency: wholeNumber(given.concurrency, "concurrency", 1, 1, 1_000_000),
       abilities: this.#abilities,
       update: (finished) => this.#update(finished),
@@ -80,12 +81,13 @@ export class GearmanWorker implements AsyncDisposable {
    * After `timeout` ms a job's signal aborts and the job fails. With `concurrency` 1 gearmand is told as well, with a second
    * more, after which it gives the job to another worker: this one is stuck.
    *
-   * @throws {TypeError} The handler is no function, or the name no string.
+   * @throws {TypeError} The handler is no function, the name no string, or the options are no object.
    * @throws {RangeError} The name is empty, over 512 bytes or holds a NUL or a line feed; or the timeout is out of its range.
    */
   addFunction(functionName: string, handler: JobHandler, options: { timeout?: number } = {}): this {
     checkFunctionName(functionName);
     if (typeof handler !== "function") throw new TypeError(`Cannot add "${functionName}": its handler is no function`);
+    if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
     const timeout = wholeNumber(options.timeout, "timeout", undefined, 1, MAX_TIMER);
     this.#abilities.set(functionName, { handler, timeout });
     for (const station of this.#stations) station.tell();
@@ -93,7 +95,10 @@ export class GearmanWorker implements AsyncDisposable {
     return this;
   }
 
-  /** Gives a function up, as soon as its jobs are finished; a function that is not there is ignored. */
+  /**
+   * Gives a function up, as soon as its jobs are finished; a function that is not there is ignored. Until then nothing
+   * else is asked for on a connection that holds one of them: gearmand takes back what runs of a function given up.
+   */
   removeFunction(functionName: string): this {
     this.#abilities.delete(functionName);
     for (const station of this.#stations) station.tell();
@@ -110,6 +115,7 @@ export class GearmanWorker implements AsyncDisposable {
     if (this.#stop.signal.aborted) throw new GearmanError("Cannot run the worker: it is closed");
     if (this.#running !== undefined) throw new GearmanError("Cannot run the worker: it runs already");
     const { signal } = options;
+    checkSignal(signal);
     const stop = () => void this.close();
     if (signal?.aborted) return await this.close();
     signal?.addEventListener("abort", stop);
@@ -119,27 +125,34 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Stops asking for jobs, finishes those that are held, and closes. A second call does not wait: it aborts the signals
-   * of the jobs that are still held, and drops their results. Never rejects.
+   * Stops asking for jobs, finishes those that are held, and closes when their results have left. A second call, or
+   * `drainTimeout`, does not wait: it aborts the signals of the jobs that are still held, and drops their results; what
+   * was sent then has two seconds to leave. Never rejects. In a handler do not wait for it: it waits for the handler.
    */
   async close(): Promise<void> {
-    if (this.#stop.signal.aborted) {
-      this.#drained.resolve();
-      await this.#running;
-      return;
-    }
-    this.#stop.abort();
-    const limit = this.#drainTimeout;
-    const timer = limit === undefined ? undefined : setTimeout(this.#drained.resolve, limit);
-    if (this.#held() > 0) await this.#drained.promise;
-    clearTimeout(timer);
-    await Promise.all(this.#stations.map((station) => station.close()));
+    if (this.#stop.signal.aborted) this.#forced.resolve();
+    else await this.#drain();
     await this.#running;
   }
 
   /** The same as {@linkcode GearmanWorker.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #drain(): Promise<void> {
+    this.#stop.abort();
+    const limit = this.#drainTimeout;
+    const timer = limit === undefined ? undefined : setTimeout(this.#forced.resolve, limit);
+    await Promise.race([this.#forced.promise, this.#finished()]);
+    clearTimeout(timer);
+    await Promise.all(this.#stations.map((station) => station.close()));
+  }
+
+  /** Resolves when nothing is held, and every result has left, however slowly the server takes it. */
+  async #finished(): Promise<void> {
+    if (this.#held() > 0) await this.#idle.promise;
+    await Promise.all(this.#stations.map(({ link }) => link.connection?.flush().catch(() => {})));
   }
 
   async #serve(station: Station): Promise<void> {
@@ -155,7 +168,7 @@ export class GearmanWorker implements AsyncDisposable {
   /** Gives free slots to the servers in turn, and lets those sleep that have nothing. */
   #update(finished?: Station): void {
     if (this.#stop.signal.aborted) {
-      if (this.#held() === 0) this.#drained.resolve();
+      if (this.#held() === 0) this.#idle.resolve();
       return;
     }
     const count = this.#stations.length;
@@ -170,13 +183,4 @@ export class GearmanWorker implements AsyncDisposable {
     }
     for (const station of this.#stations) if (station.dry || station === finished) station.rest();
   }
-}
-
-function checkId(id: string | undefined): string | undefined {
-  if (id === undefined) return undefined;
-  if (typeof id !== "string") throw new TypeError("Cannot use the id: it is not a string");
-  if (id === "" || byteLength(id) > 127 || /[\s\p{Cc}]/u.test(id)) {
-    throw new RangeError("Cannot use the id: it is empty, over 127 bytes, or has white space or control characters");
-  }
-  return id;
 }

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { GearmanClient, type GearmanEvent } from "../../mod.ts";
+import { type Dial, GearmanClient, type GearmanEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
 import { deferred, turns } from "../fixtures/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { jobsOf, until } from "../support/peers.ts";
@@ -13,6 +14,36 @@ import { count, heard, holder, makeWorker, said, serverOf, show, startWorker } f
 const timeout = 30_000;
 
 describe("a worker that stops", () => {
+  test("waits until a result has left, longer than a connection lingers when it is closed", { timeout }, async () => {
+    await using server = new JobServer();
+    await using client = new GearmanClient({ dial: server.dial });
+    const sending = deferred<void>();
+    const slow: Dial = async (address, options) => {
+      const transport = await server.dial(address, options);
+      return {
+        write: async (bytes) => {
+          if (bytes.length > 100_000) {
+            sending.resolve();
+            await new Promise((resolve) => setTimeout(resolve, 700)); // four of them are more than the two seconds
+          }
+          await transport.write(bytes);
+        },
+        close: () => transport.close(),
+        [Symbol.asyncIterator]: () => transport[Symbol.asyncIterator](),
+      };
+    };
+    const { handler, started, release } = holder();
+    const worker = makeWorker({ dial: slow, drainTimeout: 60_000 }, { f: handler });
+    worker.run();
+    const result = client.do("f").text();
+    await started.promise;
+    const closing = worker.close();
+    release.resolve("x".repeat(1_000_000));
+    await sending.promise;
+    await closing;
+    assert.equal((await result).length, 1_000_000);
+  });
+
   test("finishes a job that is assigned during the drain", { timeout }, async () => {
     const server = new FakeServer();
     const worker = startWorker({ dial: server.dial, concurrency: 2 }, { f: () => turns(2).then(() => "done") });

@@ -44,6 +44,14 @@ describe("what a worker is given", () => {
     for (const id of ["x".repeat(127), "ö".repeat(63), "a:b"]) assert.ok(new GearmanWorker({ id, drainTimeout: 0 }));
   });
 
+  test("as options of its calls is checked too, where a time limit would else be none", async () => {
+    const worker = new GearmanWorker({ dial: () => assert.fail("it dialed") });
+    for (const options of [5_000, null, "x"]) {
+      assert.throws(() => worker.addFunction("f", () => {}, options as never), TypeError, String(options));
+    }
+    await assert.rejects(worker.run({ signal: "x" as never }), TypeError);
+  });
+
   test("as a function is checked when it is added", () => {
     const worker = new GearmanWorker();
     const add = (name: unknown, handler: unknown, limit?: unknown) => () =>
