@@ -65,7 +65,7 @@ interface NodeNet {
 }
 interface NodeServer {
   on(event: "connection" | "secureConnection", listener: (socket: RemoteSocket) => void): unknown;
-  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "error" | "tlsClientError", listener: (error: Error, socket: NodeSocket) => void): unknown;
   listen(options: Record<string, unknown>, done: () => void): unknown;
   address(): { readonly address: string; readonly port: number } | string | null;
   close(): unknown;
@@ -96,6 +96,7 @@ function listenNode(
       unsecured.delete(nameOf(socket));
       onConnection(new NodeTransport(socket), socket.remoteAddress ?? "-");
     });
+    server.on("tlsClientError", (_, socket) => socket.destroy()); // it took too long, or does not speak TLS
     // It stays: an error without a listener would end the process.
     server.on("error", reject);
     server.listen(path === undefined ? { host, port } : { path }, () => {

@@ -3,6 +3,8 @@
 /** Longest piece that is handed to `String.fromCharCode` at once, whose arguments lie on the stack. */
 const PIECE = 4_096;
 const utf8Encoder = /* @__PURE__ */ new TextEncoder();
+/** Each byte to a character of its own, fast; not the one of the same number from 0x80 to 0x9f. */
+export const latin1: TextDecoder = /* @__PURE__ */ new TextDecoder("latin1");
 const utf8Decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Bytes to a name, one character for each byte. */

@@ -91,8 +91,7 @@ export class Peer extends Party {
     if (this.#silent) return;
     if (this.#connection.queued > MAX_UNREAD) {
       this.drop();
-      this.drop(); // the second does not wait for a peer that does not read
-      return;
+      return void this.drop(); // the second does not wait for a peer that does not read
     }
     try {
       send();

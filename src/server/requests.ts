@@ -138,8 +138,8 @@ export class Requests {
 
   #getStatusUnique(peer: Party, unique: string): void {
     const job = this.#state.jobByUnique(unique);
-    const clients = [...job?.subscribers() ?? []].length;
-    peer.send(PacketType.STATUS_RES_UNIQUE, toWire(unique), ...statusOf(job), String(clients));
+    const clients = String([...job?.subscribers() ?? []].length);
+    peer.send(PacketType.STATUS_RES_UNIQUE, toWire(unique), ...statusOf(job), clients);
   }
 
   // ---- Workers

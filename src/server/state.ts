@@ -6,7 +6,7 @@
 import type { PacketInput, PacketType } from "../codec/mod.ts";
 import { JobQueue, WaitingRoom } from "./job_queue.ts";
 import type { JobServerOptions } from "./job_server.ts";
-import { toName } from "./names.ts";
+import { latin1 } from "./names.ts";
 
 /** Index of a priority in a function's lines and limits. */
 export type Priority = 0 | 1 | 2;
@@ -192,6 +192,7 @@ export class State {
    * first workload and priority win, and no limit is looked at. Undefined means that there is no room.
    */
   submit(client: Party, submission: Submission): { job: Job; isNew: boolean } | undefined {
+    if (this.jobs.size >= this.#settings.maxJobs && !this.functions.has(submission.functionName)) return undefined;
     const queue = this.addFunction(submission.functionName);
     let job = queue.joinable.get(samenessOf(submission) ?? "");
     const isNew = job === undefined;
@@ -260,7 +261,7 @@ export class State {
   }
 
   removeAbility(ability: Ability): void {
-    for (const list of [ability.worker.abilities, ability.queue.workers]) list.splice(list.indexOf(ability), 1);
+    for (const list of [ability.worker.abilities, ability.queue.workers]) list.splice(list.lastIndexOf(ability), 1);
   }
 
   /**
@@ -357,6 +358,7 @@ export class State {
  * of those bytes; without a unique, or with an empty workload for "-", each is a job of its own.
  */
 function samenessOf({ unique, workload }: Submission): string | undefined {
-  if (unique === "-") return workload.length === 0 ? undefined : `-${toName(workload)}`;
-  return unique === "" ? undefined : `=${unique}`;
+  if (unique !== "-") return unique === "" ? undefined : `=${unique}`;
+  // No string is longer than half a GiB.
+  return workload.length === 0 || workload.length > 2 ** 28 ? undefined : `-${latin1.decode(workload)}`;
 }

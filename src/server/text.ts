@@ -7,8 +7,7 @@ import type { Requests } from "./requests.ts";
 import type { FunctionQueue, Job, State } from "./state.ts";
 
 const VERSION = "0.1.0-gearwire";
-const MAX_WORDS = 5;
-const MAX_LINE = 8_192;
+const [MAX_WORDS, MAX_LINE] = [5, 8_192];
 
 /** Serves commands. A list ends with a line of one dot, a value with LF, and every other answer with CR LF. */
 export class TextCommands {
