@@ -1,34 +1,19 @@
-/** Where jobs wait: in line for a worker, or for their time to come. Neither costs more for a job when there are many. */
+/** Where jobs wait: in line for a worker, or for their time to come. */
 
 import type { Job } from "./state.ts";
 
-/** A line of jobs, first in, first out; linked through `job.next`. */
+/** Jobs in some order, of which the first can be taken: a binary heap, so that many jobs cost each other little. */
 export class JobQueue {
-  first: Job | undefined;
-  #last: Job | undefined;
-  size = 0;
-
-  push(job: Job): void {
-    if (this.first === undefined) this.first = job;
-    else this.#last!.next = job;
-    this.#last = job;
-    this.size++;
-  }
-
-  shift(): Job | undefined {
-    const job = this.first;
-    if (job === undefined) return undefined;
-    this.first = job.next;
-    if (this.first === undefined) this.#last = undefined;
-    job.next = undefined;
-    this.size--;
-    return job;
-  }
-}
-
-/** Jobs that must not run yet, the earliest first: a binary heap. Of two that are due together the older is earlier. */
-export class WaitingRoom {
   readonly #heap: Job[] = [];
+  readonly #isBefore: (a: Job, b: Job) => boolean;
+
+  constructor(isBefore: (a: Job, b: Job) => boolean) {
+    this.#isBefore = isBefore;
+  }
+
+  get size(): number {
+    return this.#heap.length;
+  }
 
   get first(): Job | undefined {
     return this.#heap[0];
@@ -37,7 +22,7 @@ export class WaitingRoom {
   push(job: Job): void {
     const heap = this.#heap;
     let at = heap.length;
-    for (let above = (at - 1) >> 1; at > 0 && isEarlier(job, heap[above]!); above = (at - 1) >> 1) {
+    for (let above = (at - 1) >> 1; at > 0 && this.#isBefore(job, heap[above]!); above = (at - 1) >> 1) {
       heap[at] = heap[above]!;
       at = above;
     }
@@ -51,16 +36,19 @@ export class WaitingRoom {
     if (moved === undefined || heap.length === 0) return first;
     let at = 0;
     for (let below = 1; below < heap.length; below = 2 * at + 1) {
-      if (below + 1 < heap.length && isEarlier(heap[below + 1]!, heap[below]!)) below++;
-      if (!isEarlier(heap[below]!, moved)) break;
+      if (below + 1 < heap.length && this.#isBefore(heap[below + 1]!, heap[below]!)) below++;
+      if (!this.#isBefore(heap[below]!, moved)) break;
       heap[at] = heap[below]!;
       at = below;
     }
     heap[at] = moved;
     return first;
   }
-}
 
-function isEarlier(a: Job, b: Job): boolean {
-  return a.due < b.due || (a.due === b.due && a.serial < b.serial);
+  /** Takes out all jobs of which that is true: it looks at every one. */
+  take(isMeant: (job: Job) => boolean): Job[] {
+    const jobs = this.#heap.splice(0);
+    for (const job of jobs) if (!isMeant(job)) this.push(job);
+    return jobs.filter(isMeant);
+  }
 }

@@ -33,12 +33,14 @@
  * | packet type 5, which is unused | `INVALID_COMMAND` | closes, as for every unknown type | it is none |
  * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
  * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory ends |
- * | answers that nobody reads | kept without limit | serves no more requests of that peer when 1 MiB waits, and closes when 64 MiB wait | memory ends |
+ * | answers that nobody reads | kept without limit | serves no more requests of that peer when 1 MiB waits, and closes when 64 MiB wait and none was taken for 5 s, or 1 GiB waits | memory ends |
+ * | requests, and in the same write the end of the connection | not answered | answered | they were asked |
  * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and closes or not, by chance | the answer for an unknown job | without one, every later answer is taken for the one before |
  * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
  * | a longer unique of a reduce job | read over its end | `ARGUMENT_TOO_LARGE` | as for other jobs |
  * | SUBMIT_JOB_EPOCH with a number over 64 bits | the same | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
- * | CAN_DO_TIMEOUT with a number over 64 bits | not registered, and closes or not, by chance | registered, with the longest limit, 24.8 days | nobody is told otherwise |
+ * | CAN_DO_TIMEOUT with 2^63 - 1 or more | not registered, and beyond 64 bits closes or not, by chance | registered, with the longest limit, 24.8 days | nobody is told otherwise |
+ * | a job that was lost 256 times | was lost never, so that `--job-retries` above 255 do not end it | was lost 256 times | it is what the option says |
  * | WORK_STATUS with a denominator over 10 bytes | dropped | forwarded | it is what the worker said |
  * | a job that is assigned and, in the same write, ended by its worker | its workload is freed before it is sent, and is any bytes | its workload | it is the job's |
  * | the time limit of CAN_DO_TIMEOUT, when the worker grabs another job | stays with the first job, the second has none | one for each job | it is the job's |
@@ -49,6 +51,8 @@
  * | a background job that foreground clients joined, and left | thrown away | runs | the same |
  * | a background submission that joins a foreground job | ends with its clients | makes it a background job | the same |
  * | `cancel job` of a running job | its WORK_COMPLETE is forwarded after the WORK_FAIL | nothing comes after the WORK_FAIL, not by a second `cancel job` either | a job ends once |
+ * | `cancel job` of a queued job | GET_STATUS_UNIQUE knows it still, and a second `cancel job` sends WORK_FAIL again | it is known by its handle only, and ends once | a job ends once |
+ * | the same of an epoch job that waits | stays until its time, its function may be dropped or not | goes when a worker looks, or with its function | memory ends |
  * | submitting what was cancelled | joins the cancelled job, and vanishes with it | makes a new job | JOB_CREATED is a promise |
  * | an epoch job that waits | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would go round in circles |
  * | the same, with round robin | hides all jobs of the worker's other functions too | hides none | the same |

@@ -21,9 +21,9 @@ export function toNameUntilNul(bytes: Uint8Array): string {
   return toName(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** A word of a text line, which was read as UTF-8, to the name that the same bytes make. */
-export function wordToName(word: string): string {
-  return toName(utf8Encoder.encode(word));
+/** A line of text, which was read as UTF-8, to the name that the same bytes make. */
+export function lineToName(line: string): string {
+  return toName(utf8Encoder.encode(line));
 }
 
 /** A name to what can be sent. ASCII is the same bytes as a string, and cheaper to encode. */
@@ -41,13 +41,18 @@ function toBytes(name: string): Uint8Array {
   return Uint8Array.from(name, (character) => character.charCodeAt(0));
 }
 
-/** The whole number that a text begins with, 0 if it begins with none: atoi() and strtol() of C. */
-export function leadingNumber(text: string): number {
-  return Number(/^\s*([+-]?\d+)/.exec(text)?.[1] ?? 0);
+/** In C only letters of ASCII have another case. */
+export function toLowerCase(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** The same cut to 32 bits; what does not fit in 64 is all ones. */
-export function leadingUint32(text: string): number {
-  const number = leadingNumber(text);
-  return Math.abs(number) < 2 ** 64 ? number >>> 0 : 0xffff_ffff;
+/** The digits, and sign, of the whole number that a name begins with, "0" if with none: atoi() and strtol() of C. */
+export function leadingDigits(name: string): string {
+  return /^[\t-\r ]*([+-]?\d+)/.exec(name)?.[1] ?? "0";
+}
+
+/** The same number cut to 32 bits; what does not fit in 64 is all ones. */
+export function leadingUint32(name: string): number {
+  const digits = leadingDigits(name);
+  return Math.abs(Number(digits)) < 2 ** 64 ? Number(BigInt.asUintN(32, BigInt(digits))) : 0xffff_ffff;
 }

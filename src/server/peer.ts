@@ -13,8 +13,14 @@ export type Fault = "drop-before" | "drop-after" | "stall" | "split" | { readonl
 /** A request as it was received: a packet, or a line of the text protocol. */
 export type Request = Packet | TextLine;
 
-/** Answers that may lie unread, in bytes, before a connection is given up: 64 MiB. */
+/** With so many answers unread, in bytes, a peer that has taken none of them for a while is given up: 64 MiB. */
 export const MAX_UNREAD = 67_108_864;
+
+/** With so many, 1 GiB, any peer is. */
+const MOST_UNREAD = 16 * MAX_UNREAD;
+
+/** How long it may take nothing, in ms. */
+const PATIENCE = 5_000;
 
 /** With more answers unread, in bytes, no further request of that peer is served: who asks must read. */
 const HIGH_WATER = 1_048_576;
@@ -40,6 +46,11 @@ export class Peer extends Party {
   #silent = false;
   /** Writes are cut into pieces of 1 to 7 bytes. */
   #splits = false;
+  /** Bytes that were ever sent to it. */
+  #sent = 0;
+  /** How many of them it had taken when that was last looked at, and when it had first taken so many. */
+  #taken = -1;
+  #takenAt = 0;
 
   constructor(number: number, address: string, transport: Transport, settings: PeerSettings) {
     super();
@@ -74,10 +85,12 @@ export class Peer extends Party {
     }
   }
 
-  /** Lets the answers go out to a peer that has ended its side only, however slowly it reads, and closes. */
+  /** Lets the answers go out to a peer that has ended its side only, as long as it reads, and closes. */
   async end(): Promise<void> {
     this.#silent = true;
+    const timer = setInterval(() => this.#takesNothing() && this.#giveUp(), PATIENCE);
     await this.#connection.flush().catch(() => {});
+    clearInterval(timer);
     await this.#connection.close();
   }
 
@@ -89,15 +102,29 @@ export class Peer extends Party {
 
   #attempt(send: () => void): void {
     if (this.#silent) return;
-    if (this.#connection.queued > MAX_UNREAD) {
-      this.drop();
-      return void this.drop(); // the second does not wait for a peer that does not read
-    }
+    const { queued } = this.#connection;
+    if (queued > MAX_UNREAD && (this.#takesNothing() || queued > MOST_UNREAD)) return this.#giveUp();
     try {
       send();
+      this.#sent += this.#connection.queued - queued;
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error; // a lost connection is noticed where it is read
     }
+  }
+
+  /** The second call does not wait for a peer that does not read. */
+  #giveUp(): void {
+    this.drop();
+    this.drop();
+  }
+
+  /** Whether it has not taken a byte since this was first asked in vain, a while ago. */
+  #takesNothing(): boolean {
+    const taken = this.#sent - this.#connection.queued;
+    if (taken === this.#taken) return performance.now() - this.#takenAt > PATIENCE;
+    this.#taken = taken;
+    this.#takenAt = performance.now();
+    return false;
   }
 
   #receive(request: Request): void | Promise<void> {

@@ -4,7 +4,7 @@ import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import { ProtocolError } from "../errors.ts";
 import { MAX_TIMER } from "../connection/options.ts";
 import { ownedBytes } from "../connection/text.ts";
-import { leadingNumber, leadingUint32, toName, toNameUntilNul, toWire } from "./names.ts";
+import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
 import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type State, type Submission } from "./state.ts";
 
 /** Longest unique and reducer, in bytes. */
@@ -48,7 +48,7 @@ export class Requests {
       case PacketType.SUBMIT_REDUCE_JOB_BACKGROUND:
         return this.#submit(peer, packet, { reducer: toName(packet.args[2]) });
       case PacketType.SUBMIT_JOB_EPOCH:
-        return this.#submit(peer, packet, { due: leadingNumber(toName(packet.args[2])) * 1_000 });
+        return this.#submit(peer, packet, { due: Number(leadingDigits(toName(packet.args[2]))) * 1_000 });
       case PacketType.GET_STATUS:
         return this.#getStatus(peer, toNameUntilNul(packet.args[0]));
       case PacketType.GET_STATUS_UNIQUE:
@@ -148,7 +148,7 @@ export class Requests {
   #removeAbilities(worker: Party, only?: string): void {
     for (const ability of [...worker.abilities].reverse()) {
       if (only !== undefined && ability.queue.name !== only) continue;
-      for (const job of [...worker.works].reverse()) if (job.ability === ability) this.#lose(job);
+      for (const job of [...ability.jobs].reverse()) this.#lose(job);
       this.#state.removeAbility(ability);
       if (this.#state.oversleeps(ability.queue)) this.#wake(ability.queue);
     }
@@ -302,7 +302,7 @@ function statusOf(job: Job | undefined): [known: string, running: string, numera
 
 /** The answer is the request's bytes, in whatever case it was written. */
 function setOption(peer: Party, option: Uint8Array): void {
-  if (toNameUntilNul(option).toLowerCase() !== "exceptions") {
+  if (toLowerCase(toNameUntilNul(option)) !== "exceptions") {
     return sendError(peer, "UNKNOWN_OPTION", "Server does not recognize given option");
   }
   peer.exceptions = true;
@@ -311,6 +311,6 @@ function setOption(peer: Party, option: Uint8Array): void {
 
 /** CAN_DO_TIMEOUT counts in milliseconds on gearmand; what is no number above 0 is no limit. */
 function timeLimitOf(timeout: Uint8Array): number {
-  const limit = leadingNumber(toName(timeout));
+  const limit = Number(leadingDigits(toName(timeout)));
   return limit > 0 ? Math.min(Math.max(limit, LEAST_TIME_LIMIT), MAX_TIMER) : 0;
 }

@@ -4,7 +4,7 @@
  */
 
 import type { PacketInput, PacketType } from "../codec/mod.ts";
-import { JobQueue, WaitingRoom } from "./job_queue.ts";
+import { JobQueue } from "./job_queue.ts";
 import type { JobServerOptions } from "./job_server.ts";
 import { latin1 } from "./names.ts";
 
@@ -24,8 +24,6 @@ export abstract class Party {
   readonly waitsFor: Set<Job> = new Set();
   /** As a worker: what it can do, the newest last; what it registered twice is there twice. */
   readonly abilities: Ability[] = [];
-  /** As a worker: jobs that it has grabbed and not finished. */
-  readonly works: Set<Job> = new Set();
   /** As a worker: it has sent PRE_SLEEP, and was not woken since. */
   asleep = false;
 
@@ -39,13 +37,15 @@ export interface Ability {
   readonly queue: FunctionQueue;
   /** How long a job may take, in ms; 0 is for ever. */
   readonly timeLimit: number;
+  /** What was grabbed by it and is not finished. */
+  readonly jobs: Set<Job>;
 }
 
 /** One function, with its jobs and workers. */
 export class FunctionQueue {
   readonly name: string;
   /** Jobs that a worker may grab, by priority. */
-  readonly lines: readonly [JobQueue, JobQueue, JobQueue] = [new JobQueue(), new JobQueue(), new JobQueue()];
+  readonly lines: readonly [JobQueue, JobQueue, JobQueue] = [newLine(), newLine(), newLine()];
   /** How many wait for their time; they are counted as jobs of normal priority. */
   waiting = 0;
   running = 0;
@@ -110,8 +110,8 @@ export class Job {
   retries = 0;
   numerator = 0;
   denominator = 0;
-  /** The one behind it in a {@linkcode JobQueue}. */
-  next: Job | undefined;
+  /** It comes before jobs of a higher number. */
+  place = 0;
 
   constructor(handle: string, serial: number, queue: FunctionQueue, submission: Submission) {
     this.handle = handle;
@@ -143,6 +143,8 @@ export type StateSettings = Required<
   Pick<JobServerOptions, "handlePrefix" | "jobRetries" | "roundRobin" | "workerWakeup" | "maxJobs">
 >;
 
+const newLine = () => new JobQueue((a, b) => a.place < b.place);
+
 /** Everything that a job server remembers. */
 export class State {
   readonly #settings: StateSettings;
@@ -150,8 +152,9 @@ export class State {
   readonly functions: Map<string, FunctionQueue> = new Map();
   /** Jobs by handle, in the order of their submission. */
   readonly jobs: Map<string, Job> = new Map();
-  readonly #waiting = new WaitingRoom();
+  readonly #waiting = new JobQueue((a, b) => a.due < b.due || (a.due === b.due && a.place < b.place));
   #serial = 0;
+  #places = 0;
 
   constructor(settings: StateSettings) {
     this.#settings = settings;
@@ -166,23 +169,18 @@ export class State {
 
   /** Forgets a function; false where it has workers, or jobs that somebody wants. */
   dropFunction(queue: FunctionQueue): boolean {
-    for (const line of queue.lines) {
-      for (let left = line.size; left > 0; left--) {
-        const job = line.shift()!;
-        if (job.ignored) this.#forget(job);
-        else line.push(job);
-      }
-    }
+    for (const line of queue.lines) line.take(({ ignored }) => ignored).forEach((job) => this.#forget(job));
     return queue.workers.length === 0 && queue.total === 0 && this.functions.delete(queue.name);
   }
 
-  /** Uniques belong to functions, but GET_STATUS_UNIQUE names none: any function's job of that unique will do. */
+  /** Uniques belong to functions, but GET_STATUS_UNIQUE names none: it is about the newest job of them all. */
   jobByUnique(unique: string): Job | undefined {
+    let newest: Job | undefined;
     for (const queue of this.functions.values()) {
       const job = queue.joinable.get(`=${unique}`);
-      if (job !== undefined) return job;
+      if (job !== undefined && job.serial > (newest?.serial ?? 0)) newest = job;
     }
-    return undefined;
+    return newest;
   }
 
   // ---- Clients
@@ -215,6 +213,7 @@ export class State {
 
   /** Puts a new job in its line, or lets it wait for its time. */
   enqueue(job: Job, now: number): void {
+    job.place = ++this.#places;
     if (job.due <= now) return job.line.push(job);
     this.#waiting.push(job);
     job.queue.waiting++;
@@ -225,10 +224,13 @@ export class State {
     return this.#waiting.first?.due ?? Infinity;
   }
 
-  /** Puts the first of the waiting jobs in its line, if its time has come. */
+  /** Puts the first of the waiting jobs in its line, if its time has come: where it would be if it had not waited. */
   takeDue(now: number): Job | undefined {
     if (this.nextDue > now) return undefined;
-    const job = this.#waiting.shift()!;
+    return this.#endWait(this.#waiting.shift()!);
+  }
+
+  #endWait(job: Job): Job {
     job.queue.waiting--;
     job.line.push(job);
     return job;
@@ -248,6 +250,7 @@ export class State {
     job.ignored = true;
     job.background = false;
     this.#detach(job);
+    if (job.due > 0) this.#waiting.take((waiting) => waiting === job).forEach((job) => this.#endWait(job));
   }
 
   // ---- Workers
@@ -255,7 +258,7 @@ export class State {
   /** Does not wake it: a worker that wants to know of jobs that are queued already asks for one. */
   addAbility(worker: Party, functionName: string, timeLimit: number): void {
     const queue = this.addFunction(functionName);
-    const ability = { worker, queue, timeLimit };
+    const ability = { worker, queue, timeLimit, jobs: new Set<Job>() };
     worker.abilities.push(ability);
     queue.workers.push(ability);
   }
@@ -289,7 +292,7 @@ export class State {
     this.#takeTurn(worker, ability);
     const job = ability.queue.line!.shift()!;
     job.ability = ability;
-    worker.works.add(job);
+    ability.jobs.add(job);
     job.queue.running++;
     return job;
   }
@@ -306,7 +309,7 @@ export class State {
       if (!worker.asleep) continue;
       worker.asleep = false; // it needs no NOOP until it sleeps again
       yield worker;
-      if (--left === 0) return void workers.push(...workers.splice(0, at + 1));
+      if (--left === 0) return void workers.splice(0, at + 1).forEach((ability) => workers.push(ability));
     }
   }
 
@@ -323,6 +326,7 @@ export class State {
     this.#release(job);
     job.numerator = job.denominator = 0;
     if (++job.retries === this.#settings.jobRetries) return false;
+    job.place = ++this.#places;
     job.line.push(job);
     return true;
   }
@@ -335,7 +339,7 @@ export class State {
 
   #release(job: Job): void {
     if (job.ability === undefined) return;
-    job.ability.worker.works.delete(job);
+    job.ability.jobs.delete(job);
     job.ability = undefined;
     job.queue.running--;
   }

@@ -1,7 +1,7 @@
 /** The text protocol, for administrators: a line is a command, answered with the exact bytes of gearmand. */
 
 import type { TextLine } from "../codec/mod.ts";
-import { leadingUint32, wordToName } from "./names.ts";
+import { leadingUint32, lineToName, toLowerCase } from "./names.ts";
 import type { Peer } from "./peer.ts";
 import type { Requests } from "./requests.ts";
 import type { FunctionQueue, Job, State } from "./state.ts";
@@ -24,9 +24,10 @@ export class TextCommands {
   /** Serves one line: words with blanks between them, of which the first is a command, in any case. */
   serve(peer: Peer, { line }: TextLine): void {
     // gearmand reads it as a string of C, in a buffer of so many bytes.
-    const [command = "", ...args] = line.split("\0", 1)[0]!.split(/ +/);
-    if (args.length >= MAX_WORDS || line.length >= MAX_LINE) return void peer.drop();
-    switch (command.toLowerCase()) {
+    const name = lineToName(line);
+    const [command = "", ...args] = name.split("\0", 1)[0]!.split(/ +/);
+    if (args.length >= MAX_WORDS || name.length >= MAX_LINE) return void peer.drop();
+    switch (toLowerCase(command)) {
       case "status":
         return this.#listFunctions(peer, ({ total, running, workers }) => [total, running, workers.length]);
       case "prioritystatus":
@@ -40,7 +41,7 @@ export class TextCommands {
       case "verbose":
         return peer.sendLine("OK INFO", "\n");
       case "show":
-        if (args.length > 0) return this.#show(peer, args.join(" ").toLowerCase());
+        if (args.length > 0) return this.#show(peer, toLowerCase(args.join(" ")));
         break;
       case "cancel":
         if (args.length > 1) return peer.sendLine(this.#cancel(args));
@@ -49,9 +50,9 @@ export class TextCommands {
         return peer.sendLine(args.length > 0 ? this.#setLimits(args) : `${INCOMPLETE}+maxqueue`);
       case "create":
       case "drop":
-        return peer.sendLine(this.#createOrDrop(command.toLowerCase(), args));
+        return peer.sendLine(this.#createOrDrop(toLowerCase(command), args));
     }
-    peer.sendLine(`ERR UNKNOWN_COMMAND Unknown+server+command${wordToName(command)}`);
+    peer.sendLine(`ERR UNKNOWN_COMMAND Unknown+server+command${command}`);
   }
 
   #listFunctions(peer: Peer, columns: (queue: FunctionQueue) => number[]): void {
@@ -67,7 +68,7 @@ export class TextCommands {
   }
 
   #cancel([what, handle, ...more]: string[]): string {
-    if (what!.toLowerCase() !== "job" || more.length > 0) return "ERR UNKNOWN_ERROR";
+    if (toLowerCase(what!) !== "job" || more.length > 0) return "ERR UNKNOWN_ERROR";
     const job = this.#state.jobs.get(handle!);
     if (job === undefined) return "ERR UNKNOWN_JOB";
     this.#requests.cancel(job);
@@ -75,21 +76,20 @@ export class TextCommands {
   }
 
   /** One number is for all priorities, of more each is for its own; what is missing or below 1 is no limit. */
-  #setLimits([word, ...numbers]: string[]): string {
+  #setLimits([name, ...numbers]: string[]): string {
     const [high = 0, normal = 0, low = 0] = numbers.map((number) => leadingUint32(number) | 0);
-    const queue = this.#state.functions.get(wordToName(word!));
+    const queue = this.#state.functions.get(name!);
     if (queue !== undefined) queue.limits = numbers.length > 1 ? [high, normal, low] : [high, high, high];
     return "OK"; // for an unknown function too, though nothing is kept of it
   }
 
-  #createOrDrop(command: string, [what, word, ...more]: string[]): string {
-    if (what?.toLowerCase() !== "function" || word === undefined || more.length > 0) return `${INCOMPLETE}+${command}`;
-    const name = wordToName(word);
+  #createOrDrop(command: string, [what, name, ...more]: string[]): string {
+    if (what === undefined || toLowerCase(what) !== "function" || name === undefined || more.length > 0) return `${INCOMPLETE}+${command}`;
     if (command === "create") {
       this.#state.addFunction(name);
       return "OK";
     }
-    const isMeant = (queue: FunctionQueue) => queue.name.toLowerCase() === name.toLowerCase();
+    const isMeant = (queue: FunctionQueue) => toLowerCase(queue.name) === toLowerCase(name);
     const queue = this.#state.functions.get(name) ?? [...this.#state.functions.values()].find(isMeant);
     if (queue === undefined) return "ERR function not found";
     return this.#state.dropFunction(queue) ? "OK" : "ERR there are still connected workers or executing clients";

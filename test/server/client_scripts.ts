@@ -260,4 +260,16 @@ export const clientScripts: readonly Script[] = [
       ],
     ],
   },
+  {
+    name: "of one unique in two functions, GET_STATUS_UNIQUE is about the newer job",
+    steps: [
+      ["c", submit("f", "u"), submit("g", "u")],
+      ["w", canDo("f"), grab],
+      ["w", null],
+      ["w", canDo("g"), grab],
+      ["c", r(P.GET_STATUS_UNIQUE, "u")],
+      ["w", complete("H:2")],
+      ["c", r(P.GET_STATUS_UNIQUE, "u")],
+    ],
+  },
 ];

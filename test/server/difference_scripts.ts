@@ -26,6 +26,8 @@ export interface Difference extends Script {
 
 /** Rows that no script shows, and where they are shown. */
 export const NOT_PLAYED: Readonly<Record<string, string>> = {
+  "requests, and in the same write the end of the connection":
+    "whether gearmand gets both at once is a matter of chance; job_server_test.ts shows what JobServer does",
   "answers that nobody reads": "gearmand keeps them all; load_test.ts shows what JobServer does",
   "a job that is assigned and, in the same write, ended by its worker":
     "what gearmand sends is a matter of chance; differences_test.ts shows what JobServer does",
@@ -78,10 +80,19 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["1 c: [ERROR ARGUMENT_TOO_LARGE|Epoch value too large][ECHO_RES next]"],
   },
   {
-    name: "CAN_DO_TIMEOUT with a number over 64 bits",
+    name: "CAN_DO_TIMEOUT with 2^63 - 1 or more",
     steps: [["c", submitBg("f", "1")], ["w", r(P.CAN_DO_TIMEOUT, "f", "9".repeat(30)), grab]],
     theirs: /^1 c: \[JOB_CREATED H:1\]\n2 w: (\[NO_JOB\])?(\(end\))?$/,
     ours: ["1 c: [JOB_CREATED H:1]", "2 w: [JOB_ASSIGN H:1|f|]"],
+  },
+  {
+    name: "a job that was lost 256 times",
+    steps: [
+      ["c", submitBg("f", "1")],
+      ["w", (canDo("f") + grab + r(P.RESET_ABILITIES)).repeat(256)],
+      ["c", "show jobs\n"],
+    ],
+    ours: ["3 c: H:1\\t256\\t0\\t1\\n.\\n"],
   },
   {
     name: "WORK_STATUS with a denominator over 10 bytes",
@@ -164,6 +175,29 @@ export const differenceScripts: readonly Difference[] = [
       ["w", r(P.WORK_DATA, "H:1", "x"), complete("H:1", "y")],
     ],
     ours: ["3 c: [WORK_FAIL H:1]"],
+  },
+  {
+    name: "`cancel job` of a queued job",
+    steps: [
+      ["c", submit("f", "1")],
+      ["d", "cancel job H:1\n", r(P.GET_STATUS, "H:1"), r(P.GET_STATUS_UNIQUE, "1"), "cancel job H:1\n"],
+    ],
+    ours: [
+      "2 d: OK\\r\\n[STATUS_RES H:1|1|0|0|0][STATUS_RES_UNIQUE 1|0|0|0|0|0]OK\\r\\n",
+      "2 c: [WORK_FAIL H:1]",
+    ],
+  },
+  {
+    name: "the same of an epoch job that waits",
+    steps: [
+      ["c", r(P.SUBMIT_JOB_EPOCH, "f", "1", "99999999999", ""), r(P.SUBMIT_JOB_EPOCH, "g", "1", "99999999999", "")],
+      ["c", "cancel job H:1\n"],
+      ["c", "cancel job H:2\n", "show jobs\nprioritystatus\n"],
+      ["w", canDo("f"), grab],
+      ["w", null],
+      ["c", "drop function f\ndrop function g\n", "show jobs\n"],
+    ],
+    ours: ["6 c: OK\\r\\nOK\\r\\n.\\n"],
   },
   {
     name: "submitting what was cancelled",

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JobQueue, WaitingRoom } from "../../src/server/job_queue.ts";
+import { JobQueue } from "../../src/server/job_queue.ts";
 import { FunctionQueue, Job, NORMAL } from "../../src/server/state.ts";
 
 const queue = new FunctionQueue("f");
 
-function job(serial: number, due = 0): Job {
+function job(place: number, due = 0): Job {
   const workload = new Uint8Array(0);
   const submission = { functionName: "f", unique: "", workload, priority: NORMAL, background: true, due } as const;
-  return new Job(`H:${serial}`, serial, queue, submission);
+  return Object.assign(new Job(`H:${place}`, place, queue, submission), { place });
 }
 
 /** Everything that is taken out, until there is no more. */
-function drain(from: JobQueue | WaitingRoom): string[] {
+function drain(from: JobQueue): string[] {
   const handles: string[] = [];
   for (let next = from.first; next !== undefined; next = from.first) {
     assert.equal(from.shift(), next);
@@ -22,30 +22,33 @@ function drain(from: JobQueue | WaitingRoom): string[] {
   return handles;
 }
 
-test("JobQueue gives jobs out as they came, also after it was empty", () => {
-  const line = new JobQueue();
+const byPlace = (a: Job, b: Job) => a.place < b.place;
+
+test("JobQueue gives jobs out in order, also after it was empty", () => {
+  const line = new JobQueue(byPlace);
   for (let round = 0; round < 2; round++) {
-    for (let serial = 1; serial <= 3; serial++) line.push(job(serial));
-    assert.equal(line.size, 3);
-    assert.deepEqual(drain(line), ["H:1", "H:2", "H:3"]);
+    for (const place of [1, 3, 4, 2]) line.push(job(place));
+    assert.equal(line.size, 4);
+    assert.deepEqual(drain(line), ["H:1", "H:2", "H:3", "H:4"]);
     assert.equal(line.size, 0);
   }
 });
 
-test("JobQueue takes a job again that it gave out", () => {
-  const line = new JobQueue();
-  for (let serial = 1; serial <= 3; serial++) line.push(job(serial));
-  line.push(line.shift()!);
-  assert.deepEqual(drain(line), ["H:2", "H:3", "H:1"]);
-});
-
-test("WaitingRoom gives jobs out as they are due, and of those due together the older first", () => {
-  const room = new WaitingRoom();
+test("JobQueue orders any jobs as a sort does, while they come and go", () => {
+  const isBefore = (a: Job, b: Job) => a.due < b.due || (a.due === b.due && a.place < b.place);
+  const room = new JobQueue(isBefore);
   const jobs = Array.from({ length: 1_000 }, (_, i) => job(i, (i * 7_919) % 101));
   for (const one of jobs.slice(0, 500)) room.push(one);
   const early = Array.from({ length: 100 }, () => room.shift()!);
   for (const one of jobs.slice(500)) room.push(one);
   for (const one of early) room.push(one);
-  const expected = [...jobs].sort((a, b) => a.due - b.due || a.serial - b.serial);
+  const expected = [...jobs].sort((a, b) => a.due - b.due || a.place - b.place);
   assert.deepEqual(drain(room), expected.map(({ handle }) => handle));
+});
+
+test("JobQueue takes out what is meant, and leaves the others in order", () => {
+  const line = new JobQueue(byPlace);
+  for (const place of [5, 3, 1, 4, 2, 6]) line.push(job(place));
+  assert.deepEqual(line.take(({ place }) => place % 2 === 0).map(({ place }) => place).sort(), [2, 4, 6]);
+  assert.deepEqual(drain(line), ["H:1", "H:3", "H:5"]);
 });

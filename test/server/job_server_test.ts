@@ -14,6 +14,7 @@ import type { ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { JobServerOptions } from "../../src/server/mod.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../fixtures/tls.ts";
+import { watchTimers } from "../support/timers.ts";
 import { readable, request as r, Wire } from "./wire.ts";
 
 const HELLO = r(P.ECHO_REQ, "hello");
@@ -131,6 +132,17 @@ test("a client that ends its side still gets the answers to all that it sent", (
     socket.destroy();
   }));
 
+test("a job whose time comes in a thousand years has no timer of more than 24.8 days, after which none works", () =>
+  withServer(async (server) => {
+    using timers = watchTimers(2_147_483_647);
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send(r(P.SUBMIT_JOB_EPOCH, "f", "", "33333333333", ""));
+    await wire.sync();
+    assert.deepEqual([timers.set, timers.active], [1, 1]);
+    timers.fire();
+    assert.deepEqual([timers.set, timers.active], [2, 1]);
+  }));
+
 test("a malformed packet closes its own connection only", () =>
   withServer(async (server) => {
     const address = await server.listen();
@@ -214,6 +226,23 @@ test("the constructor checks its options", () => {
     assert.throws(() => new JobServer(options as never), TypeError);
   }
 });
+
+test(
+  "a connection that does not speak TLS is closed, and one that says nothing too, after 10 s",
+  { timeout: 60_000 },
+  () =>
+    withServer(async (server) => {
+      const { port } = await server.listen({ tls: { cert: SERVER_CERT, key: SERVER_KEY } });
+      await Promise.all(["SPDY/1\r\n\r\n", ""].map(async (words) => {
+        const socket = connect({ port, host: "127.0.0.1" });
+        socket.on("error", () => {}); // it may be a reset
+        socket.write(words);
+        socket.resume();
+        await once(socket, "close");
+      }));
+      assert.equal(server.inspect().connections, 0);
+    }),
+);
 
 test("close() ends all connections, and may be called again", async () => {
   const server = new JobServer();

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { encodeRequest, PacketType as P } from "../../src/codec/mod.ts";
-import { Connection, dialTcp, memoryPipe } from "../../src/connection/mod.ts";
+import { Connection, dialTcp, memoryPipe, type Transport } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
+import { watchClock, watchTimers } from "../support/timers.ts";
 import { request as r, Wire } from "./wire.ts";
 
+const nextTick = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 const ANYWHERE = { hostname: "", port: 0 };
 
 /** Submits so many background jobs of one function, then has them all done; returns what that costs, in ms of CPU. */
@@ -44,17 +46,32 @@ test("100,000 jobs queue up, and a job costs no more than where there are few", 
   assert.ok(many < few * 5, `${few} ms for a job of few, ${many} ms for one of many`);
 });
 
-test("100,000 jobs wait for their time", { timeout: 120_000 }, async () => {
-  const server = new JobServer();
-  const client = new Connection(await server.dial(ANYWHERE, {}));
-  for (let i = 0; i < 100_000; i++) {
-    client.send(P.SUBMIT_JOB_EPOCH, "f", "", String(99_999_999_999 - (i * 7_919) % 100_003), "");
-  }
-  let created = 0;
-  for await (const _ of client) if (++created === 100_000) break;
-  assert.equal(server.inspect().functions[0]!.normal, 100_000);
-  await server.close();
-});
+test(
+  "100,000 jobs wait for their time, and are then given out as they were submitted",
+  { timeout: 120_000 },
+  async (t) => {
+    const server = new JobServer();
+    const client = new Connection(await server.dial(ANYWHERE, {}));
+    for (let i = 0; i < 100_000; i++) {
+      client.send(P.SUBMIT_JOB_EPOCH, "f", "", String(99_999_999_999 - (i * 7_919) % 100_003), "");
+    }
+    let created = 0;
+    for await (const _ of client) if (++created === 100_000) break;
+    assert.equal(server.inspect().functions[0]!.normal, 100_000);
+
+    const { now } = Date;
+    t.after(() => void (Date.now = now));
+    Date.now = () => 100_000_000_000_000;
+    client.send(P.CAN_DO, "f");
+    for (let i = 0; i < 100_000; i++) client.send(P.GRAB_JOB);
+    let assigned = 0;
+    for await (const { args } of client) {
+      assert.equal(new TextDecoder().decode(args[0]), `H:gearwire:${++assigned}`);
+      if (assigned === 100_000) break;
+    }
+    await server.close();
+  },
+);
 
 test("1,000 connections are served, each job by one of them", { timeout: 120_000 }, async () => {
   const server = new JobServer();
@@ -78,23 +95,89 @@ test("1,000 connections are served, each job by one of them", { timeout: 120_000
   await server.close();
 });
 
-test("a client that never reads its results is closed when 64 MiB wait for it, and costs the others nothing", async () => {
+/** A client with so many submissions of one job, of which a worker has it, and how that sends data to all of them. */
+async function joined(server: JobServer, transport: Transport, submissions: number) {
+  const client = new Connection(transport);
+  for (let i = 0; i < submissions; i++) client.send(P.SUBMIT_JOB, "f", "unique", "");
+  await client.flush();
+  const worker = new Connection(await server.dial(ANYWHERE, {}));
+  const packets = worker[Symbol.asyncIterator]();
+  for (let clients = ""; clients !== String(submissions);) {
+    await nextTick();
+    worker.send(P.GET_STATUS_UNIQUE, "unique");
+    clients = String.fromCharCode(...(await packets.next()).value!.args[5]!);
+  }
+  worker.send(P.CAN_DO, "f");
+  worker.send(P.GRAB_JOB);
+  await packets.next();
+  const say = async (type: typeof P.WORK_DATA | typeof P.WORK_COMPLETE, bytes: number) => {
+    worker.send(type, "H:gearwire:1", new Uint8Array(bytes));
+    worker.send(P.ECHO_REQ, "");
+    await packets.next(); // the echo: the server has served it
+  };
+  return { client, say };
+}
+
+test("a client that never reads its results is closed when 64 MiB have waited for it a while", async () => {
+  using clock = watchClock();
   const server = new JobServer();
   const [here, there] = memoryPipe();
   server.accept(there);
-  await here.write(encodeRequest(P.SUBMIT_JOB, "f", "", "")); // and that is never read
-  const worker = new Wire(await server.dial(ANYWHERE, {}));
-  await worker.send(r(P.CAN_DO, "f"), r(P.GRAB_JOB));
-  const handle = /H:gearwire:\d+/.exec(await worker.sync())![0];
-  const data = r(P.WORK_DATA, handle, new Uint8Array(1_048_576));
-  let sent = 0;
-  while (server.inspect().connections === 2) {
-    await worker.send(data);
-    await worker.sync();
-    sent++;
-    assert.ok(sent < 200, "it is still open with 200 MiB that nobody reads");
+  const { say } = await joined(server, here, 100);
+  for (let i = 0; i < 3; i++) await say(P.WORK_DATA, 1_048_576); // 300 MiB
+  clock.advance(4_000);
+  await say(P.WORK_DATA, 0);
+  assert.equal(server.inspect().connections, 2);
+  clock.advance(2_000);
+  await say(P.WORK_DATA, 0);
+  while (server.inspect().connections === 2) await nextTick();
+  await server.close();
+});
+
+test("a client that never reads its results is closed at once when 1 GiB waits for it", async () => {
+  const server = new JobServer();
+  const [here, there] = memoryPipe();
+  server.accept(there);
+  const { say } = await joined(server, here, 100);
+  for (let i = 1; i <= 12; i++) {
+    await say(P.WORK_DATA, 1_048_576);
+    assert.equal(server.inspect().connections, i * 100 <= 1_024 + 100 ? 2 : 1, `with ${i * 100} MiB`);
   }
-  assert.ok(sent >= 64);
+  await server.close();
+});
+
+test("a client that reads gets results that come faster than it can read", { timeout: 120_000 }, async () => {
+  const server = new JobServer();
+  const address = await server.listen();
+  const { client, say } = await joined(server, await dialTcp()(address, {}), 300);
+  await say(P.WORK_COMPLETE, 1_048_576);
+  let completed = 0;
+  for await (const { type } of client) if (type === P.WORK_COMPLETE && ++completed === 300) break;
+  await client.close();
+  await server.close();
+});
+
+test("a client that has ended its side and reads nothing holds its place for a while only", async () => {
+  using timers = watchTimers(5_000);
+  using clock = watchClock();
+  const server = new JobServer();
+  const [here, there] = memoryPipe();
+  const ended = {
+    ...there,
+    write: there.write.bind(there),
+    close: there.close.bind(there),
+    async *[Symbol.asyncIterator]() {
+      for (let i = 0; i < 5; i++) yield encodeRequest(P.ECHO_REQ, new Uint8Array(100_000)); // fewer are taken
+    },
+  };
+  server.accept(ended);
+  while (timers.active === 0) await nextTick();
+  timers.fire();
+  clock.advance(5_001);
+  timers.fire();
+  while (server.inspect().connections > 0) await nextTick();
+  assert.equal(timers.active, 0);
+  await here.close();
   await server.close();
 });
 

@@ -144,4 +144,11 @@ export const textScripts: readonly Script[] = [
       ["c", submit("f", "1"), submit("g", "2"), submit("f", "3"), submit("g", "4"), "status\n"],
     ],
   },
+  {
+    name: "text: only letters of ASCII have another case, and a name ends at a NUL",
+    steps: [
+      ["c", "create function \u00c3\u00a4\r\n", "drop function \u00c3\u0084\r\n", "wor\u00e2\u0084\u00aaers\n"],
+      ["c", "create function k\r\n", "drop function \u00e2\u0084\u00aa\r\n", "create function a\0b\r\n", "status\n"],
+    ],
+  },
 ];

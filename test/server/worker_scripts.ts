@@ -1,7 +1,7 @@
 /** Exchanges of workers, played against gearmand and against JobServer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
-import { canDo, complete, grab, grabAll, type Script, sleep, submit, submitBg } from "./script.ts";
+import { canDo, complete, grab, grabAll, type Script, sleep, SOON, submit, submitBg, UNTIL } from "./script.ts";
 import { request as r } from "./wire.ts";
 
 export const workerScripts: readonly Script[] = [
@@ -287,12 +287,32 @@ export const workerScripts: readonly Script[] = [
     steps: [
       ["c", submit("f", "1")],
       ["w", canDo("f"), grab],
-      ...["4294967296 1", "99999999999999999999 2", "-99999999999 3", "2147483648 9999999999", "+5 +6"].flatMap(
+      ...[
+        "4294967296 1",
+        "99999999999999999999 2",
+        "-99999999999 3",
+        "2147483648 9999999999",
+        "+5 +6",
+        "9007199254740993 \u00a05",
+        "18446744073709551615 \x0b7",
+      ].flatMap(
         (two) => {
           const [numerator, denominator] = two.split(" ") as [string, string];
           return [["w", r(P.WORK_STATUS, "H:1", numerator, denominator)], ["c", r(P.GET_STATUS, "H:1")]] as const;
         },
       ),
+    ],
+  },
+  {
+    name: "an epoch job that is due comes where it would be if it had not waited",
+    steps: [
+      ["c", r(P.SUBMIT_JOB_EPOCH, "f", "1", SOON, "")],
+      ["c", submitBg("f", "2"), submitBg("f", "3"), r(P.SUBMIT_JOB_EPOCH, "g", "", SOON, "")],
+      ["u", canDo("f"), grab],
+      ["u", null],
+      ["v", canDo("g")],
+      ["v", UNTIL, grab, "JOB_ASSIGN"],
+      ["w", canDo("f"), grab, grab, grab, grab],
     ],
   },
 ];

@@ -51,3 +51,18 @@ export function watchTimers(ms: number): WatchedTimers {
     [Symbol.dispose]: () => void Object.assign(globalThis, { setTimeout, setInterval, clearTimeout, clearInterval }),
   };
 }
+
+/** A clock that can be put forward: what `performance.now` says, until it is disposed of. */
+export function watchClock(): Disposable & { advance(ms: number): void } {
+  const { performance } = globalThis;
+  let ahead = 0;
+  const now = () => performance.now() + ahead;
+  Object.defineProperty(globalThis, "performance", { value: { now }, configurable: true, writable: true });
+  return {
+    advance(ms) {
+      ahead += ms;
+    },
+    [Symbol.dispose]: () =>
+      void Object.defineProperty(globalThis, "performance", { value: performance, configurable: true, writable: true }),
+  };
+}
