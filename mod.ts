@@ -25,6 +25,7 @@ export { type ClientOptions, GearmanClient } from "./src/client/client.ts";
 export type { Job, JobEvent } from "./src/client/job.ts";
 export type { BackgroundJob, JobStatus, UniqueJobStatus } from "./src/client/background_job.ts";
 export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submit.ts";
+export type { DoBackgroundAllOptions } from "./src/client/submit_all.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
 export type { Bytes, Workload } from "./src/connection/text.ts";
 export { dialTcp, fromStreams } from "./src/connection/mod.ts";

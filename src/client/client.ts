@@ -3,25 +3,20 @@
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal, delay } from "../connection/abort.ts";
-import {
-  type CallOptions,
-  type ConnectOptions,
-  MAX_TIMER,
-  optionsOf,
-  readConnectOptions,
-  wholeNumber,
-} from "../connection/options.ts";
+import { MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import type { CallOptions, ConnectOptions } from "../connection/options.ts";
 import { type Balance, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";
-import { type Bytes, ownedBytes, readText, type Workload } from "../connection/text.ts";
-import { ClientBackgroundJob, locate, readStatus, readUniqueStatus } from "./background_job.ts";
+import { type Bytes, ownedBytes, type Workload } from "../connection/text.ts";
+import { locate, readStatus, readUniqueStatus } from "./background_job.ts";
 import type { BackgroundJob, JobStatus, UniqueJobStatus } from "./background_job.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
-import { BackgroundSubmission, Query, type Request } from "./request.ts";
+import { BackgroundSubmission, type OnSettled, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
 import { backgroundPacket, checkHandle, checkOptions, checkUnique, checkWorkload, foregroundPacket } from "./submit.ts";
 import type { DoBackgroundOptions, DoOptions } from "./submit.ts";
+import { type DoBackgroundAllOptions, submitAll } from "./submit_all.ts";
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
@@ -121,10 +116,56 @@ export class GearmanClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       checkOptions(options);
       const unique = options.unique ?? this.#makeUnique();
-      const packet = backgroundPacket(functionName, workload, unique, options);
-      const settle = { resolve, reject };
-      this.#send(new BackgroundSubmission(packet, functionName, unique, this.#accept, settle), options.signal);
+      this.#submit(functionName, workload, unique, options, ({ job, failure }) => {
+        if (failure !== undefined) reject(failure.error);
+        else resolve(job!);
+      });
     });
+  }
+
+  /**
+   * Submits a job in the background for each workload of a source, with many on their way at a time, and yields the
+   * jobs in the order of the source, each once a server has accepted it.
+   *
+   * The source is read as fast as jobs are accepted and taken, and `inFlight` bounds what is held in memory, whatever its
+   * length. Leaving the iteration (`break`) closes the source; jobs that were sent by then are run all the same.
+   *
+   * The first workload that fails ends it: its index, counted from 0, is in the error's message, and is the number of jobs
+   * that were yielded. Up to `inFlight` workloads after it may have been accepted too: to submit them all once more, give
+   * each a `unique` that it has every time. What the source throws, and an abort, end it too, after the jobs before.
+   *
+   * Errors in the arguments are told by the first `next()`, before the source is read.
+   *
+   * @example
+   * ```ts
+   * import { GearmanClient } from "@gearwire/gearman";
+   * import { JobServer } from "@gearwire/gearman/server";
+   *
+   * await using server = new JobServer(); // in production: gearmand
+   * await using client = new GearmanClient({ dial: server.dial });
+   * function* lines() { // or the lines of a file, of any length
+   *   for (let i = 0; i < 10_000; i++) yield `line ${i}`;
+   * }
+   * let accepted = 0;
+   * for await (const job of client.doBackgroundAll("index", lines())) {
+   *   if (++accepted % 1_000 === 0) console.log(accepted, `${job}`);
+   * }
+   * ```
+   *
+   * @throws {TypeError} The workloads are no iterable, one of them is neither string nor bytes, or options exclude each
+   * other.
+   * @throws {RangeError} `inFlight` is not a whole number from 1, or a name is empty, too long or holds a NUL.
+   * @throws {ServerError} The server refused a job: its queue is full.
+   * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
+   */
+  doBackgroundAll(
+    functionName: string,
+    workloads: Iterable<Workload> | AsyncIterable<Workload>,
+    options: DoBackgroundAllOptions = {},
+  ): AsyncGenerator<BackgroundJob, void, undefined> {
+    const submit = (workload: Workload, unique: string, onSettled: OnSettled) =>
+      this.#submit(functionName, workload, unique, options, onSettled);
+    return submitAll(functionName, workloads, options, () => this.#makeUnique(), submit);
   }
 
   /**
@@ -210,8 +251,18 @@ export class GearmanClient implements AsyncDisposable {
     return this.close();
   }
 
-  readonly #accept = (handle: Uint8Array, server: string, unique: string): BackgroundJob =>
-    new ClientBackgroundJob(this, readText(handle), server, unique);
+  #submit(
+    functionName: string,
+    workload: Workload,
+    unique: string,
+    options: Omit<DoBackgroundOptions, "unique">,
+    onSettled: OnSettled,
+  ): BackgroundSubmission {
+    const packet = backgroundPacket(functionName, workload, unique, options);
+    const submission = new BackgroundSubmission(packet, functionName, unique, this, onSettled);
+    this.#send(submission, options.signal);
+    return submission;
+  }
 
   #makeUnique(): string {
     if (this.#uniquePrefix === "") this.#uniquePrefix = crypto.randomUUID();

@@ -13,10 +13,6 @@ export class Fifo<T extends object> {
     return this.#items[this.#head];
   }
 
-  get last(): T | undefined {
-    return this.#items[this.#items.length - 1];
-  }
-
   push(item: T): void {
     this.#items.push(item);
   }

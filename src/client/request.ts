@@ -2,7 +2,10 @@
 
 import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
-import { type Deferred, deferred, onAbort } from "../connection/abort.ts";
+import { deferred, onAbort } from "../connection/abort.ts";
+import { readText } from "../connection/text.ts";
+import { type BackgroundJob, ClientBackgroundJob } from "./background_job.ts";
+import type { GearmanClient } from "./client.ts";
 import type { Session } from "./session.ts";
 
 /** A packet that is to be sent. */
@@ -118,7 +121,6 @@ export class Query<T> extends Request {
 }
 
 type Delivery = ConnectionError["delivery"];
-
 /** A submission: never sent twice. */
 export abstract class Submission extends Request {
   readonly functionName: string;
@@ -155,30 +157,32 @@ export abstract class Submission extends Request {
   }
 }
 
-/** The submission of a background job: over when the server has accepted it. */
-export class BackgroundSubmission<T> extends Submission {
-  readonly #accept: (handle: Uint8Array, server: string, unique: string) => T;
-  readonly #settle: Pick<Deferred<T>, "resolve" | "reject">;
+/** Told of a submission that has been accepted, or has failed. */
+export type OnSettled = (submission: BackgroundSubmission) => void;
 
-  constructor(
-    packet: Outgoing,
-    functionName: string,
-    unique: string,
-    accept: (handle: Uint8Array, server: string, unique: string) => T,
-    settle: Pick<Deferred<T>, "resolve" | "reject">,
-  ) {
+/** The submission of a background job: over when the server has accepted it. */
+export class BackgroundSubmission extends Submission {
+  readonly #client: GearmanClient;
+  readonly #onSettled: OnSettled;
+  /** What came of it, once something has. */
+  job: BackgroundJob | undefined;
+  failure: { readonly error: unknown } | undefined;
+
+  constructor(packet: Outgoing, functionName: string, unique: string, client: GearmanClient, onSettled: OnSettled) {
     super(packet, functionName, unique);
-    this.#accept = accept;
-    this.#settle = settle;
+    this.#client = client;
+    this.#onSettled = onSettled;
   }
 
   override onReply(args: readonly Uint8Array[], session: Session): void {
     if (this.settled) return;
     this.settle();
-    this.#settle.resolve(this.#accept(args[0]!, session.link.name, this.unique));
+    this.job = new ClientBackgroundJob(this.#client, readText(args[0]!), session.link.name, this.unique);
+    this.#onSettled(this);
   }
 
   override reject(error: unknown): void {
-    this.#settle.reject(error);
+    this.failure = { error };
+    this.#onSettled(this);
   }
 }

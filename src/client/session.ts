@@ -30,7 +30,7 @@ export class Session implements LinkUser {
   /** Waiting for their replies, which come in order. */
   readonly #awaiting = new Fifo<Request>();
   /** Foreground jobs by handle; several where one unique was submitted more than once. */
-  #jobs = new Map<string, Subscriber | Subscriber[]>();
+  readonly #jobs = new Map<string, Subscriber[]>();
   /** How many of all these somebody waits for. */
   #live = 0;
   /** How many of those are jobs whose consumer lags. */
@@ -72,16 +72,14 @@ export class Session implements LinkUser {
   /** Hears of a job from now on. */
   subscribe(handle: string, subscriber: Subscriber): void {
     const present = this.#jobs.get(handle);
-    if (present === undefined) this.#jobs.set(handle, subscriber);
-    else if (Array.isArray(present)) present.push(subscriber);
-    else this.#jobs.set(handle, [present, subscriber]);
+    if (present === undefined) this.#jobs.set(handle, [subscriber]);
+    else present.push(subscriber);
   }
 
   /** Hears no more of it, while the server goes on to send it its copies. */
   unsubscribe(handle: string, subscriber: ForegroundJob): void {
     const present = this.#jobs.get(handle);
-    if (present === subscriber) this.#jobs.set(handle, null);
-    else if (Array.isArray(present) && present.includes(subscriber)) present[present.indexOf(subscriber)] = null;
+    if (present?.includes(subscriber) === true) present[present.indexOf(subscriber)] = null;
   }
 
   /** Sends what is still to be sent, closes, and ends what still waits. */
@@ -126,8 +124,7 @@ export class Session implements LinkUser {
   onSilence(): void {
     const asked: string[] = [];
     for (const [handle, subscribers] of this.#jobs) {
-      const wanted = Array.isArray(subscribers) ? subscribers.some((one) => one !== null) : subscribers !== null;
-      if (wanted && asked.push(handle) === PROBED_JOBS) break;
+      if (subscribers.some((one) => one !== null) && asked.push(handle) === PROBED_JOBS) break;
     }
     for (const handle of asked) {
       // To the end of the line, so that the next probe asks after others.
@@ -145,13 +142,11 @@ export class Session implements LinkUser {
   onLost(error: GearmanError): void {
     const unsent = this.#outbox.drain();
     const awaiting = this.#awaiting.drain();
-    const jobs = this.#jobs;
-    this.#jobs = new Map();
+    const jobs = [...this.#jobs.values()];
+    this.#jobs.clear();
     this.#greeted = false;
 
-    for (const subscribers of jobs.values()) {
-      for (const job of Array.isArray(subscribers) ? subscribers : [subscribers]) job?.onGone(error, this.link.name);
-    }
+    for (const job of jobs.flat()) job?.onGone(error, this.link.name);
     for (const request of awaiting) {
       if (!request.settled && request.onLost(error, this)) this.#takeBack(request, error);
     }
@@ -232,13 +227,9 @@ export class Session implements LinkUser {
    */
   #turn(handle: string, final: boolean): Subscriber | undefined {
     const subscribers = this.#jobs.get(handle);
-    if (!Array.isArray(subscribers)) {
-      if (final && subscribers !== undefined) this.#jobs.delete(handle);
-      return subscribers;
-    }
-    const subscriber = subscribers.shift()!;
-    if (!final) subscribers.push(subscriber);
-    else if (subscribers.length === 1) this.#jobs.set(handle, subscribers[0]!);
+    const subscriber = subscribers?.shift();
+    if (!final && subscriber !== undefined) subscribers!.push(subscriber);
+    if (subscribers?.length === 0) this.#jobs.delete(handle);
     return subscriber;
   }
 
@@ -255,7 +246,7 @@ export class Session implements LinkUser {
     const subscribers = this.#jobs.get(handle);
     this.#jobs.delete(handle);
     const error = new GearmanError("the server does not know it any more, and never said how it ended");
-    for (const job of Array.isArray(subscribers) ? subscribers : [subscribers]) job?.onGone(error, this.link.name);
+    for (const job of subscribers ?? []) job?.onGone(error, this.link.name);
   }
 
   /** Reading may pause while all that anybody waits for is jobs whose consumers lag. */

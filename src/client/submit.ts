@@ -42,14 +42,7 @@ const MAX_WORKLOAD = 0xffff_ffff - 2_048;
 export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
   checkOptions(options);
   if ((options as DoBackgroundOptions).at !== undefined) throw new TypeError("Cannot use at in the foreground");
-  const { priority, reducer, unique = "" } = options;
-  checkCall(functionName, unique, options);
-  const data = checkWorkload(workload);
-  if (reducer !== undefined) {
-    checkReducer(reducer, priority);
-    return { type: PacketType.SUBMIT_REDUCE_JOB, args: [functionName, unique, reducer, "", data] };
-  }
-  return { type: FOREGROUND[priority ?? "normal"], args: [functionName, unique, data] };
+  return packetOf(functionName, workload, options.unique ?? "", options, FOREGROUND, PacketType.SUBMIT_REDUCE_JOB);
 }
 
 /** The packet of a background job. */
@@ -57,23 +50,34 @@ export function backgroundPacket(
   functionName: string,
   workload: Workload,
   unique: string,
-  options: DoBackgroundOptions,
+  options: Omit<DoBackgroundOptions, "unique">,
 ): Outgoing {
-  const { priority, reducer, at } = options;
-  checkCall(functionName, unique, options);
+  return packetOf(functionName, workload, unique, options, BACKGROUND, PacketType.SUBMIT_REDUCE_JOB_BACKGROUND);
+}
+
+function packetOf(
+  functionName: string,
+  workload: Workload,
+  unique: string,
+  { priority = "normal", reducer, at, signal }: Omit<DoBackgroundOptions, "unique">,
+  types: Record<Priority, PacketType>,
+  reducing: PacketType,
+): Outgoing {
+  checkFunctionName(functionName);
+  checkUnique(unique);
+  checkSignal(signal);
   const data = checkWorkload(workload);
-  if (at !== undefined) {
-    if (reducer !== undefined) throw new TypeError("Cannot use at and reducer together: there is no such packet");
-    if (priority !== undefined && priority !== "normal") {
-      throw new TypeError("Cannot use at and priority together: there is no such packet");
-    }
-    return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
+  if (priority !== "high" && priority !== "normal" && priority !== "low") {
+    throw new RangeError(`Cannot use priority ${JSON.stringify(priority)}: expected "high", "normal" or "low"`);
   }
-  if (reducer !== undefined) {
-    checkReducer(reducer, priority);
-    return { type: PacketType.SUBMIT_REDUCE_JOB_BACKGROUND, args: [functionName, unique, reducer, "", data] };
+  if (at === undefined && reducer === undefined) return { type: types[priority], args: [functionName, unique, data] };
+  if (priority !== "normal" || (at !== undefined && reducer !== undefined)) {
+    throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");
   }
-  return { type: BACKGROUND[priority ?? "normal"], args: [functionName, unique, data] };
+  if (at !== undefined) return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
+  checkText(reducer!, "reducer", MAX_UNIQUE);
+  if (reducer === "") throw new RangeError("Cannot use a reducer that is empty");
+  return { type: reducing, args: [functionName, unique, reducer!, "", data] };
 }
 
 /**
@@ -119,24 +123,6 @@ export function checkOptions(options: CallOptions): void {
   if (typeof options !== "object" || options === null) {
     throw new TypeError("Cannot use the options: expected an object");
   }
-}
-
-function checkCall(functionName: string, unique: string, options: DoOptions): void {
-  checkFunctionName(functionName);
-  checkUnique(unique);
-  checkSignal(options.signal);
-  const { priority } = options;
-  if (priority !== undefined && priority !== "high" && priority !== "normal" && priority !== "low") {
-    throw new RangeError(`Cannot use priority ${JSON.stringify(priority)}: expected "high", "normal" or "low"`);
-  }
-}
-
-function checkReducer(reducer: string, priority: Priority | undefined): void {
-  if (priority !== undefined && priority !== "normal") {
-    throw new TypeError("Cannot use reducer and priority together: there is no such packet");
-  }
-  checkText(reducer, "reducer", MAX_UNIQUE);
-  if (reducer === "") throw new RangeError("Cannot use a reducer that is empty");
 }
 
 function seconds(at: Date): string {

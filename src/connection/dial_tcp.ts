@@ -1,6 +1,7 @@
 /** Dialing over TCP, TLS and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
 import { GearmanError } from "../errors.ts";
+import { orAbort } from "./abort.ts";
 import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
 
@@ -64,25 +65,21 @@ interface NodeConnect {
   checkServerIdentity?(hostname: string, certificate: unknown): Error | undefined;
 }
 
-function connectNode(module: NodeConnect, settings: object, event: string, signal?: AbortSignal): Promise<NodeSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = module.connect(settings);
-    const abort = () => {
-      reject(signal!.reason);
-      socket.destroy();
-    };
-    // It stays until the transport has its own: an error without a listener would end the process.
+async function connectNode(module: NodeConnect, settings: object, event: string, signal?: AbortSignal) {
+  const socket = module.connect(settings);
+  const connecting = new Promise<void>((resolve, reject) => {
+    // They stay: an error without a listener would end the process.
     socket.on("error", reject);
-    socket.once(event, () => {
-      signal?.removeEventListener("abort", abort);
-      resolve(socket);
-    });
-    socket.once("close", () => {
-      signal?.removeEventListener("abort", abort);
-      reject(new Error("the peer closed the connection while it was being made"));
-    });
-    signal?.addEventListener("abort", abort, { once: true });
+    socket.once(event, resolve);
+    socket.once("close", () => reject(new Error("the peer closed the connection while it was being made")));
   });
+  try {
+    await orAbort(connecting, signal);
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
 function tlsSettings(module: NodeConnect, server: ServerAddress, tls: TlsOptions): Record<string, unknown> {

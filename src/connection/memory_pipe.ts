@@ -31,7 +31,7 @@ const HIGH_WATER = 65_536;
 export function memoryPipe(): [Transport, Transport] {
   const a = new Lane();
   const b = new Lane();
-  return [new End(a, b), new End(b, a)];
+  return [endOf(a, b), endOf(b, a)];
 }
 
 /** One direction: what was written and not yet read. */
@@ -59,25 +59,13 @@ class Lane {
   }
 }
 
-class End implements Transport {
-  readonly #incoming: Lane;
-  readonly #outgoing: Lane;
-
-  constructor(incoming: Lane, outgoing: Lane) {
-    this.#incoming = incoming;
-    this.#outgoing = outgoing;
-  }
-
-  write(bytes: Uint8Array): void | Promise<void> {
-    return this.#outgoing.write(bytes);
-  }
-
-  close(): void {
-    this.#incoming.end(true);
-    this.#outgoing.end(false);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return this.#incoming.inbox;
-  }
+function endOf(incoming: Lane, outgoing: Lane): Transport {
+  return {
+    write: (bytes) => outgoing.write(bytes),
+    close: () => {
+      incoming.end(true);
+      outgoing.end(false);
+    },
+    [Symbol.asyncIterator]: () => incoming.inbox,
+  };
 }

@@ -246,7 +246,7 @@ onEveryServer("the fault matrix", (kind) => {
 
   test("says how far each submission had come, wherever the connection broke", { timeout }, async () => {
     const get = () => server;
-    for (const name of ["await", "background"]) {
+    for (const name of ["await", "background", "all"]) {
       const spans: [string, number][] = [];
       const outcomes: string[] = [];
       for (let at = 0; outcomes.at(-1) !== "ok"; at += 2) {

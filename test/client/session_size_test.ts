@@ -18,6 +18,9 @@ import { watchTimers } from "../support/timers.ts";
 const timeout = 60_000;
 const LIMITS = { maxBuffered: 1_000_000, maxResultSize: 1_000_000 };
 
+/** The client of background jobs that nobody asks after. */
+const NOBODY = undefined as never;
+
 /** A session with an open connection; what it cannot send fails. */
 async function openSession(options: ConnectOptions): Promise<Session> {
   const { servers, settings } = readConnectOptions({ minBackoff: 1, maxBackoff: 1, ...options });
@@ -159,7 +162,7 @@ onEveryServer("a session keeps nothing", (kind) => {
       const query = echo();
       query.answer.catch(() => {});
       const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["background", `${i}`, ""] };
-      const background = new BackgroundSubmission(packet, "background", "", () => {}, { resolve() {}, reject() {} });
+      const background = new BackgroundSubmission(packet, "background", "", NOBODY, () => {});
       if (i % 2 === 0) { for (const request of [query, background]) request.abortOn(controller.signal); }
       for (const request of [query, background]) session.send(request);
     }
@@ -202,7 +205,7 @@ describe("what a request holds", () => {
     const large = pattern(100_000);
     const job = new TestJob("f", "", large);
     const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "u", large] };
-    const background = new BackgroundSubmission(packet, "f", "u", () => {}, { resolve() {}, reject() {} });
+    const background = new BackgroundSubmission(packet, "f", "u", NOBODY, () => {});
     const question = echo();
     question.answer.catch(() => {});
     for (const request of [job, background, question]) session.send(request);

@@ -73,13 +73,14 @@ async function callsWith(port: number, tls: true | TlsOptions, options: ClientOp
   return await Promise.all([
     outcomeOf(client.do("refused").created()),
     outcomeOf(client.doBackground("refused")),
+    outcomeOf(client.doBackgroundAll("refused", ["a", "b"]).next()),
     outcomeOf(client.jobStatus("H:x:1")),
     outcomeOf(client.jobStatusByUnique("u")),
     outcomeOf(client.watch("H:x:1").next()),
     outcomeOf(client.echo("x")),
   ]);
 }
-const REFUSED = [...Array(2).fill("not-sent"), ...Array(4).fill("ConnectionError")];
+const REFUSED = [...Array(3).fill("not-sent"), ...Array(4).fill("ConnectionError")];
 
 onEveryServer("over TLS", (kind) => {
   let inside: TestServer;

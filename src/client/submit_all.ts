@@ -1,0 +1,99 @@
+/** Any number of background submissions in one pipeline: in order, in constant memory, without a promise for each. */
+
+import { GearmanError } from "../errors.ts";
+import { orAbort } from "../connection/abort.ts";
+import { wholeNumber } from "../connection/options.ts";
+import type { Workload } from "../connection/text.ts";
+import type { BackgroundJob } from "./background_job.ts";
+import { Fifo } from "./fifo.ts";
+import type { BackgroundSubmission, OnSettled } from "./request.ts";
+import { backgroundPacket, checkOptions, type DoBackgroundOptions } from "./submit.ts";
+
+/** Options of many submissions in the background. */
+export interface DoBackgroundAllOptions extends Omit<DoBackgroundOptions, "unique"> {
+  /** Jobs on their way, and accepted ones that nobody has taken from the generator, at most; default 1,000. */
+  inFlight?: number;
+  /** Makes the unique of each job from its workload and its index, counted from 0; default a generated one. */
+  unique?: (workload: Workload, index: number) => string;
+}
+
+/** Submits what the source yields, as fast as jobs are accepted and taken; see `GearmanClient.doBackgroundAll`. */
+export async function* submitAll(
+  functionName: string,
+  workloads: Iterable<Workload> | AsyncIterable<Workload>,
+  options: DoBackgroundAllOptions,
+  makeUnique: () => string,
+  submit: (workload: Workload, unique: string, onSettled: OnSettled) => BackgroundSubmission,
+): AsyncGenerator<BackgroundJob, void, undefined> {
+  checkOptions(options);
+  const { inFlight, unique = makeUnique, signal } = options;
+  const most = wholeNumber(inFlight, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
+  if (typeof unique !== "function") throw new TypeError("Cannot use unique: expected a function that makes each");
+  backgroundPacket(functionName, "", "", options); // what is wrong with all of them is not told of the first
+  if (typeof workloads !== "object" || workloads instanceof Uint8Array) {
+    throw new TypeError("Cannot submit the workloads: expected an iterable of them, and not one");
+  }
+  signal?.throwIfAborted();
+  const source = Symbol.asyncIterator in workloads ? workloads[Symbol.asyncIterator]() : workloads[Symbol.iterator]();
+
+  const submissions = new Fifo<BackgroundSubmission>();
+  let read = 0, taken = 0;
+  let wanting = true, asking = false, ended = false;
+  let broken: BackgroundSubmission["failure"];
+  let wake = () => {};
+  const onSettled: OnSettled = ({ failure }) => {
+    if (failure !== undefined) wanting = false;
+    wake();
+  };
+  const pull = async () => {
+    try {
+      while (wanting && submissions.length < most) {
+        asking = true;
+        const next = source.next();
+        const { done = false, value } = "then" in next ? await next : next;
+        asking = false;
+        ended = done;
+        if (done) wanting = false;
+        if (wanting) submissions.push(submit(value, unique(value, read++), onSettled));
+      }
+    } catch (error) {
+      broken = { error };
+      wanting = false;
+    }
+    wake();
+  };
+
+  try {
+    for (;;) {
+      // By halves, so that many leave in one write.
+      if (wanting && !asking && submissions.length <= most / 2) pull();
+      const { job, failure } = submissions.first ?? { job: undefined, failure: broken };
+      if (failure !== undefined) throw failure.error;
+      if (job !== undefined) {
+        submissions.shift();
+        taken++;
+        yield job;
+      } else if (wanting || submissions.length > 0) {
+        await orAbort(new Promise<void>((resolve) => wake = resolve), signal);
+      } else return;
+    }
+  } catch (error) {
+    throw error === signal?.reason ? error : withIndex(error, taken);
+  } finally {
+    wanting = false;
+    for (const submission of submissions.drain()) submission.settle();
+    const close = async () => ended || await source.return?.();
+    if (asking) close().catch(() => {}); // a source that has not answered may never do
+    else await close();
+  }
+}
+
+/** Has an error of ours say which workload it is about, in what is logged of it too. */
+function withIndex(error: unknown, index: number): unknown {
+  if (error instanceof GearmanError || error instanceof TypeError || error instanceof RangeError) {
+    const { message, stack = "" } = error;
+    error.message = `Workload ${index}: ${message}`;
+    error.stack = stack.replace(message, () => error.message);
+  }
+  return error;
+}
