@@ -1,0 +1,51 @@
+/** Tests of a client and a worker over a unix socket: gearmand has none, so that something in front of it listens there. */
+
+import assert from "node:assert/strict";
+import net from "node:net";
+import { test } from "node:test";
+import { ConnectionError, GearmanClient, GearmanWorker } from "../../mod.ts";
+import { withPeer } from "../fixtures/sockets.ts";
+import { onEveryServer } from "../support/servers.ts";
+
+onEveryServer("over a unix socket", (kind) => {
+  test(
+    "jobs, tokens and their status go as over TCP, and its end is a lost connection",
+    { timeout: 30_000 },
+    async () => {
+      const server = await kind.start();
+      const serve = (socket: net.Socket) => {
+        const inner = net.connect({ host: "127.0.0.1", port: server.port });
+        inner.on("error", () => socket.destroy());
+        socket.on("close", () => inner.destroy());
+        socket.pipe(inner).pipe(socket);
+      };
+      let client!: GearmanClient;
+      let held!: PromiseLike<unknown>;
+      await withPeer(serve, async ({ path }) => {
+        const servers = `unix:${path}`;
+        await using worker = new GearmanWorker({ servers });
+        worker.addFunction("echo", (job) => job.workload);
+        worker.run();
+        client = new GearmanClient({ servers, minBackoff: 1 });
+        const sent = "x".repeat(300_000);
+        assert.ok(await client.do("echo", sent).text() === sent);
+        const job = await client.doBackground("nobody");
+        assert.equal(`${job}`, `unix:${path}//${job.handle}`);
+        assert.equal((await client.jobStatus(`${job}`)).known, true);
+        const waiting = client.do("nobody");
+        await waiting.created();
+        held = assert.rejects(
+          waiting.text(),
+          (error) => error instanceof ConnectionError && error.delivery === "accepted" && error.server === servers,
+        );
+      }, { unix: true });
+      await held;
+      await assert.rejects(
+        client.doBackground("nobody"),
+        (error) => error instanceof ConnectionError && error.delivery === "not-sent",
+      );
+      await client.close();
+      await server.stop();
+    },
+  );
+}, { port: true });
