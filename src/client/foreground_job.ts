@@ -143,15 +143,9 @@ export class ForegroundJob extends Submission {
     this.#queue.push(event);
     const { maxBuffered } = this.#limits;
     if (this.#queue.size > maxBuffered && event.type !== "complete") {
-      this.fail(
-        new GearmanError(
-          `Cannot keep more of job ${this.handle} of "${this.functionName}": ` +
-            `its consumer is over ${maxBuffered} bytes behind (maxBuffered)`,
-        ),
-      );
-    } else {
-      this.#updateLag();
-    }
+      const what = `Cannot keep more of job ${this.handle} of "${this.functionName}"`;
+      this.fail(new GearmanError(`${what}: its consumer is over ${maxBuffered} bytes behind (maxBuffered)`));
+    } else this.#updateLag();
   }
 
   #updateLag(): void {

@@ -25,31 +25,21 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   }
 }
 
-/** Who waits for a signal, and the one listener that tells them. */
-type Waiting = { readonly callbacks: Set<() => void>; readonly listener: () => void };
-
 /** Who waits for a signal. It has one listener of ours: with one for each of 20,000 calls, each costs a look at all. */
-const waiting = /* @__PURE__ */ new WeakMap<AbortSignal, Waiting>();
+const waiting = /* @__PURE__ */ new WeakMap<EventTarget, Set<() => void>>();
 
 /** Calls back when the signal fires, which it has not yet; returns what takes that back. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  const { callbacks, listener } = waiting.get(signal) ?? listen(signal);
-  callbacks.add(callback);
+  const callbacks = waiting.get(signal) ?? new Set();
+  if (callbacks.size === 0) signal.addEventListener("abort", tell);
+  waiting.set(signal, callbacks.add(callback));
   return () => {
-    if (!callbacks.delete(callback) || callbacks.size > 0) return;
-    waiting.delete(signal);
-    signal.removeEventListener("abort", listener);
+    if (callbacks.delete(callback) && callbacks.size === 0) signal.removeEventListener("abort", tell);
   };
 }
 
-function listen(signal: AbortSignal): Waiting {
-  const callbacks = new Set<() => void>();
-  const listener = () => {
-    for (const callback of callbacks) callback();
-  };
-  signal.addEventListener("abort", listener);
-  waiting.set(signal, { callbacks, listener });
-  return { callbacks, listener };
+function tell({ target }: Event): void {
+  for (const callback of waiting.get(target!)!) callback();
 }
 
 /** The promise's outcome, or the signal's reason if that comes first; leaves no listener behind. */
