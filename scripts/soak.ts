@@ -269,10 +269,10 @@ async function havoc(): Promise<void> {
     else if (what < 13) server.proxy.stall();
     else if (what < 14 && !stopping) {
       await server.stop();
-      server.lives++;
       server.proxy.resetAll();
-      await pause(random(200));
+      await pause(50 + random(200));
       await server.start();
+      server.lives++; // only now: what the dead one had acknowledged was still on its way
     }
     if (what < 13) setTimeout(() => server.proxy.resetStalled(), 2_000);
   }
