@@ -9,6 +9,7 @@ const STEPS = [
   ["task", "test:all"],
   ["task", "check"],
   ["task", "demo"],
+  ["task", "soak", "60"],
   ["run", "-A", "scripts/check_package.ts"],
   ["run", "-A", "scripts/weight.ts"],
   ["run", "-A", "scripts/consumers.ts"],

@@ -178,10 +178,8 @@ export class GearmanAdmin implements AsyncDisposable {
   ): Promise<void> {
     const given = typeof limits === "number" ? [limits] : [limits.high, limits.normal, limits.low];
     for (const limit of given) wholeNumber(limit, "limit", undefined, 0, MAX_LIMIT);
-    await this.#value(
-      `maxqueue ${checkWord(functionName, "function name", MAX_FUNCTION_NAME)} ${given.join(" ")}`,
-      options,
-    );
+    const name = checkWord(functionName, "function name", MAX_FUNCTION_NAME);
+    await this.#value(`maxqueue ${name} ${given.join(" ")}`, options);
   }
 
   /**
@@ -277,9 +275,7 @@ export class GearmanAdmin implements AsyncDisposable {
     if (call === undefined) throw new ProtocolError("The server said what nothing had asked for");
     if (packet.magic === "TEXT") {
       this.#size += packet.line.length;
-      if (this.#size > this.#maxSize) {
-        throw new ProtocolError(`An answer is longer than maxPacketSize, ${this.#maxSize}`);
-      }
+      if (this.#size > this.#maxSize) throw new ProtocolError(`An answer is over maxPacketSize, ${this.#maxSize}`);
       call.lines.push(packet.line);
     } else if (packet.type === PacketType.ECHO_RES) {
       this.#size = 0;

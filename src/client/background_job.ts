@@ -1,7 +1,6 @@
 /** A job in the background: what is left of it after submission is a handle, and a status as long as it lives. */
 
 import type { CallOptions } from "../connection/options.ts";
-import { parseToken } from "../connection/servers.ts";
 import { readHandle, readNumber, readText } from "../connection/text.ts";
 import type { GearmanClient } from "./client.ts";
 
@@ -86,7 +85,10 @@ export class ClientBackgroundJob implements BackgroundJob {
 
 /** Server and handle of whatever a caller names a job by. */
 export function locate(job: string | BackgroundJob): { server: string | undefined; handle: string } {
-  if (typeof job === "string") return parseToken(job);
+  if (typeof job === "string") {
+    const at = job.lastIndexOf("//");
+    return at < 0 ? { server: undefined, handle: job } : { server: job.slice(0, at), handle: job.slice(at + 2) };
+  }
   if (typeof job?.handle !== "string" || typeof job.server !== "string") {
     throw new TypeError("Cannot find the job: expected a handle, a token or a BackgroundJob");
   }

@@ -5,14 +5,14 @@ import { PacketType } from "../codec/packet.ts";
 import { checkSignal, delay } from "../connection/abort.ts";
 import { MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
-import { type Balance, choose } from "../connection/balance.ts";
+import { type Balance, BALANCES, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";
 import { type Bytes, ownedBytes, type Workload } from "../connection/text.ts";
 import { locate, readStatus, readUniqueStatus } from "./background_job.ts";
 import type { BackgroundJob, JobStatus, UniqueJobStatus } from "./background_job.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
-import { BackgroundSubmission, type OnSettled, Query, type Request } from "./request.ts";
+import { BackgroundSubmission, type OnSettled, type Outgoing, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
 import { backgroundPacket, checkHandle, checkOptions, checkUnique, checkWorkload, foregroundPacket } from "./submit.ts";
 import type { DoBackgroundOptions, DoOptions } from "./submit.ts";
@@ -70,9 +70,7 @@ export class GearmanClient implements AsyncDisposable {
     const given: ClientOptions = optionsOf(options);
     const { servers, settings } = readConnectOptions(given);
     this.#balance = given.balance ?? "failover";
-    if (this.#balance !== "failover" && this.#balance !== "round-robin" && this.#balance !== "unique") {
-      throw new RangeError('Cannot use balance: expected "failover", "round-robin" or "unique"');
-    }
+    if (!BALANCES.includes(this.#balance)) throw new RangeError(`Cannot use balance: expected ${BALANCES.join("|")}`);
     this.#limits = {
       maxBuffered: wholeNumber(given.maxBuffered, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given.maxResultSize, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
@@ -87,12 +85,11 @@ export class GearmanClient implements AsyncDisposable {
    * A workload of 64 KiB or more is not copied: do not change it before the job has been created.
    *
    * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
-   * @throws {RangeError} The function name is empty, over 512 bytes or holds a NUL or a line feed; or the unique or the reducer is over
-   * 63 bytes or holds a NUL or a line feed.
+   * @throws {RangeError} The function name is empty, over 512 bytes or holds a NUL or a line feed; or the unique or the
+   * reducer is over 63 bytes or holds a NUL or a line feed.
    */
   do(functionName: string, workload: Workload = "", options: DoOptions = {}): Job {
-    const packet = foregroundPacket(functionName, workload, options);
-    const job = new ForegroundJob(packet, functionName, options.unique ?? "", this.#limits);
+    const job = new ForegroundJob(foregroundPacket(functionName, workload, options), this.#limits);
     this.#send(job, options.signal);
     return new ClientJob(job);
   }
@@ -115,8 +112,8 @@ export class GearmanClient implements AsyncDisposable {
   ): Promise<BackgroundJob> {
     return new Promise((resolve, reject) => {
       checkOptions(options);
-      const unique = options.unique ?? this.#makeUnique();
-      this.#submit(functionName, workload, unique, options, ({ job, failure }) => {
+      const packet = backgroundPacket(functionName, workload, options.unique ?? this.#makeUnique(), options);
+      this.#submit(packet, options.signal, ({ job, failure }) => {
         if (failure !== undefined) reject(failure.error);
         else resolve(job!);
       });
@@ -163,8 +160,7 @@ export class GearmanClient implements AsyncDisposable {
     workloads: Iterable<Workload> | AsyncIterable<Workload>,
     options: DoBackgroundAllOptions = {},
   ): AsyncGenerator<BackgroundJob, void, undefined> {
-    const submit = (workload: Workload, unique: string, onSettled: OnSettled) =>
-      this.#submit(functionName, workload, unique, options, onSettled);
+    const submit = (packet: Outgoing, onSettled: OnSettled) => this.#submit(packet, options.signal, onSettled);
     return submitAll(functionName, workloads, options, () => this.#makeUnique(), submit);
   }
 
@@ -233,8 +229,11 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {ConnectionError} No server could be asked.
    */
   async echo(data: Workload, options: CallOptions = {}): Promise<Bytes> {
-    const packet = { type: PacketType.ECHO_REQ, args: [checkWorkload(data)] };
-    const query = new Query(packet, PacketType.ECHO_RES, ownedBytes);
+    const query = new Query(
+      { type: PacketType.ECHO_REQ, args: [checkWorkload(data)] },
+      PacketType.ECHO_RES,
+      ownedBytes,
+    );
     checkSignal(options.signal);
     this.#send(query, options.signal);
     return await query.answer;
@@ -251,16 +250,9 @@ export class GearmanClient implements AsyncDisposable {
     return this.close();
   }
 
-  #submit(
-    functionName: string,
-    workload: Workload,
-    unique: string,
-    options: Omit<DoBackgroundOptions, "unique">,
-    onSettled: OnSettled,
-  ): BackgroundSubmission {
-    const packet = backgroundPacket(functionName, workload, unique, options);
-    const submission = new BackgroundSubmission(packet, functionName, unique, this, onSettled);
-    this.#send(submission, options.signal);
+  #submit(packet: Outgoing, signal: AbortSignal | undefined, onSettled: OnSettled): BackgroundSubmission {
+    const submission = new BackgroundSubmission(packet, this, onSettled);
+    this.#send(submission, signal);
     return submission;
   }
 
@@ -325,8 +317,6 @@ export class GearmanClient implements AsyncDisposable {
       }
       return session.send(request);
     }
-    if (!request.settled) {
-      request.onUnsent(this.#closing === undefined ? last : new ConnectionError("the client is closed"));
-    }
+    if (!request.settled) request.onUnsent(this.#closing ? new ConnectionError("the client is closed") : last);
   }
 }

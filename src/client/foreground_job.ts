@@ -4,16 +4,14 @@ import { GearmanError, JobFailedError, messageOf } from "../errors.ts";
 import { join } from "../codec/encoder.ts";
 import { type Deferred, deferred } from "../connection/abort.ts";
 import { type Bytes, readText } from "../connection/text.ts";
+import type { ClientOptions } from "./client.ts";
 import { EventQueue } from "./event_queue.ts";
 import { handled, type JobEvent } from "./job.ts";
 import { type Outgoing, Submission } from "./request.ts";
 import type { Session } from "./session.ts";
 
 /** The bounds of what is kept for one job, in bytes. */
-export interface JobLimits {
-  readonly maxBuffered: number;
-  readonly maxResultSize: number;
-}
+export type JobLimits = Required<Pick<ClientOptions, "maxBuffered" | "maxResultSize">>;
 
 /** A consumer with more than this unread, in bytes, lags: reading may pause for it. */
 const LAG = 262_144;
@@ -35,8 +33,8 @@ export class ForegroundJob extends Submission {
   #parts: Uint8Array[] = [];
   #collectedSize = 0;
 
-  constructor(packet: Outgoing, functionName: string, unique: string, limits: JobLimits) {
-    super(packet, functionName, unique);
+  constructor(packet: Outgoing, limits: JobLimits) {
+    super(packet);
     this.#limits = limits;
   }
 
@@ -100,9 +98,7 @@ export class ForegroundJob extends Submission {
 
   /** Takes the place of the one consumer. */
   consume(): void {
-    if (this.#consumed) {
-      throw new TypeError(`Cannot consume the job of "${this.functionName}": it has a consumer already`);
-    }
+    if (this.#consumed) throw new TypeError(`Cannot consume the job of "${this.functionName}" a second time`);
     this.#consumed = true;
   }
 
@@ -173,8 +169,7 @@ export class ForegroundJob extends Submission {
     this.#end = end;
     if (this.#collector !== undefined) {
       // Each part is the job's own already: a single one need not be copied.
-      const [only, ...more] = this.#parts;
-      const whole = only !== undefined && more.length === 0 ? only : join(this.#parts, this.#collectedSize);
+      const whole = this.#parts.length === 1 ? this.#parts[0]! : join(this.#parts, this.#collectedSize);
       if (end === null) this.#collector.resolve(whole as Bytes);
       else this.#collector.reject(end.error);
       this.#parts = [];

@@ -121,15 +121,15 @@ export class Query<T> extends Request {
 }
 
 type Delivery = ConnectionError["delivery"];
+
 /** A submission: never sent twice. */
 export abstract class Submission extends Request {
   readonly functionName: string;
   readonly unique: string;
 
-  constructor(packet: Outgoing, functionName: string, unique: string) {
+  constructor(packet: Outgoing) {
     super(packet, PacketType.JOB_CREATED);
-    this.functionName = functionName;
-    this.unique = unique;
+    [this.functionName, this.unique] = packet.args as [string, string];
   }
 
   override get key(): string | Uint8Array | undefined {
@@ -168,8 +168,8 @@ export class BackgroundSubmission extends Submission {
   job: BackgroundJob | undefined;
   failure: { readonly error: unknown } | undefined;
 
-  constructor(packet: Outgoing, functionName: string, unique: string, client: GearmanClient, onSettled: OnSettled) {
-    super(packet, functionName, unique);
+  constructor(packet: Outgoing, client: GearmanClient, onSettled: OnSettled) {
+    super(packet);
     this.#client = client;
     this.#onSettled = onSettled;
   }

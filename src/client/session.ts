@@ -108,13 +108,11 @@ export class Session implements LinkUser {
         job?.onEvent({ type: "status", numerator: readNumber(numerator), denominator: readNumber(denominator) });
         return;
       }
-      case PacketType.WORK_FAIL: {
-        const handle = readHandle(packet.args[0]);
-        return this.#turn(handle, true)?.onFailed(handle, undefined);
-      }
+      case PacketType.WORK_FAIL:
       case PacketType.WORK_EXCEPTION: {
-        const handle = readText(packet.args[0]);
-        return this.#turn(handle, true)?.onFailed(handle, ownedBytes(packet.args));
+        const handle = readHandle(packet.args[0]);
+        const exception = packet.type === PacketType.WORK_FAIL ? undefined : ownedBytes(packet.args);
+        return this.#turn(handle, true)?.onFailed(handle, exception);
       }
       default:
         return this.#answer(packet);
@@ -147,9 +145,7 @@ export class Session implements LinkUser {
     this.#greeted = false;
 
     for (const job of jobs.flat()) job?.onGone(error, this.link.name);
-    for (const request of awaiting) {
-      if (!request.settled && request.onLost(error, this)) this.#takeBack(request, error);
-    }
+    for (const request of awaiting) if (!request.settled && request.onLost(error, this)) this.#takeBack(request, error);
     for (const request of unsent) if (!request.settled) this.#takeBack(request, error);
     this.#wake();
   }

@@ -42,27 +42,19 @@ const MAX_WORKLOAD = 0xffff_ffff - 2_048;
 export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
   checkOptions(options);
   if ((options as DoBackgroundOptions).at !== undefined) throw new TypeError("Cannot use at in the foreground");
-  return packetOf(functionName, workload, options.unique ?? "", options, FOREGROUND, PacketType.SUBMIT_REDUCE_JOB);
+  return packetOf(functionName, workload, options.unique ?? "", options, false);
 }
+
+/** What all jobs of a batch have in common. */
+export type Shared = Omit<DoBackgroundOptions, "unique">;
 
 /** The packet of a background job. */
-export function backgroundPacket(
-  functionName: string,
-  workload: Workload,
-  unique: string,
-  options: Omit<DoBackgroundOptions, "unique">,
-): Outgoing {
-  return packetOf(functionName, workload, unique, options, BACKGROUND, PacketType.SUBMIT_REDUCE_JOB_BACKGROUND);
+export function backgroundPacket(functionName: string, workload: Workload, unique: string, options: Shared): Outgoing {
+  return packetOf(functionName, workload, unique, options, true);
 }
 
-function packetOf(
-  functionName: string,
-  workload: Workload,
-  unique: string,
-  { priority = "normal", reducer, at, signal }: Omit<DoBackgroundOptions, "unique">,
-  types: Record<Priority, PacketType>,
-  reducing: PacketType,
-): Outgoing {
+function packetOf(functionName: string, workload: Workload, unique: string, options: Shared, background: boolean) {
+  const { priority = "normal", reducer, at, signal } = options;
   checkFunctionName(functionName);
   checkUnique(unique);
   checkSignal(signal);
@@ -70,14 +62,17 @@ function packetOf(
   if (priority !== "high" && priority !== "normal" && priority !== "low") {
     throw new RangeError(`Cannot use priority ${JSON.stringify(priority)}: expected "high", "normal" or "low"`);
   }
-  if (at === undefined && reducer === undefined) return { type: types[priority], args: [functionName, unique, data] };
+  if (at === undefined && reducer === undefined) {
+    return { type: (background ? BACKGROUND : FOREGROUND)[priority], args: [functionName, unique, data] };
+  }
   if (priority !== "normal" || (at !== undefined && reducer !== undefined)) {
     throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");
   }
   if (at !== undefined) return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
   checkText(reducer!, "reducer", MAX_UNIQUE);
   if (reducer === "") throw new RangeError("Cannot use a reducer that is empty");
-  return { type: reducing, args: [functionName, unique, reducer!, "", data] };
+  const type = background ? PacketType.SUBMIT_REDUCE_JOB_BACKGROUND : PacketType.SUBMIT_REDUCE_JOB;
+  return { type, args: [functionName, unique, reducer!, "", data] };
 }
 
 /**
@@ -107,9 +102,7 @@ export function checkHandle(handle: string): void {
  */
 export function checkWorkload(workload: Workload): Workload {
   if (typeof workload === "string") return workload;
-  if (!(workload instanceof Uint8Array)) {
-    throw new TypeError("Cannot use the workload: it is neither a string nor a Uint8Array");
-  }
+  if (!(workload instanceof Uint8Array)) throw new TypeError("Cannot use the workload: it is no string or Uint8Array");
   if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
   return workload.length < LARGE ? new Uint8Array(workload) : workload;
 }
@@ -120,9 +113,7 @@ export function checkWorkload(workload: Workload): Workload {
  * @throws {TypeError} They are not.
  */
 export function checkOptions(options: CallOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError("Cannot use the options: expected an object");
-  }
+  if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
 }
 
 function seconds(at: Date): string {

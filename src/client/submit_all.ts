@@ -6,7 +6,7 @@ import { wholeNumber } from "../connection/options.ts";
 import type { Workload } from "../connection/text.ts";
 import type { BackgroundJob } from "./background_job.ts";
 import { Fifo } from "./fifo.ts";
-import type { BackgroundSubmission, OnSettled } from "./request.ts";
+import type { BackgroundSubmission, OnSettled, Outgoing } from "./request.ts";
 import { backgroundPacket, checkOptions, type DoBackgroundOptions } from "./submit.ts";
 
 /** Options of many submissions in the background. */
@@ -23,7 +23,7 @@ export async function* submitAll(
   workloads: Iterable<Workload> | AsyncIterable<Workload>,
   options: DoBackgroundAllOptions,
   makeUnique: () => string,
-  submit: (workload: Workload, unique: string, onSettled: OnSettled) => BackgroundSubmission,
+  submit: (packet: Outgoing, onSettled: OnSettled) => BackgroundSubmission,
 ): AsyncGenerator<BackgroundJob, void, undefined> {
   checkOptions(options);
   const { inFlight, unique = makeUnique, signal } = options;
@@ -53,8 +53,10 @@ export async function* submitAll(
         const { done = false, value } = "then" in next ? await next : next;
         asking = false;
         ended = done;
-        if (done) wanting = false;
-        if (wanting) submissions.push(submit(value, unique(value, read++), onSettled));
+        wanting &&= !done;
+        if (!wanting) break;
+        const packet = backgroundPacket(functionName, value, unique(value, read++), options);
+        submissions.push(submit(packet, onSettled));
       }
     } catch (error) {
       broken = { error };

@@ -126,9 +126,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   end(): void {
     if (this.#error !== undefined) throw this.#error;
-    if (this.#available > 0) {
-      throw this.#fail(`the stream ended inside a packet, after ${this.#available} bytes of it`);
-    }
+    if (this.#available > 0) throw this.#fail(`the stream ended inside a packet, after ${this.#available} bytes of it`);
   }
 
   /** A decoder is its own iterator; a `for` loop over it may be left and entered again. */

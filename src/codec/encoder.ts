@@ -72,9 +72,7 @@ export class PacketEncoder {
         }
         value = values[i] = utf8.encode(value);
       } else if (!(value instanceof Uint8Array)) {
-        throw new TypeError(
-          `Cannot encode ${packetName(type)}: argument ${i + 1} is neither a string nor a Uint8Array`,
-        );
+        throw new TypeError(`Cannot encode ${packetName(type)}: argument ${i + 1} is neither string nor Uint8Array`);
       }
       if (i === last && value.length >= LARGE) large = value;
       else room += value.length;
@@ -130,9 +128,7 @@ export class PacketEncoder {
    */
   writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     const bytes = typeof line === "string" ? utf8.encode(line) : line;
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError("Cannot encode a text line: it is neither a string nor a Uint8Array");
-    }
+    if (!(bytes instanceof Uint8Array)) throw new TypeError("Cannot encode a line: neither string nor Uint8Array");
     if (bytes.includes(10)) throw new RangeError("Cannot encode a text line: it holds a line feed");
     if (bytes[0] === 0) throw new RangeError("Cannot encode a text line: it begins with a NUL");
     const room = bytes.length + terminator.length;

@@ -3,8 +3,9 @@
 import type { Link } from "./link.ts";
 import type { Workload } from "./text.ts";
 
-/** A policy of choosing; see the client's `balance`. */
-export type Balance = "failover" | "round-robin" | "unique";
+/** The policies of choosing; see the client's `balance`. */
+export const BALANCES = ["failover", "round-robin", "unique"] as const;
+export type Balance = typeof BALANCES[number];
 
 /** The servers in the order in which they are to be tried for a job with that unique (`key`). */
 export function choose<T extends { readonly link: Link }>(

@@ -48,9 +48,7 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
   return async (server, { signal }) => {
     signal?.throwIfAborted();
     const module = socketModule<NodeConnect>(secure !== undefined);
-    if (module === undefined) {
-      throw new GearmanError("Cannot dial: this runtime has no sockets of its own, pass a dial function");
-    }
+    if (module === undefined) throw new GearmanError("Cannot dial: this runtime has no sockets, pass a dial function");
     const place = server.path === undefined ? { host: server.hostname, port: server.port } : { path: server.path };
     const settings = { ...place, noDelay: true, keepAlive, ...(secure && tlsSettings(module, server, secure)) };
     const socket = await connectNode(module, settings, secure ? "secureConnect" : "connect", signal);

@@ -45,10 +45,12 @@ export function fromStreams(duplex: Duplex): Transport {
   return new StreamTransport(duplex);
 }
 
+type Read = () => Promise<IteratorResult<Uint8Array>>;
+
 class StreamTransport implements Transport {
   readonly #duplex: Duplex;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #read: () => Promise<IteratorResult<Uint8Array>>;
+  readonly #read: Read;
   readonly #cancel: () => Promise<void>;
   #closed = false;
   readonly opened?: Promise<unknown>;
@@ -57,10 +59,8 @@ class StreamTransport implements Transport {
     this.#duplex = duplex;
     this.#writer = duplex.writable.getWriter();
     // What goes wrong is told by the read or the write that it happens to.
-    this.#writer.closed.catch(() => {});
-    this.#writer.ready.catch(() => {});
-    duplex.closed?.catch(() => {});
-    duplex.opened?.catch(() => {});
+    const { closed, ready } = this.#writer;
+    for (const promise of [closed, ready, duplex.closed, duplex.opened]) promise?.catch(() => {});
     if (duplex.opened !== undefined) this.opened = duplex.opened;
 
     let reader: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>;
@@ -113,7 +113,7 @@ class StreamTransport implements Transport {
   }
 }
 
-function byobReads(reader: ReadableStreamBYOBReader): () => Promise<IteratorResult<Uint8Array>> {
+function byobReads(reader: ReadableStreamBYOBReader): Read {
   let buffer = new ArrayBuffer(READ_SIZE);
   return async () => {
     const { done, value } = await reader.read(new Uint8Array(buffer));
@@ -127,9 +127,7 @@ function byobReads(reader: ReadableStreamBYOBReader): () => Promise<IteratorResu
   };
 }
 
-function defaultReads(
-  reader: ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>,
-): () => Promise<IteratorResult<Uint8Array>> {
+function defaultReads(reader: ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>): Read {
   return async () => {
     const { done, value } = await reader.read();
     if (done) return { done: true, value: undefined };

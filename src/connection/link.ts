@@ -143,10 +143,8 @@ export class Link<Text extends boolean = false> {
       return this.#start(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
     } catch (cause) {
       if (transport !== undefined) closeQuietly(transport);
-      const error = new ConnectionError(`Cannot connect to ${this.name}: ${messageOf(cause)}`, {
-        cause,
-        server: this.name,
-      });
+      const server = this.name;
+      const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
       if (!controller.signal.aborted || timedOut) this.#failed(error, ++this.#failures);
       throw error;
     } finally {
@@ -188,9 +186,7 @@ export class Link<Text extends boolean = false> {
     this.#watch();
     connection.close();
     connection.close(); // the second does not wait for writes that would never go out
-    this.#settings.emit(
-      this.#closed ? { type: "disconnected", server: this.name } : { type: "disconnected", server: this.name, error },
-    );
+    this.#settings.emit({ type: "disconnected", server: this.name, ...(this.#closed ? {} : { error }) });
     this.#user.onLost(error);
   }
 

@@ -108,14 +108,14 @@ export function readConnectOptions(options: ConnectOptions): { servers: ServerAd
  *
  * @throws {RangeError} It is not a whole number in the range.
  */
-export function wholeNumber<T extends number | undefined>(
+export function wholeNumber<T>(
   value: number | undefined,
   name: string,
-  otherwise: T,
+  usual: T,
   min: number,
   max: number,
 ): number | T {
-  if (value === undefined) return otherwise;
+  if (value === undefined) return usual;
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new RangeError(`Cannot use ${name} ${String(value)}: expected a whole number from ${min} to ${max}`);
   }

@@ -18,9 +18,7 @@ export const DEFAULT_SERVER: string = `127.0.0.1:${DEFAULT_PORT}`;
  */
 export function parseServers(servers: string | readonly string[]): ServerAddress[] {
   const names: readonly unknown[] = typeof servers === "string" ? [servers] : servers;
-  if (!Array.isArray(names)) {
-    throw new TypeError("Cannot read servers: they are neither a string nor a list of strings");
-  }
+  if (!Array.isArray(names)) throw new TypeError("Cannot read servers: they are neither string nor list of strings");
   const found = new Map<string, ServerAddress>();
   for (const name of names) {
     if (typeof name !== "string") throw new TypeError("Cannot read servers: one of them is not a string");
@@ -37,13 +35,6 @@ export function parseServers(servers: string | readonly string[]): ServerAddress
 export function formatServer(server: ServerAddress): string {
   if (server.path !== undefined) return `unix:${server.path}`;
   return server.hostname.includes(":") ? `[${server.hostname}]:${server.port}` : `${server.hostname}:${server.port}`;
-}
-
-/** Splits a job's token, `SERVER//HANDLE`, at its last `//`; a bare handle has no server. */
-export function parseToken(token: string): { server: string | undefined; handle: string } {
-  const at = token.lastIndexOf("//");
-  if (at < 0) return { server: undefined, handle: token };
-  return { server: token.slice(0, at), handle: token.slice(at + 2) };
 }
 
 function parseServer(name: string): ServerAddress {

@@ -140,7 +140,7 @@ export class JobServer implements AsyncDisposable {
       maxJobs: number("maxJobs", Infinity, 1),
     });
     this.#requests = new Requests(this.#state);
-    const text = new TextCommands(this.#state, this.#requests, this.#peers);
+    const text = new TextCommands(this.#requests, this.#peers);
     this.#peerSettings = {
       exceptions,
       maxPacketSize: number("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
@@ -191,11 +191,11 @@ export class JobServer implements AsyncDisposable {
       functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], workers }) => {
         return { functionName: toText(name), high, normal, low, workers: workers.length };
       }),
-      jobs: Array.from(this.#state.jobs.values(), ({ handle, queue, submission, worker }) => ({
+      jobs: Array.from(this.#state.jobs.values(), ({ handle, queue, submission, ability }) => ({
         handle,
         functionName: toText(queue.name),
         unique: toText(submission.unique),
-        running: worker !== undefined,
+        running: ability !== undefined,
       })),
     };
   }

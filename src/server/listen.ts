@@ -51,7 +51,7 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
     : { hostname: "", port: 0, path };
   try {
     const module = socketModule<NodeNet>(tls !== undefined);
-    if (module !== undefined) return await listenNode(module, address, tls, onConnection);
+    if (module !== undefined) return await listenNode(module, address, options, onConnection);
   } catch (cause) {
     const server = formatServer(address);
     throw new ConnectionError(`Cannot listen on ${server}: ${messageOf(cause)}`, { cause, server });
@@ -72,13 +72,8 @@ interface NodeServer {
 }
 type RemoteSocket = NodeSocket & { readonly remoteAddress?: string; readonly remotePort?: number };
 
-function listenNode(
-  module: NodeNet,
-  address: ServerAddress,
-  tls: ListenOptions["tls"],
-  onConnection: OnConnection,
-): Promise<Listener> {
-  return new Promise((resolve, reject) => {
+function listenNode(module: NodeNet, address: ServerAddress, { tls }: ListenOptions, onConnection: OnConnection) {
+  return new Promise<Listener>((resolve, reject) => {
     const { path, hostname: host, port } = address;
     // Without allowHalfOpen, a client that has ended its side would not get its answers.
     const options = { allowHalfOpen: true, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT };

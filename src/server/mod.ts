@@ -34,6 +34,7 @@
  * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
  * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory ends |
  * | answers that nobody reads | kept without limit | serves no more requests of that peer when 1 MiB waits, and closes when 64 MiB wait and none was taken for 5 s, or 1 GiB waits | memory ends |
+ * | a worker's 100,001st CAN_DO, or the server's 100,001st function | taken | closes that connection | memory ends |
  * | requests, and in the same write the end of the connection | not answered | answered | they were asked |
  * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and closes or not, by chance | the answer for an unknown job | without one, every later answer is taken for the one before |
  * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
@@ -52,7 +53,7 @@
  * | a background submission that joins a foreground job | ends with its clients | makes it a background job | the same |
  * | `cancel job` of a running job | its WORK_COMPLETE is forwarded after the WORK_FAIL | nothing comes after the WORK_FAIL, not by a second `cancel job` either | a job ends once |
  * | `cancel job` of a queued job | GET_STATUS_UNIQUE knows it still, and a second `cancel job` sends WORK_FAIL again | it is known by its handle only, and ends once | a job ends once |
- * | the same of an epoch job that waits | stays until its time, its function may be dropped or not | goes when a worker looks, or with its function | memory ends |
+ * | the same of an epoch job that waits | stays until its time, dangling where its function is dropped | goes at once | memory ends |
  * | submitting what was cancelled | joins the cancelled job, and vanishes with it | makes a new job | JOB_CREATED is a promise |
  * | an epoch job that waits | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would go round in circles |
  * | the same, with round robin | hides all jobs of the worker's other functions too | hides none | the same |

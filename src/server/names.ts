@@ -1,7 +1,5 @@
 /** Names are bytes on the wire: here each byte is one character, so that any bytes survive and compare as bytes. */
 
-/** Longest piece that is handed to `String.fromCharCode` at once, whose arguments lie on the stack. */
-const PIECE = 4_096;
 const utf8Encoder = /* @__PURE__ */ new TextEncoder();
 /** Each byte to a character of its own, fast; not the one of the same number from 0x80 to 0x9f. */
 export const latin1: TextDecoder = /* @__PURE__ */ new TextDecoder("latin1");
@@ -9,9 +7,8 @@ const utf8Decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true }
 
 /** Bytes to a name, one character for each byte. */
 export function toName(bytes: Uint8Array): string {
-  if (bytes.length <= PIECE) return String.fromCharCode(...bytes);
   let name = "";
-  for (let at = 0; at < bytes.length; at += PIECE) name += String.fromCharCode(...bytes.subarray(at, at + PIECE));
+  for (let i = 0; i < bytes.length; i++) name += String.fromCharCode(bytes[i]!);
   return name;
 }
 

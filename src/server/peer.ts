@@ -13,11 +13,8 @@ export type Fault = "drop-before" | "drop-after" | "stall" | "split" | { readonl
 /** A request as it was received: a packet, or a line of the text protocol. */
 export type Request = Packet | TextLine;
 
-/** With so many answers unread, in bytes, a peer that has taken none of them for a while is given up: 64 MiB. */
+/** With so many answers unread, in bytes, a peer that takes none of them for a while is given up, with 16 times as many any. */
 export const MAX_UNREAD = 67_108_864;
-
-/** With so many, 1 GiB, any peer is. */
-const MOST_UNREAD = 16 * MAX_UNREAD;
 
 /** How long it may take nothing, in ms. */
 const PATIENCE = 5_000;
@@ -103,7 +100,7 @@ export class Peer extends Party {
   #attempt(send: () => void): void {
     if (this.#silent) return;
     const { queued } = this.#connection;
-    if (queued > MAX_UNREAD && (this.#takesNothing() || queued > MOST_UNREAD)) return this.#giveUp();
+    if (queued > MAX_UNREAD && (this.#takesNothing() || queued > 16 * MAX_UNREAD)) return this.#giveUp();
     try {
       send();
       this.#sent += this.#connection.queued - queued;

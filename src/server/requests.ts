@@ -22,14 +22,14 @@ type Timer = ReturnType<typeof setTimeout>;
 
 /** Serves requests, and sees to what comes of time passing and connections ending. */
 export class Requests {
-  readonly #state: State;
+  readonly state: State;
   /** The timers of running jobs whose worker said CAN_DO_TIMEOUT. */
   readonly #timeLimits = new Map<Job, Timer>();
   #epochTimer: Timer | undefined;
   #epochTimerDue = Infinity;
 
   constructor(state: State) {
-    this.#state = state;
+    this.state = state;
   }
 
   /** Serves one request. When it returns, everything is sent that is said to it: answers come in the order of requests. */
@@ -61,9 +61,9 @@ export class Requests {
         peer.id = toNameUntilNul(packet.args[0].subarray(0, MAX_CLIENT_ID));
         return;
       case PacketType.CAN_DO:
-        return this.#state.addAbility(peer, toName(packet.args[0]), 0);
+        return this.state.addAbility(peer, toName(packet.args[0]), 0);
       case PacketType.CAN_DO_TIMEOUT:
-        return this.#state.addAbility(peer, toName(packet.args[0]), timeLimitOf(packet.args[1]));
+        return this.state.addAbility(peer, toName(packet.args[0]), timeLimitOf(packet.args[1]));
       case PacketType.CANT_DO:
         return this.#removeAbilities(peer, toName(packet.args[0]));
       case PacketType.RESET_ABILITIES:
@@ -89,14 +89,14 @@ export class Requests {
 
   /** The connection has ended: what it waited for is abandoned, what it worked on is given to others. */
   leave(peer: Party): void {
-    this.#state.abandon(peer);
+    this.state.abandon(peer);
     this.#removeAbilities(peer);
   }
 
   /** `cancel job`: its clients are told that it failed. A worker that has it already is not told. */
   cancel(job: Job): void {
     sendFailure(job);
-    this.#state.cancel(job);
+    this.state.cancel(job);
   }
 
   /** Ends all timers. */
@@ -114,7 +114,7 @@ export class Requests {
     }
     // Epochs are 64-bit seconds; here they are milliseconds.
     if (Math.abs(due) > 2 ** 63 * 1_000) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
-    const accepted = this.#state.submit(peer, {
+    const accepted = this.state.submit(peer, {
       ...SUBMISSIONS[packet.type],
       functionName: toName(functionName),
       unique: toName(unique),
@@ -125,7 +125,7 @@ export class Requests {
     if (accepted === undefined) return sendError(peer, "QUEUE_ERROR", "Job queue is full");
     const { job, isNew } = accepted;
     if (isNew) {
-      this.#state.enqueue(job, Date.now());
+      this.state.enqueue(job, Date.now());
       this.#wake(job.queue); // also for one that must wait, as gearmand does: only the worker can tell
     }
     peer.send(PacketType.JOB_CREATED, job.handle);
@@ -133,11 +133,11 @@ export class Requests {
   }
 
   #getStatus(peer: Party, handle: string): void {
-    peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.#state.jobs.get(handle)));
+    peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.state.jobs.get(handle)));
   }
 
   #getStatusUnique(peer: Party, unique: string): void {
-    const job = this.#state.jobByUnique(unique);
+    const job = this.state.jobByUnique(unique);
     const clients = String([...job?.subscribers() ?? []].length);
     peer.send(PacketType.STATUS_RES_UNIQUE, toWire(unique), ...statusOf(job), clients);
   }
@@ -146,25 +146,27 @@ export class Requests {
 
   /** Who cannot do a function any more cannot finish its jobs either. One that sleeps meanwhile is woken for them too. */
   #removeAbilities(worker: Party, only?: string): void {
+    const queues = new Set<FunctionQueue>();
     for (const ability of [...worker.abilities].reverse()) {
       if (only !== undefined && ability.queue.name !== only) continue;
       for (const job of [...ability.jobs].reverse()) this.#lose(job);
-      this.#state.removeAbility(ability);
-      if (this.#state.oversleeps(ability.queue)) this.#wake(ability.queue);
+      this.state.removeAbility(ability);
+      queues.add(ability.queue);
     }
+    for (const queue of queues) if (this.state.oversleeps(queue)) this.#wake(queue);
   }
 
   /** "If there is a job, a NOOP comes at once", and the worker does not sleep; otherwise one comes with the next job. */
   #preSleep(worker: Party): void {
     this.#takeDue();
-    if (this.#state.next(worker) === undefined) worker.asleep = true;
+    if (this.state.next(worker) === undefined) worker.asleep = true;
     else worker.send(PacketType.NOOP);
   }
 
   #grab(worker: Party, request: GrabType): void {
     this.#takeDue();
     worker.asleep = false;
-    const job = this.#state.grab(worker);
+    const job = this.state.grab(worker);
     if (job === undefined) return worker.send(PacketType.NO_JOB);
     const { timeLimit } = job.ability!;
     if (timeLimit > 0) this.#timeLimits.set(job, setTimeout(() => this.#lose(job), timeLimit));
@@ -187,8 +189,8 @@ export class Requests {
     if (type === PacketType.WORK_FAIL && handle.length >= HANDLE_SIZE) {
       return sendError(worker, "ARGUMENT_TOO_LARGE", HANDLE_TOO_LARGE);
     }
-    const job = this.#state.jobs.get(handle);
-    if (job?.worker !== worker) return sendError(worker, "JOB_NOT_FOUND", WORK_REFUSALS[type]);
+    const job = this.state.jobs.get(handle);
+    if (job?.ability?.worker !== worker) return sendError(worker, "JOB_NOT_FOUND", WORK_REFUSALS[type]);
 
     for (const client of job.subscribers()) {
       // gearmand puts a NUL behind the handle of this failure, and of no other.
@@ -201,7 +203,7 @@ export class Requests {
       job.denominator = leadingUint32(toName(packet.args[2]));
     } else if (type !== PacketType.WORK_DATA && type !== PacketType.WORK_WARNING) {
       this.#stopTimeLimit(job);
-      this.#state.finish(job);
+      this.state.finish(job);
     }
   }
 
@@ -209,15 +211,15 @@ export class Requests {
 
   /** NOOP is a hint: of the workers that it wakes, one will get the job, and the others NO_JOB. */
   #wake(queue: FunctionQueue): void {
-    for (const worker of this.#state.wake(queue)) worker.send(PacketType.NOOP);
+    for (const worker of this.state.wake(queue)) worker.send(PacketType.NOOP);
   }
 
   /** Its worker is gone, cannot do it any more, or took too long. Clients are told only if the job ends with that. */
   #lose(job: Job): void {
     this.#stopTimeLimit(job);
-    if (this.#state.requeue(job)) return this.#wake(job.queue);
+    if (this.state.requeue(job)) return this.#wake(job.queue);
     sendFailure(job);
-    this.#state.finish(job);
+    this.state.finish(job);
   }
 
   #stopTimeLimit(job: Job): void {
@@ -228,12 +230,12 @@ export class Requests {
   /** Epoch jobs whose time has come wake workers like new ones. */
   #takeDue(): void {
     const now = Date.now();
-    for (let job = this.#state.takeDue(now); job !== undefined; job = this.#state.takeDue(now)) this.#wake(job.queue);
+    for (let job = this.state.takeDue(now); job !== undefined; job = this.state.takeDue(now)) this.#wake(job.queue);
   }
 
   /** One timer, for the first that is due. That may be in a year: the process does not stay alive for it. */
   #setEpochTimer(): void {
-    const due = this.#state.nextDue;
+    const due = this.state.nextDue;
     if (due === this.#epochTimerDue) return;
     clearTimeout(this.#epochTimer);
     this.#epochTimerDue = due;
@@ -297,7 +299,7 @@ function sendFailure(job: Job): void {
 
 function statusOf(job: Job | undefined): [known: string, running: string, numerator: string, denominator: string] {
   if (job === undefined) return ["0", "0", "0", "0"];
-  return ["1", job.worker === undefined ? "0" : "1", String(job.numerator), String(job.denominator)];
+  return ["1", job.ability === undefined ? "0" : "1", String(job.numerator), String(job.denominator)];
 }
 
 /** The answer is the request's bytes, in whatever case it was written. */

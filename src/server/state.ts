@@ -4,9 +4,13 @@
  */
 
 import type { PacketInput, PacketType } from "../codec/mod.ts";
+import { ProtocolError } from "../errors.ts";
 import { JobQueue } from "./job_queue.ts";
 import type { JobServerOptions } from "./job_server.ts";
 import { latin1 } from "./names.ts";
+
+/** Most functions of a server, and most abilities of a worker: a peer could name them without end. */
+const MAX_FUNCTIONS = 100_000;
 
 /** Index of a priority in a function's lines and limits. */
 export type Priority = 0 | 1 | 2;
@@ -126,15 +130,9 @@ export class Job {
     return this.queue.lines[this.submission.priority];
   }
 
-  get worker(): Party | undefined {
-    return this.ability?.worker;
-  }
-
   /** Whom to tell of it: a connection that has submitted the same unique three times is told three times in a row. */
   *subscribers(): Iterable<Party> {
-    for (const [client, submissions] of this.clients) {
-      for (let i = 0; i < submissions; i++) yield client;
-    }
+    for (const [client, submissions] of this.clients) for (let i = 0; i < submissions; i++) yield client;
   }
 }
 
@@ -160,9 +158,14 @@ export class State {
     this.#settings = settings;
   }
 
-  /** The function of that name, made if there is none. */
+  /**
+   * The function of that name, made if there is none.
+   *
+   * @throws {ProtocolError} There are 100,000.
+   */
   addFunction(name: string): FunctionQueue {
     let queue = this.functions.get(name);
+    if (queue === undefined && this.functions.size >= MAX_FUNCTIONS) throw new ProtocolError("Too many functions");
     if (queue === undefined) this.functions.set(name, queue = new FunctionQueue(name));
     return queue;
   }
@@ -227,10 +230,7 @@ export class State {
   /** Puts the first of the waiting jobs in its line, if its time has come: where it would be if it had not waited. */
   takeDue(now: number): Job | undefined {
     if (this.nextDue > now) return undefined;
-    return this.#endWait(this.#waiting.shift()!);
-  }
-
-  #endWait(job: Job): Job {
+    const job = this.#waiting.shift()!;
     job.queue.waiting--;
     job.line.push(job);
     return job;
@@ -245,18 +245,28 @@ export class State {
     client.waitsFor.clear();
   }
 
-  /** The job stays listed until a worker looks, or the one that has it is done; but nobody waits for it or joins it. */
+  /**
+   * Nobody waits for the job or joins it any more, but it stays listed until a worker looks, or the one that has it is
+   * done. One that waits for its time goes at once: that may be in a year.
+   */
   cancel(job: Job): void {
     job.ignored = true;
     job.background = false;
     this.#detach(job);
-    if (job.due > 0) this.#waiting.take((waiting) => waiting === job).forEach((job) => this.#endWait(job));
+    if (job.due === 0 || this.#waiting.take((waiting) => waiting === job).length === 0) return;
+    job.queue.waiting--;
+    this.#forget(job);
   }
 
   // ---- Workers
 
-  /** Does not wake it: a worker that wants to know of jobs that are queued already asks for one. */
+  /**
+   * Does not wake it: a worker that wants to know of jobs that are queued already asks for one.
+   *
+   * @throws {ProtocolError} The worker has 100,000 abilities, or there are as many functions.
+   */
   addAbility(worker: Party, functionName: string, timeLimit: number): void {
+    if (worker.abilities.length >= MAX_FUNCTIONS) throw new ProtocolError("Too many functions");
     const queue = this.addFunction(functionName);
     const ability = { worker, queue, timeLimit, jobs: new Set<Job>() };
     worker.abilities.push(ability);

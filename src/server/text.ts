@@ -15,8 +15,8 @@ export class TextCommands {
   readonly #requests: Requests;
   readonly #peers: Iterable<Peer>;
 
-  constructor(state: State, requests: Requests, peers: Iterable<Peer>) {
-    this.#state = state;
+  constructor(requests: Requests, peers: Iterable<Peer>) {
+    this.#state = requests.state;
     this.#requests = requests;
     this.#peers = peers;
   }
@@ -37,7 +37,7 @@ export class TextCommands {
       case "version":
         return peer.sendLine(`OK ${VERSION}`, "\n");
       case "getpid":
-        return peer.sendLine(`OK ${processId()}`, "\n");
+        return peer.sendLine(`OK ${(globalThis as { process?: { pid: number } }).process?.pid ?? 0}`, "\n");
       case "verbose":
         return peer.sendLine("OK INFO", "\n");
       case "show":
@@ -84,7 +84,9 @@ export class TextCommands {
   }
 
   #createOrDrop(command: string, [what, name, ...more]: string[]): string {
-    if (what === undefined || toLowerCase(what) !== "function" || name === undefined || more.length > 0) return `${INCOMPLETE}+${command}`;
+    if (what === undefined || toLowerCase(what) !== "function" || name === undefined || more.length > 0) {
+      return `${INCOMPLETE}+${command}`;
+    }
     if (command === "create") {
       this.#state.addFunction(name);
       return "OK";
@@ -99,8 +101,7 @@ export class TextCommands {
 const INCOMPLETE = "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command";
 
 function sendList(peer: Peer, lines: string[]): void {
-  for (const line of lines) peer.sendLine(line, "\n");
-  peer.sendLine(".", "\n");
+  for (const line of [...lines, "."]) peer.sendLine(line, "\n");
 }
 
 function jobLine({ handle, retries, ignored, background }: Job): string {
@@ -117,9 +118,4 @@ function workerLine({ number, address, id, abilities }: Peer): string {
 function shown(name: string): string {
   // deno-lint-ignore no-control-regex
   return name.replace(/\0.*/s, "").replace(/[\x01-\x1f\x7f]/g, "_");
-}
-
-function processId(): number {
-  const { Deno: deno, process } = globalThis as { Deno?: { pid?: number }; process?: { pid?: number } };
-  return deno?.pid ?? process?.pid ?? 0;
 }

@@ -138,11 +138,10 @@ export class Station implements LinkUser {
       this.tell();
     }
     if (this.#falseAlarms <= FALSE_ALARMS) return this.#sleep();
-    const nap = Math.min(LONGEST_NAP, 2 ** this.#falseAlarms);
     this.#nap = setTimeout(() => {
       this.#nap = undefined;
       this.#sleep();
-    }, nap);
+    }, Math.min(LONGEST_NAP, 2 ** this.#falseAlarms));
   }
 
   /** Says goodbye; drops the jobs that it still holds. */
@@ -189,8 +188,11 @@ export class Station implements LinkUser {
     clearTimeout(this.#nap);
     this.#nap = undefined;
     this.#grabs = this.#falseAlarms = 0;
-    this.dry = this.#asleep = false;
-    this.#registered = this.#timed = false;
+    this.dry =
+      this.#asleep =
+      this.#registered =
+      this.#timed =
+        false;
     this.#told.clear();
     const reason = new ConnectionError("The connection was lost: the server has given the job to another worker", {
       cause: error,

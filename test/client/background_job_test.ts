@@ -6,6 +6,7 @@ import { GearmanClient } from "../../mod.ts";
 import type { JobStatus, Priority } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { locate, readStatus, readUniqueStatus } from "../../src/client/background_job.ts";
+import { formatServer, parseServers } from "../../src/connection/servers.ts";
 import { text, utf8 } from "../fixtures/bytes.ts";
 import { jobsOf, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
@@ -225,4 +226,26 @@ test("numbers of a status are numbers, whatever a worker has sent", () => {
   });
   const { unique, clients } = readUniqueStatus(["u", "1", "0", "0", "0", "48"].map(utf8));
   assert.deepEqual([unique, clients], ["u", 48]);
+});
+
+test("a token is split at its last //, and a bare handle has no server", () => {
+  assert.deepEqual(locate("H:box:1"), { server: undefined, handle: "H:box:1" });
+  assert.deepEqual(locate("a:4730//H:box:1"), { server: "a:4730", handle: "H:box:1" });
+  assert.deepEqual(locate("[::1]:4730//H:box:1"), { server: "[::1]:4730", handle: "H:box:1" });
+  assert.deepEqual(locate("unix:/run//gearman.sock//H:box:1"), {
+    server: "unix:/run//gearman.sock",
+    handle: "H:box:1",
+  });
+  assert.deepEqual(locate("unix:/run/a/b"), { server: undefined, handle: "unix:/run/a/b" });
+  assert.deepEqual(locate(""), { server: undefined, handle: "" });
+  assert.deepEqual(locate("//H:1"), { server: "", handle: "H:1" });
+  assert.deepEqual(locate("a:1//"), { server: "a:1", handle: "" });
+});
+
+test("what formatServer() and a handle make, locate() and parseServers() take apart", () => {
+  for (const server of parseServers("a,[::1]:5,unix:/run/x,127.0.0.1:99")) {
+    const token = locate(`${formatServer(server)}//H:box:1`);
+    assert.equal(token.handle, "H:box:1");
+    assert.deepEqual(parseServers(token.server!), [server]);
+  }
 });

@@ -35,7 +35,7 @@ class TestJob extends ForegroundJob {
   sent: () => void = () => {};
 
   constructor(functionName: string, unique = "", workload: string | Uint8Array = "w") {
-    super({ type: PacketType.SUBMIT_JOB, args: [functionName, unique, workload] }, functionName, unique, LIMITS);
+    super({ type: PacketType.SUBMIT_JOB, args: [functionName, unique, workload] }, LIMITS);
     this.abortOn(this.controller.signal);
     this.collect().catch(() => {});
   }
@@ -162,7 +162,7 @@ onEveryServer("a session keeps nothing", (kind) => {
       const query = echo();
       query.answer.catch(() => {});
       const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["background", `${i}`, ""] };
-      const background = new BackgroundSubmission(packet, "background", "", NOBODY, () => {});
+      const background = new BackgroundSubmission(packet, NOBODY, () => {});
       if (i % 2 === 0) { for (const request of [query, background]) request.abortOn(controller.signal); }
       for (const request of [query, background]) session.send(request);
     }
@@ -205,7 +205,7 @@ describe("what a request holds", () => {
     const large = pattern(100_000);
     const job = new TestJob("f", "", large);
     const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "u", large] };
-    const background = new BackgroundSubmission(packet, "f", "u", NOBODY, () => {});
+    const background = new BackgroundSubmission(packet, NOBODY, () => {});
     const question = echo();
     question.answer.catch(() => {});
     for (const request of [job, background, question]) session.send(request);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_PORT, DEFAULT_SERVER, formatServer, parseServers, parseToken } from "../../src/connection/servers.ts";
+import { DEFAULT_PORT, DEFAULT_SERVER, formatServer, parseServers } from "../../src/connection/servers.ts";
 
 /** The names of the servers as the parser normalises them. */
 function names(servers: string | readonly string[]): string[] {
@@ -126,27 +126,5 @@ test("what is neither a string nor a list of strings is a TypeError", () => {
     const servers of [undefined, null, 4730, {}, { hostname: "a", port: 1 }, [1], ["a", undefined], [["a"]], [null]]
   ) {
     assert.throws(() => parseServers(servers as unknown as string), TypeError);
-  }
-});
-
-test("a token is split at its last //, and a bare handle has no server", () => {
-  assert.deepEqual(parseToken("H:box:1"), { server: undefined, handle: "H:box:1" });
-  assert.deepEqual(parseToken("a:4730//H:box:1"), { server: "a:4730", handle: "H:box:1" });
-  assert.deepEqual(parseToken("[::1]:4730//H:box:1"), { server: "[::1]:4730", handle: "H:box:1" });
-  assert.deepEqual(parseToken("unix:/run//gearman.sock//H:box:1"), {
-    server: "unix:/run//gearman.sock",
-    handle: "H:box:1",
-  });
-  assert.deepEqual(parseToken("unix:/run/a/b"), { server: undefined, handle: "unix:/run/a/b" });
-  assert.deepEqual(parseToken(""), { server: undefined, handle: "" });
-  assert.deepEqual(parseToken("//H:1"), { server: "", handle: "H:1" });
-  assert.deepEqual(parseToken("a:1//"), { server: "a:1", handle: "" });
-});
-
-test("what formatServer() and a handle make, parseToken() and parseServers() take apart", () => {
-  for (const server of parseServers("a,[::1]:5,unix:/run/x,127.0.0.1:99")) {
-    const token = parseToken(`${formatServer(server)}//H:box:1`);
-    assert.equal(token.handle, "H:box:1");
-    assert.deepEqual(parseServers(token.server!), [server]);
   }
 });

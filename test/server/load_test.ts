@@ -181,6 +181,26 @@ test("a client that has ended its side and reads nothing holds its place for a w
   await server.close();
 });
 
+test("a peer that names functions without end is closed, and the others are served", { timeout: 120_000 }, async () => {
+  const server = new JobServer({ workerWakeup: 1 });
+  const sleeper = new Connection(await server.dial(ANYWHERE, {}));
+  const again = new Connection(await server.dial(ANYWHERE, {}));
+  for (let i = 0; i < 100_001; i++) again.send(P.CAN_DO, "again");
+  for await (const _ of again);
+  for (let i = 0; i < 100_000; i++) sleeper.send(P.CAN_DO, "again");
+  sleeper.send(P.PRE_SLEEP);
+  sleeper.send(P.SUBMIT_JOB_BG, "again", "", "");
+  for await (const { type } of sleeper) if (type === P.NOOP) break;
+
+  const ever = new Connection(await server.dial(ANYWHERE, {}));
+  for (let i = 0; i < 100_000; i++) ever.send(P.SUBMIT_JOB_BG, `f${i}`, "", "");
+  let created = 0;
+  for await (const { type } of ever) if (type === P.JOB_CREATED) created++;
+  assert.equal(created, 99_999);
+  assert.equal(server.inspect().connections, 1);
+  await server.close();
+});
+
 test("who asks and does not read is served no more until he does, and then all of it", async () => {
   let served = 0;
   const server = new JobServer({
