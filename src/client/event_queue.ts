@@ -34,11 +34,6 @@ export class EventQueue {
     return event;
   }
 
-  clear(): void {
-    this.#events.clear();
-    this.size = 0;
-  }
-
   #remove(event: JobEvent): void {
     if (this.#events.delete(event)) this.size -= sizeOf(event);
   }

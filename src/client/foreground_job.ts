@@ -20,7 +20,7 @@ const LAG = 262_144;
 export class ForegroundJob extends Submission {
   handle: string | undefined;
   readonly #limits: JobLimits;
-  readonly #queue = new EventQueue();
+  #queue: EventQueue | undefined;
   #lags = false;
   #consumed = false;
   /** Why there will be no further event: the job is complete (`null`), or this. */
@@ -98,12 +98,12 @@ export class ForegroundJob extends Submission {
 
   /** Takes the place of the one consumer. */
   consume(): void {
-    if (this.#consumed) throw new TypeError(`Cannot consume the job of "${this.functionName}" a second time`);
+    if (this.#consumed) throw this.#refusal();
     this.#consumed = true;
   }
 
   next(): Promise<IteratorResult<JobEvent, undefined>> {
-    const value = this.#queue.shift();
+    const value = this.#queue?.shift();
     this.#updateLag();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     const reader = deferred<IteratorResult<JobEvent, undefined>>();
@@ -113,22 +113,27 @@ export class ForegroundJob extends Submission {
   }
 
   /** Data and result, joined. */
-  async collect(): Promise<Bytes> {
-    this.consume();
+  collect(): Promise<Bytes> {
+    if (this.#consumed) return Promise.reject(this.#refusal());
+    this.#consumed = true;
     const { promise } = this.#collector = deferred<Bytes>();
     let event: JobEvent | undefined;
-    while (this.#collector !== undefined && (event = this.#queue.shift()) !== undefined) this.#collect(event);
+    while (this.#collector !== undefined && (event = this.#queue?.shift()) !== undefined) this.#collect(event);
     this.#updateLag();
     if (this.#end !== undefined) this.#finish(this.#end);
-    return await promise;
+    return promise;
   }
 
   /** The consumer has gone; what still comes is read over. */
   abandon(): void {
-    this.#queue.clear();
+    this.#queue = undefined;
     if (!this.settled) this.settle();
     this.#finish(null);
     if (this.handle === undefined) this.#created?.reject(this.#abandoned());
+  }
+
+  #refusal(): TypeError {
+    return new TypeError(`Cannot consume the job of "${this.functionName}" a second time`);
   }
 
   #abandoned(): GearmanError {
@@ -136,16 +141,17 @@ export class ForegroundJob extends Submission {
   }
 
   #keep(event: JobEvent): void {
-    this.#queue.push(event);
+    const queue = this.#queue ??= new EventQueue(); // most jobs are collected, and need none
+    queue.push(event);
     const { maxBuffered } = this.#limits;
-    if (this.#queue.size > maxBuffered && event.type !== "complete") {
+    if (queue.size > maxBuffered && event.type !== "complete") {
       const what = `Cannot keep more of job ${this.handle} of "${this.functionName}"`;
       this.fail(new GearmanError(`${what}: its consumer is over ${maxBuffered} bytes behind (maxBuffered)`));
     } else this.#updateLag();
   }
 
   #updateLag(): void {
-    const lags = this.#queue.size > Math.min(LAG, this.#limits.maxBuffered / 2);
+    const lags = this.#queue !== undefined && this.#queue.size > Math.min(LAG, this.#limits.maxBuffered / 2);
     if (lags === this.#lags || this.session === undefined) return;
     this.#lags = lags;
     this.session.lag(lags);

@@ -11,7 +11,7 @@ export interface Deferred<T> {
 export function deferred<T>(): Deferred<T> {
   let settle!: Omit<Deferred<T>, "promise">;
   const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
-  return { promise, ...settle };
+  return { promise, resolve: settle.resolve, reject: settle.reject }; // a spread is slow, and twice as large
 }
 
 /**

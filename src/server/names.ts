@@ -1,26 +1,18 @@
 /** Names are bytes on the wire: here each byte is one character, so that any bytes survive and compare as bytes. */
 
-const utf8Encoder = /* @__PURE__ */ new TextEncoder();
 /** Each byte to a character of its own, fast; not the one of the same number from 0x80 to 0x9f. */
 export const latin1: TextDecoder = /* @__PURE__ */ new TextDecoder("latin1");
 const utf8Decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Bytes to a name, one character for each byte. */
+/** Bytes to a name, one character for each byte; they are few, as arguments of a call. */
 export function toName(bytes: Uint8Array): string {
-  let name = "";
-  for (let i = 0; i < bytes.length; i++) name += String.fromCharCode(bytes[i]!);
-  return name;
+  return String.fromCharCode(...bytes);
 }
 
 /** The bytes before the first NUL as a name: how gearmand, which is written in C, reads the last argument of a packet. */
 export function toNameUntilNul(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return toName(end < 0 ? bytes : bytes.subarray(0, end));
-}
-
-/** A line of text, which was read as UTF-8, to the name that the same bytes make. */
-export function lineToName(line: string): string {
-  return toName(utf8Encoder.encode(line));
 }
 
 /** A name to what can be sent. ASCII is the same bytes as a string, and cheaper to encode. */

@@ -200,7 +200,7 @@ export class Requests {
     if (type === PacketType.WORK_STATUS) {
       // Clients have got what the worker wrote, whatever it is; GET_STATUS says what C makes of it.
       job.numerator = leadingUint32(toName(packet.args[1]));
-      job.denominator = leadingUint32(toName(packet.args[2]));
+      job.denominator = leadingUint32(toName(packet.args[2].subarray(0, BUFFER_SIZE)));
     } else if (type !== PacketType.WORK_DATA && type !== PacketType.WORK_WARNING) {
       this.#stopTimeLimit(job);
       this.state.finish(job);

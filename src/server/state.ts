@@ -93,6 +93,9 @@ export interface Submission {
   readonly due?: number;
 }
 
+/** A map for each of many background jobs would be a third of their memory. */
+const NOBODY: Map<Party, number> = new Map();
+
 /** One job, from JOB_CREATED to its last packet. */
 export class Job {
   readonly handle: string;
@@ -107,7 +110,7 @@ export class Job {
   /** Nobody wants it any more: no worker gets it. */
   ignored = false;
   /** How many foreground submissions of each connection wait for it. */
-  readonly clients: Map<Party, number> = new Map();
+  clients: Map<Party, number> = NOBODY;
   /** By what it was grabbed, while it runs. */
   ability: Ability | undefined;
   /** How often a worker was lost over it. */
@@ -208,6 +211,7 @@ export class State {
     if (submission.background) {
       job.background = true;
     } else {
+      if (job.clients === NOBODY) job.clients = new Map();
       job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
       client.waitsFor.add(job);
     }
@@ -361,7 +365,7 @@ export class State {
 
   #detach(job: Job): void {
     for (const client of job.clients.keys()) client.waitsFor.delete(job);
-    job.clients.clear();
+    job.clients = NOBODY;
     const { joinable } = job.queue;
     if (job.sameness !== undefined && joinable.get(job.sameness) === job) joinable.delete(job.sameness);
   }

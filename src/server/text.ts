@@ -1,7 +1,7 @@
 /** The text protocol, for administrators: a line is a command, answered with the exact bytes of gearmand. */
 
 import type { TextLine } from "../codec/mod.ts";
-import { leadingUint32, lineToName, toLowerCase } from "./names.ts";
+import { leadingUint32, toLowerCase, toName } from "./names.ts";
 import type { Peer } from "./peer.ts";
 import type { Requests } from "./requests.ts";
 import type { FunctionQueue, Job, State } from "./state.ts";
@@ -23,8 +23,8 @@ export class TextCommands {
 
   /** Serves one line: words with blanks between them, of which the first is a command, in any case. */
   serve(peer: Peer, { line }: TextLine): void {
-    // gearmand reads it as a string of C, in a buffer of so many bytes.
-    const name = lineToName(line);
+    // It was read as UTF-8; gearmand reads it as a string of C, in a buffer of so many bytes.
+    const name = toName(new TextEncoder().encode(line));
     const [command = "", ...args] = name.split("\0", 1)[0]!.split(/ +/);
     if (args.length >= MAX_WORDS || name.length >= MAX_LINE) return void peer.drop();
     switch (toLowerCase(command)) {
