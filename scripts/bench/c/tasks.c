@@ -1,0 +1,30 @@
+/* libgearman's run_tasks, 100 foreground jobs at a time: tasks PORT JOBS */
+
+#include "bench.h"
+
+static gearman_return_t complete(gearman_task_st *task) {
+  ++*(long *)gearman_task_context(task);
+  return GEARMAN_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+  (void)argc;
+  gearman_client_st *client = gearman_client_create(NULL);
+  gearman_client_add_server(client, "127.0.0.1", atoi(argv[1]));
+  gearman_client_add_options(client, GEARMAN_CLIENT_FREE_TASKS);
+  gearman_client_set_complete_fn(client, complete);
+  long jobs = atol(argv[2]), done = 0;
+  gearman_return_t status;
+  must(gearman_client_echo(client, "x", 1), "cannot connect");
+  start();
+  for (long i = 0; i < jobs; i += 100) {
+    for (int j = 0; j < 100; j++) {
+      gearman_client_add_task(client, NULL, &done, "echo", NULL, WORKLOAD, WORKLOAD_SIZE, &status);
+      must(status, gearman_client_error(client));
+    }
+    must(gearman_client_run_tasks(client), gearman_client_error(client));
+  }
+  report(done);
+  gearman_client_free(client);
+  return done == jobs ? 0 : 1;
+}

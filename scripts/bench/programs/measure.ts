@@ -1,0 +1,53 @@
+/** What every program of the bench prints: one line of JSON. */
+
+import { readFileSync } from "node:fs";
+import process from "node:process";
+
+/** One measurement. */
+export interface Measure {
+  readonly jobs: number;
+  readonly ms: number;
+  /** Of the process, user and system, in ms. */
+  readonly cpu: number;
+  /** Bytes: the most that the process ever had. */
+  readonly peak: number;
+  /** Bytes that each job takes, where that is what is measured. */
+  readonly each?: number;
+}
+
+/** 32 bytes: what a job works on. */
+export const WORKLOAD = "0123456789abcdef0123456789abcdef";
+
+/** The port of `127.0.0.1:PORT`, in whose place a raw socket or a client of others needs a number. */
+export function portOf(server: string): number {
+  return Number(server.split(":")[1]);
+}
+
+/** Starts measuring; the function that it returns prints what so many jobs took until then. */
+export function startMeasuring(): (jobs: number, each?: number) => void {
+  const cpu = process.cpuUsage();
+  const begin = performance.now();
+  return (jobs, each) => {
+    const ms = performance.now() - begin;
+    const { user, system } = process.cpuUsage(cpu);
+    const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1_024;
+    const measure: Measure = { jobs, ms, cpu: (user + system) / 1_000, peak, ...(each === undefined ? {} : { each }) };
+    process.stdout.write(`${JSON.stringify(measure)}\n`);
+  };
+}
+
+/** Measures the work of so many jobs, and prints it. */
+export async function measure(jobs: number, work: () => unknown): Promise<void> {
+  const print = startMeasuring();
+  await work();
+  print(jobs);
+}
+
+/** Calls `each` so many times, with so many calls under way. */
+export async function inFlight(jobs: number, window: number, each: (i: number) => PromiseLike<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < jobs) await each(next++);
+  };
+  await Promise.all(Array.from({ length: window }, lane));
+}

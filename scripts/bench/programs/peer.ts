@@ -1,0 +1,60 @@
+/** The clients of others, on Node: `peer.ts PACKAGE SERVER JOBS FOLDER`, with the folder where they are installed. */
+
+import { createRequire } from "node:module";
+import process from "node:process";
+import { inFlight, measure, portOf, WORKLOAD } from "./measure.ts";
+
+const [name, server, count, folder] = process.argv.slice(2) as [string, string, string, string];
+const port = portOf(server);
+const jobs = Number(count);
+// deno-lint-ignore no-explicit-any -- none of them has types
+const load = createRequire(`${folder}/package.json`) as (name: string) => any;
+
+/** What submits a background job, and resolves when it has been accepted. */
+const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
+  abraxas: async () => {
+    // deno-lint-ignore no-explicit-any -- as above
+    const client = await new Promise<any>((resolve, reject) => {
+      const client = load("abraxas").Client.connect(
+        { host: "127.0.0.1", port },
+        (error: unknown) => error ? reject(error) : resolve(client),
+      );
+    });
+    return () => client.submitJobBg("bench", WORKLOAD);
+  },
+  gearman: async () => {
+    const client = load("gearman")("127.0.0.1", port);
+    const waiting: (() => void)[] = [];
+    client.on("JOB_CREATED", () => waiting.shift()!());
+    await new Promise<void>((resolve) => client.connect(resolve));
+    return () =>
+      new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        client.submitJob("bench", WORKLOAD, { background: true });
+      });
+  },
+  gearmanode: async () => {
+    const gearmanode = load("gearmanode");
+    for (const transport of gearmanode.Client.logger.transports) transport.silent = true;
+    const client = gearmanode.client({ host: "127.0.0.1", port });
+    const submit = () =>
+      new Promise<void>((resolve) => {
+        client.submitJob("bench", WORKLOAD, { background: true }).once("created", resolve);
+      });
+    await submit(); // connected
+    return submit;
+  },
+  "node-gearman": async () => {
+    const client = new (load("node-gearman"))("127.0.0.1", port);
+    await new Promise<void>((resolve) => {
+      client.on("connect", resolve);
+      client.connect();
+    });
+    // Its submitJob does not tell when a background job was accepted; what it calls does.
+    return () => new Promise((resolve) => client.sendCommand("SUBMIT_JOB_BG", "bench", "", WORKLOAD, resolve));
+  },
+};
+
+const submit = await PEERS[name]!();
+await measure(jobs, () => inFlight(jobs, 1_000, submit));
+process.exit();
