@@ -1,0 +1,32 @@
+/** A large result: `large.ts ours|raw SERVER BYTES`, from a server that sends it as fast as it is taken. */
+
+import { connect } from "node:net";
+import process from "node:process";
+import { GearmanClient } from "../../../mod.ts";
+import { encodeRequest, PacketType } from "../../../src/codec/mod.ts";
+import { measure, portOf } from "./measure.ts";
+
+const [what, server, count] = process.argv.slice(2) as [string, string, string];
+const size = Number(count);
+
+if (what === "ours") {
+  const client = new GearmanClient(server);
+  await client.echo(""); // connected
+  await measure(1, async () => {
+    if ((await client.do("large", "")).length !== size) throw new Error("Not all came");
+  });
+  await client.close();
+} else {
+  const socket = connect({ port: portOf(server), host: "127.0.0.1", noDelay: true });
+  await new Promise<void>((resolve) => socket.once("connect", resolve));
+  await measure(1, () =>
+    new Promise<void>((resolve) => {
+      let read = 0;
+      socket.on("data", (chunk) => {
+        read += chunk.length;
+        if (read > size) resolve();
+      });
+      socket.write(encodeRequest(PacketType.SUBMIT_JOB, "large", "", ""));
+    }));
+  socket.destroy();
+}

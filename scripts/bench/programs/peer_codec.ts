@@ -1,0 +1,47 @@
+/** abraxas' codec, gearman-packet, on the same packets: `peer_codec.ts decode|encode PACKETS FOLDER`. */
+
+import { createRequire } from "node:module";
+import process from "node:process";
+import { encodeResponse, PacketType } from "../../../src/codec/mod.ts";
+import { measure } from "./measure.ts";
+
+const CHUNK = 65_536;
+const DATA = Buffer.alloc(52, "x");
+const HANDLE = "H:box:12345";
+
+const [what, count, folder] = process.argv.slice(2) as [string, string, string];
+const packets = Number(count);
+// deno-lint-ignore no-explicit-any -- it has no types
+const codec = createRequire(`${folder}/package.json`)("gearman-packet") as any;
+
+/** A body is a stream: each has to be read. */
+function decode(): Promise<void> {
+  const packet = encodeResponse(PacketType.WORK_DATA, HANDLE, DATA);
+  const chunk = Buffer.concat(Array.from({ length: Math.floor(CHUNK / packet.length) }, () => packet));
+  const parser = new codec.Parser();
+  let decoded = 0;
+  return new Promise((resolve) => {
+    const push = () => parser.write(chunk, () => decoded < packets ? push() : resolve());
+    parser.on("data", (packet: { body?: { resume?(): void } }) => {
+      decoded++;
+      packet.body?.resume?.();
+    });
+    push();
+  });
+}
+
+function encode(): Promise<void> {
+  const emitter = new codec.Emitter();
+  let encoded = 0;
+  return new Promise((resolve) => {
+    const write = () =>
+      emitter.write(
+        { kind: "response", type: codec.types["WORK_DATA"], args: { job: HANDLE }, body: DATA },
+        () => ++encoded < packets ? undefined : resolve(),
+      );
+    emitter.on("data", () => {});
+    for (let i = 0; i < packets; i++) write();
+  });
+}
+
+await measure(packets, what === "decode" ? decode : encode);
