@@ -14,8 +14,11 @@ export const BUILD: string = `${ROOT}.build/`;
 /** What of npm the scripts use; the numbers tell versions apart. */
 export type Tool =
   | "@arethetypeswrong/cli"
+  | "abraxas"
   | "bun"
   | "esbuild"
+  | `gearman${"" | "-packet" | "ode"}`
+  | "node-gearman"
   | `node${"20" | "20.16" | "22" | "24"}`
   | "publint"
   | `typescript${"" | "5.5" | "5.9" | "7"}`
@@ -24,8 +27,13 @@ export type Tool =
 /** Every tool and its version; what `deno.json` has pinned too is taken from there. */
 const VERSIONS: Record<Tool, string> = {
   "@arethetypeswrong/cli": "0.18.5",
+  "abraxas": "2.1.10",
   "bun": /bun@(\S+)/.exec(config.tasks["test:bun"])![1]!,
   "esbuild": "0.28.2",
+  "gearman": "2.1.0",
+  "gearman-packet": "1.1.0",
+  "gearmanode": "0.9.2",
+  "node-gearman": "0.2.2",
   "node20": "npm:node@20.20.2",
   "node20.16": "npm:node@20.16.0", // the oldest that the package promises to run on
   "node22": "npm:node@22.23.3",

@@ -1,4 +1,4 @@
-/** The clients of others, on Node: `peer.ts PACKAGE SERVER JOBS FOLDER`, with the folder where they are installed. */
+/** The clients of others, on Node: `peer.ts PACKAGE SERVER JOBS FOLDER`, with the folder that it is in. */
 
 import { createRequire } from "node:module";
 import process from "node:process";
@@ -8,14 +8,14 @@ const [name, server, count, folder] = process.argv.slice(2) as [string, string, 
 const port = portOf(server);
 const jobs = Number(count);
 // deno-lint-ignore no-explicit-any -- none of them has types
-const load = createRequire(`${folder}/package.json`) as (name: string) => any;
+const peer = createRequire(import.meta.url)(folder) as any;
 
 /** What submits a background job, and resolves when it has been accepted. */
 const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
   abraxas: async () => {
     // deno-lint-ignore no-explicit-any -- as above
     const client = await new Promise<any>((resolve, reject) => {
-      const client = load("abraxas").Client.connect(
+      const client = peer.Client.connect(
         { host: "127.0.0.1", port },
         (error: unknown) => error ? reject(error) : resolve(client),
       );
@@ -23,7 +23,7 @@ const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
     return () => client.submitJobBg("bench", WORKLOAD);
   },
   gearman: async () => {
-    const client = load("gearman")("127.0.0.1", port);
+    const client = peer("127.0.0.1", port);
     const waiting: (() => void)[] = [];
     client.on("JOB_CREATED", () => waiting.shift()!());
     await new Promise<void>((resolve) => client.connect(resolve));
@@ -34,9 +34,9 @@ const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
       });
   },
   gearmanode: async () => {
-    const gearmanode = load("gearmanode");
-    for (const transport of gearmanode.Client.logger.transports) transport.silent = true;
-    const client = gearmanode.client({ host: "127.0.0.1", port });
+    const winston = createRequire(`${folder}/`)("winston");
+    for (const logger of winston.loggers.loggers.values()) logger.silent = true;
+    const client = peer.client({ host: "127.0.0.1", port });
     const submit = () =>
       new Promise<void>((resolve) => {
         client.submitJob("bench", WORKLOAD, { background: true }).once("created", resolve);
@@ -45,7 +45,7 @@ const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
     return submit;
   },
   "node-gearman": async () => {
-    const client = new (load("node-gearman"))("127.0.0.1", port);
+    const client = new peer("127.0.0.1", port);
     await new Promise<void>((resolve) => {
       client.on("connect", resolve);
       client.connect();

@@ -12,7 +12,7 @@ const HANDLE = "H:box:12345";
 const [what, count, folder] = process.argv.slice(2) as [string, string, string];
 const packets = Number(count);
 // deno-lint-ignore no-explicit-any -- it has no types
-const codec = createRequire(`${folder}/package.json`)("gearman-packet") as any;
+const codec = createRequire(import.meta.url)(folder) as any;
 
 /** A body is a stream: each has to be read. */
 function decode(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The floor: a raw socket that sends encoded packets, with 1,000 unanswered: `raw.ts SERVER JOBS`. */
+/** The floor: a raw socket that sends encoded packets, with 1,000 unanswered: `raw.ts SERVER JOBS [FUNCTION]`. */
 
 import { connect } from "node:net";
 import process from "node:process";
@@ -6,9 +6,9 @@ import { encodeRequest, PacketType } from "../../../src/codec/mod.ts";
 import { measure, portOf, WORKLOAD } from "./measure.ts";
 
 const WINDOW = 1_000;
-const [server, count] = process.argv.slice(2) as [string, string];
+const [server, count, name = "bench"] = process.argv.slice(2) as [string, string, string?];
 const jobs = Number(count);
-const one = encodeRequest(PacketType.SUBMIT_JOB_BG, "bench", "", WORKLOAD);
+const one = encodeRequest(PacketType.SUBMIT_JOB_BG, name, "", WORKLOAD);
 const packets = new Uint8Array(one.length * WINDOW);
 for (let i = 0; i < WINDOW; i++) packets.set(one, i * one.length);
 

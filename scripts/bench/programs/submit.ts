@@ -15,6 +15,7 @@ const MODES: Record<string, () => Promise<void>> = {
   foreground: () => inFlight(jobs, 100, () => client.do("echo", WORKLOAD)),
 };
 
-await client.echo(""); // connected
+if (mode === "foreground") await client.do("echo"); // the worker is there
+else await client.echo(""); // connected
 await measure(jobs, MODES[mode]!);
 await client.close();

@@ -1,0 +1,120 @@
+/** What is measured against what: in each round every side of a contest runs once, one right after the other. */
+
+import { install } from "../support/tools.ts";
+import type { Measure } from "./programs/measure.ts";
+import {
+  beside,
+  c,
+  measured,
+  ours,
+  php,
+  type Runtime,
+  RUNTIMES,
+  withGearmand,
+  withJobServer,
+  withLargeResult,
+} from "./run.ts";
+
+/** What a round of a contest measured, by side. */
+export type Round = Readonly<Record<string, Measure>>;
+/** The sides of a contest by name, each with what measures it. */
+export type Contest = Record<string, () => Promise<Measure>>;
+
+/** The clients of npm. */
+export const PEERS = ["abraxas", "gearman", "gearmanode", "node-gearman"] as const;
+/** Bytes of the large result. */
+export const LARGE = 67_108_864;
+
+/** The same side on each runtime. */
+function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contest {
+  return Object.fromEntries(RUNTIMES.map((runtime) => [`${name} ${runtime}`, () => run(runtime)]));
+}
+
+/** All contests; a quick run does a tenth of the jobs. */
+export function contests(quick: boolean): Record<string, Contest> {
+  const some = (jobs: number) => quick ? jobs / 10 : jobs;
+  const submit = (mode: string, jobs: number) => (runtime: Runtime) =>
+    withGearmand((server) => measured(ours(runtime, "submit.ts", mode, server, some(jobs))));
+  const worker = (command: (server: string, port: number) => string[]) => () =>
+    withGearmand((server, port) => beside(command(server, port), () => measured(c("tasks", port, some(20_000)))));
+  const queued = (command: (server: string, port: number, jobs: number) => string[]) => () =>
+    withGearmand(async (server, port) => {
+      const jobs = some(100_000);
+      await measured(ours("deno", "raw.ts", server, jobs, "echo"));
+      return await measured(command(server, port, jobs));
+    });
+
+  return {
+    "pipelined": {
+      ...each("raw", (runtime) => withGearmand((server) => measured(ours(runtime, "raw.ts", server, some(500_000))))),
+      ...each("ours", submit("pipelined", 500_000)),
+      ...Object.fromEntries(PEERS.map((name) => [
+        name,
+        () => withGearmand((server) => measured(ours("node", "peer.ts", name, server, some(20_000), install(name)))),
+      ])),
+      "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000)))),
+    },
+    "generated": {
+      "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(30_000)))),
+      ...each("ours", submit("generated", 30_000)),
+    },
+    "awaited": {
+      "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(30_000), "unique"))),
+      ...each("ours", submit("awaited", 30_000)),
+    },
+    "foreground": {
+      "libgearman": worker((_, port) => c("worker", port)),
+      ...each(
+        "ours",
+        (runtime) =>
+          withGearmand((server, port) =>
+            beside(c("worker", port), () => measured(ours(runtime, "submit.ts", "foreground", server, some(20_000))))
+          ),
+      ),
+    },
+    "worker": {
+      "libgearman": worker((_, port) => c("worker", port)),
+      ...each("ours", (runtime) => worker((server) => ours(runtime, "worker.ts", server, 1))()),
+    },
+    "concurrency": {
+      "libgearman": queued((_, port, jobs) => c("worker", port, jobs)),
+      ...each("ours", (runtime) => queued((server, _, jobs) => ours(runtime, "worker.ts", server, 100, jobs))()),
+    },
+    "decode": codec("decode", some),
+    "encode": codec("encode", some),
+    "large": {
+      ...each(
+        "raw",
+        (runtime) => withLargeResult(LARGE, (server) => measured(ours(runtime, "large.ts", "raw", server, LARGE))),
+      ),
+      ...each(
+        "ours",
+        (runtime) => withLargeResult(LARGE, (server) => measured(ours(runtime, "large.ts", "ours", server, LARGE))),
+      ),
+    },
+    "waiting": {
+      ...each("few", (runtime) => measured(ours(runtime, "waiting.ts", some(100_000)))),
+      ...each("many", (runtime) => measured(ours(runtime, "waiting.ts", some(1_000_000)))),
+    },
+    "server": {
+      ...each("gearmand", submit("pipelined", 200_000)),
+      ...each(
+        "ours",
+        (runtime) =>
+          withJobServer(runtime, (server) => measured(ours(runtime, "submit.ts", "pipelined", server, some(200_000)))),
+      ),
+    },
+    "queue": {
+      ...each("few", (runtime) => measured(ours(runtime, "queue.ts", 1_000))),
+      ...each("many", (runtime) => measured(ours(runtime, "queue.ts", 100_000))),
+    },
+  };
+}
+
+function codec(what: "decode" | "encode", some: (packets: number) => number): Contest {
+  const folder = install("gearman-packet");
+  return {
+    ...each("gearman-packet", (runtime) => measured(ours(runtime, "peer_codec.ts", what, some(100_000), folder))),
+    ...each("ours", (runtime) => measured(ours(runtime, "codec.ts", what, some(5_000_000)))),
+  };
+}

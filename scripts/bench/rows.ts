@@ -1,0 +1,222 @@
+/** The rows of the table: what is wanted of which measurement, and against what. */
+
+import { LARGE, PEERS, type Round } from "./contests.ts";
+import type { Measure } from "./programs/measure.ts";
+import { type Runtime, RUNTIMES } from "./run.ts";
+
+/** One row. */
+export interface Row {
+  readonly what: string;
+  readonly reference: string;
+  readonly contest: string;
+  /** The ratio that is wanted: at least, or at most, so much. */
+  readonly least?: number | Record<Runtime, number>;
+  readonly most?: number;
+  /** The sides on a runtime; of several references the best counts. */
+  readonly side: (runtime: Runtime) => string;
+  readonly references: (runtime: Runtime) => readonly string[];
+  /** What of a measurement counts, as it is shown. */
+  readonly value: (measure: Measure) => number;
+  readonly unit: string;
+  /** Default the one value as a ratio to the other. */
+  readonly ratio?: (ours: number, reference: number) => number;
+}
+
+/** What is the same in most rows. */
+const rate = { value: ({ jobs, ms }: Measure) => jobs / ms * 1_000, unit: "/s" };
+const cpu = { value: ({ jobs, cpu }: Measure) => cpu / jobs * 1_000, unit: " us" };
+const cost = { value: ({ jobs, ms }: Measure) => ms / jobs * 1_000, unit: " us" };
+const own = (runtime: Runtime) => `ours ${runtime}`;
+const on = (name: string) => (runtime: Runtime) => [`${name} ${runtime}`];
+const libgearman = () => ["libgearman"];
+
+export const ROWS: readonly Row[] = [
+  {
+    what: '`doBackground`, a promise each, 1,000 in flight, `unique: ""`',
+    reference: "a raw socket with encoded packets, the same window",
+    contest: "pipelined",
+    least: { deno: 0.8, bun: 0.8, node: 0.7 },
+    side: own,
+    references: on("raw"),
+    ...rate,
+  },
+  {
+    what: "CPU of the same, a job",
+    reference: "CPU of the raw socket's client",
+    contest: "pipelined",
+    most: 3,
+    side: own,
+    references: on("raw"),
+    ...cpu,
+  },
+  {
+    what: "the same",
+    reference: "the best npm peer, 1,000 in flight too",
+    contest: "pipelined",
+    least: 20,
+    side: own,
+    references: () => PEERS,
+    ...rate,
+  },
+  {
+    what: "`doBackground` as it comes (generated unique), 1,000 in flight",
+    reference: "libgearman `do_background`",
+    contest: "generated",
+    least: 2,
+    side: own,
+    references: libgearman,
+    ...rate,
+  },
+  {
+    what: "`doBackground`, each awaited, a unique each",
+    reference: "libgearman `do_background`, the same uniques",
+    contest: "awaited",
+    least: 0.8,
+    side: own,
+    references: libgearman,
+    ...rate,
+  },
+  {
+    what: "`do`, 100 in flight, a worker in C",
+    reference: "libgearman `run_tasks` of 100",
+    contest: "foreground",
+    least: 1,
+    side: own,
+    references: libgearman,
+    ...rate,
+  },
+  {
+    what: "worker, concurrency 1, a client in C with 100 in flight",
+    reference: "libgearman worker",
+    contest: "worker",
+    least: 0.9,
+    side: own,
+    references: libgearman,
+    ...rate,
+  },
+  {
+    what: "worker, concurrency 100, background jobs that are queued",
+    reference: "libgearman worker",
+    contest: "concurrency",
+    least: 4,
+    side: own,
+    references: libgearman,
+    ...rate,
+  },
+  {
+    what: "decode a packet of 64 bytes",
+    reference: "`gearman-packet`",
+    contest: "decode",
+    least: 10,
+    side: own,
+    references: on("gearman-packet"),
+    ...rate,
+  },
+  {
+    what: "encode a packet of 64 bytes",
+    reference: "`gearman-packet`",
+    contest: "encode",
+    least: 10,
+    side: own,
+    references: on("gearman-packet"),
+    ...rate,
+  },
+  {
+    what: "a result of 64 MiB, time",
+    reference: "reading the same bytes raw",
+    contest: "large",
+    most: 2,
+    side: own,
+    references: on("raw"),
+    value: ({ ms }) => ms,
+    unit: " ms",
+  },
+  {
+    what: "a result of 64 MiB, peak memory over that of reading raw, in payloads",
+    reference: "the payload",
+    contest: "large",
+    most: 1.5,
+    side: own,
+    references: on("raw"),
+    value: ({ peak }) => peak / 1_048_576,
+    unit: " MiB",
+    ratio: (ours, raw) => (ours - raw) * 1_048_576 / LARGE,
+  },
+  {
+    what: "1,000,000 jobs waiting for their result, cost of a job",
+    reference: "100,000",
+    contest: "waiting",
+    most: 1.5,
+    side: (runtime) => `many ${runtime}`,
+    references: on("few"),
+    ...cost,
+  },
+  {
+    what: "1,000,000 jobs waiting, memory of a job",
+    reference: "900 bytes",
+    contest: "waiting",
+    most: 1,
+    side: (runtime) => `many ${runtime}`,
+    references: on("few"),
+    value: ({ each }) => each!,
+    unit: " bytes",
+    ratio: (bytes) => bytes / 900,
+  },
+  {
+    what: "`JobServer`, pipelined background jobs",
+    reference: 'gearmand, the same client, `unique: ""`',
+    contest: "server",
+    least: 0.5,
+    side: own,
+    references: on("gearmand"),
+    ...rate,
+  },
+  {
+    what: "`JobServer` with 100,000 queued, cost of a job",
+    reference: "1,000 queued",
+    contest: "queue",
+    most: 1.5,
+    side: (runtime) => `many ${runtime}`,
+    references: on("few"),
+    ...cost,
+  },
+];
+
+/** A cell of the table. */
+export interface Cell {
+  readonly runtime: Runtime;
+  readonly ours: number;
+  readonly reference: number;
+  readonly ratio: number;
+  readonly wanted: string;
+  readonly met: boolean;
+}
+
+/** The middle one. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** The cells of a row: the median of each round's ratio, and of the figures. */
+export function cells(row: Row, rounds: readonly Round[]): Cell[] {
+  return RUNTIMES.map((runtime) => {
+    const figures = rounds.map((round) => {
+      const ours = row.value(round[row.side(runtime)]!);
+      const references = row.references(runtime).map((side) => row.value(round[side]!));
+      const reference = row.most === undefined ? Math.max(...references) : Math.min(...references);
+      return { ours, reference, ratio: row.ratio?.(ours, reference) ?? ours / reference };
+    });
+    const ratio = median(figures.map((figure) => figure.ratio));
+    const bound = row.most ?? (typeof row.least === "number" ? row.least : row.least![runtime]);
+    return {
+      runtime,
+      ours: median(figures.map((figure) => figure.ours)),
+      reference: median(figures.map((figure) => figure.reference)),
+      ratio,
+      wanted: `${row.most === undefined ? ">=" : "<="} ${bound}`,
+      met: row.most === undefined ? ratio >= bound : ratio <= bound,
+    };
+  });
+}
