@@ -30,9 +30,9 @@ function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contes
   return Object.fromEntries(RUNTIMES.map((runtime) => [`${name} ${runtime}`, () => run(runtime)]));
 }
 
-/** All contests; a quick run does a tenth of the jobs. */
+/** All contests; a quick run does a fifth of the jobs. */
 export function contests(quick: boolean): Record<string, Contest> {
-  const some = (jobs: number) => quick ? jobs / 10 : jobs;
+  const some = (jobs: number) => quick ? jobs / 5 : jobs;
   const submit = (mode: string, jobs: number) => (runtime: Runtime) =>
     withGearmand((server) => measured(ours(runtime, "submit.ts", mode, server, some(jobs))));
   const worker = (command: (server: string, port: number) => string[]) => () =>

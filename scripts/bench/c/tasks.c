@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
   long jobs = atol(argv[2]), done = 0;
   gearman_return_t status;
   size_t size;
-  free(gearman_client_do(client, "echo", NULL, "", 0, &size, &status)); /* the worker is there */
+  free(gearman_client_do(client, "echo", NULL, "x", 1, &size, &status)); /* the worker is there */
   must(status, gearman_client_error(client));
   start();
   for (long i = 0; i < jobs; i += 100) {

@@ -1,0 +1,56 @@
+// deno-lint-ignore-file no-console -- it is there to print
+/**
+ * Measures this library against raw sockets, libgearman, PHP and the clients of npm, and says which ratio is as wanted:
+ *
+ *     deno task bench                         five rounds; writes results.md and chart.svg beside this file
+ *     deno task bench --quick                 one round with a fifth of the jobs; writes nothing
+ *     deno task bench --only=large,worker     these contests; writes nothing
+ *     deno task bench --rounds=9
+ *
+ * It needs gearmand, gcc, libgearman-dev and php8.2-gearman; what is of npm it installs under `.build/`.
+ */
+
+import { writeFileSync } from "node:fs";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { chart } from "./chart.ts";
+import { contests, type Round } from "./contests.ts";
+import { figure, markdown } from "./report.ts";
+import { cells, ROWS } from "./rows.ts";
+
+const { values } = parseArgs({
+  args: process.argv.slice(2),
+  options: { quick: { type: "boolean", default: false }, rounds: { type: "string" }, only: { type: "string" } },
+});
+const { quick, only } = values;
+const rounds = Number(values.rounds ?? (quick ? 1 : 5));
+const all = contests(quick);
+const names = only === undefined ? Object.keys(all) : only.split(",");
+
+const results: Record<string, Round[]> = Object.fromEntries(names.map((name) => [name, []]));
+for (let round = 1; round <= rounds; round++) {
+  for (const name of names) {
+    const contest = all[name];
+    if (contest === undefined) throw new Error(`There is no contest "${name}", but ${Object.keys(all).join(", ")}`);
+    const measured: Record<string, Round[string]> = {};
+    for (const [side, run] of Object.entries(contest)) {
+      measured[side] = await run();
+      const { jobs, ms } = measured[side];
+      console.log(`round ${round}, ${name}: ${side}: ${figure(jobs / ms * 1_000)}/s, ${figure(ms / jobs * 1_000)} us`);
+    }
+    results[name]!.push(measured);
+  }
+}
+
+const rows = ROWS.filter(({ contest }) => contest in results);
+console.log("");
+for (const row of rows) {
+  for (const { runtime, ratio, wanted, met } of cells(row, results[row.contest]!)) {
+    console.log(`${met ? "meets " : "MISSES"} ${runtime.padEnd(4)} ${figure(ratio)} (${wanted})  ${row.what}`);
+  }
+}
+if (!quick && only === undefined) {
+  const folder = new URL("./", import.meta.url);
+  writeFileSync(new URL("results.md", folder), markdown(results, rounds, quick));
+  writeFileSync(new URL("chart.svg", folder), chart(results)!);
+}

@@ -1,0 +1,82 @@
+/** What was measured, as Markdown. */
+
+import { cpus, release, totalmem } from "node:os";
+import { must } from "../support/tools.ts";
+import type { Round } from "./contests.ts";
+import { type Cell, cells, median, type Row, ROWS } from "./rows.ts";
+import { COMMANDS, RUNTIMES } from "./run.ts";
+
+/** The rounds of each contest that was run. */
+export type Results = Readonly<Record<string, readonly Round[]>>;
+
+/** What the machine is. */
+export function machine(): string {
+  const versions = RUNTIMES.map((runtime) => {
+    const version = must(COMMANDS[runtime][0]!, ["--version"]).match(/\d+\.\d+\.\d+/)![0];
+    return `${runtime[0]!.toUpperCase()}${runtime.slice(1)} ${version}`;
+  });
+  const gearmand = must("gearmand", ["--version"]).match(/\d+\.\d+\.\d+/)![0];
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} cores of a virtual machine (${
+    cpus()[0]!.model.trim()
+  }, ${memory} GiB, Linux ${release()}), ` +
+    `${versions.join(", ")}, gearmand and libgearman ${gearmand}`;
+}
+
+/** The whole report. */
+export function markdown(results: Results, rounds: number, quick: boolean): string {
+  const rows = ROWS.filter(({ contest }) => contest in results);
+  return [
+    "# Speed",
+    "",
+    "Made by `deno task bench`; do not edit.",
+    "",
+    `On ${machine()}.`,
+    "",
+    "Client, worker and gearmand share the cores, so that the machine is noisy: what took 0.9 us a job takes 1.8 us minutes",
+    "later. Read the ratios, not the figures: every side of a contest runs once in each round, one right after the other,",
+    `with a gearmand of its own; a ratio is the median of those of ${rounds} round${rounds === 1 ? "" : "s"}${
+      quick ? ", each with a fifth of the jobs" : ""
+    }. Behind it, the median of`,
+    "ours and of the reference.",
+    "",
+    "| what | reference | wanted | Deno | Bun | Node |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...rows.map((row) => line(row, cells(row, results[row.contest]!))),
+    "",
+    "## Every figure",
+    "",
+    "Medians. CPU is that of the measured process alone, memory the most that it ever had.",
+    "",
+    ...Object.entries(results).flatMap(([contest, rounds]) => [
+      `| ${contest} | jobs | jobs/s | us a job | CPU us a job | MiB |`,
+      "| --- | --: | --: | --: | --: | --: |",
+      ...Object.keys(rounds[0]!).map((side) => {
+        const of = (value: (round: Round) => number) => figure(median(rounds.map(value)));
+        return `| ${side} | ${figure(rounds[0]![side]!.jobs)} | ${
+          of((round) => round[side]!.jobs / round[side]!.ms * 1e3)
+        } ` +
+          `| ${of((round) => round[side]!.ms / round[side]!.jobs * 1e3)} ` +
+          `| ${of((round) => round[side]!.cpu / round[side]!.jobs * 1e3)} | ${
+            of((round) => round[side]!.peak / 2 ** 20)
+          } |`;
+      }),
+      "",
+    ]),
+  ].join("\n");
+}
+
+function line(row: Row, cells: readonly Cell[]): string {
+  const wanted = [...new Set(cells.map(({ wanted }) => wanted))];
+  const bounds = wanted.length === 1 ? wanted[0]! : cells.map(({ wanted }) => wanted).join(", ");
+  const columns = cells.map((cell) =>
+    `${cell.met ? "" : "misses: "}**${figure(cell.ratio)}** (${figure(cell.ours)}${row.unit}, ` +
+    `${figure(cell.reference)}${row.unit})`
+  );
+  return `| ${row.what} | ${row.reference} | ${bounds} | ${columns.join(" | ")} |`;
+}
+
+/** Three digits that count. */
+export function figure(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 3 });
+}
