@@ -1,16 +1,24 @@
-/** The floor: a raw socket that sends encoded packets, with 1,000 unanswered: `raw.ts SERVER JOBS [FUNCTION]`. */
+/** The floor: a raw socket that sends encoded packets, with so many unanswered: `raw.ts MODE SERVER JOBS`. */
 
 import { connect } from "node:net";
 import process from "node:process";
 import { encodeRequest, PacketType } from "../../../src/codec/mod.ts";
 import { measure, portOf, WORKLOAD } from "./measure.ts";
 
-const WINDOW = 1_000;
-const [server, count, name = "bench"] = process.argv.slice(2) as [string, string, string?];
+/** What is sent, what it is answered with in the end, and how many may be unanswered. */
+const { SUBMIT_JOB, SUBMIT_JOB_BG, JOB_CREATED, WORK_COMPLETE } = PacketType;
+const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window: number]> = {
+  pipelined: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1_000],
+  awaited: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1],
+  foreground: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100],
+  queued: [encodeRequest(SUBMIT_JOB_BG, "echo", "", WORKLOAD), JOB_CREATED, 1_000], // for a worker yet to come
+};
+
+const [mode, server, count] = process.argv.slice(2) as [string, string, string];
 const jobs = Number(count);
-const one = encodeRequest(PacketType.SUBMIT_JOB_BG, name, "", WORKLOAD);
-const packets = new Uint8Array(one.length * WINDOW);
-for (let i = 0; i < WINDOW; i++) packets.set(one, i * one.length);
+const [one, answer, window] = MODES[mode]!;
+const packets = new Uint8Array(one.length * window);
+for (let i = 0; i < window; i++) packets.set(one, i * one.length);
 
 const socket = connect({ port: portOf(server), host: "127.0.0.1", noDelay: true });
 await new Promise<void>((resolve) => socket.once("connect", resolve));
@@ -30,14 +38,14 @@ await measure(jobs, () =>
       while (at + 12 <= bytes.length) {
         const end = at + 12 + bytes.readUInt32BE(at + 8);
         if (end > bytes.length) break;
+        if (bytes[at + 7] === answer) found++;
         at = end;
-        found++;
       }
       rest = bytes.subarray(at);
       answered += found;
       if (answered === jobs) resolve();
       else send(found);
     });
-    send(WINDOW);
+    send(window);
   }));
 socket.destroy();

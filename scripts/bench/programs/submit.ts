@@ -13,9 +13,14 @@ const MODES: Record<string, () => Promise<void>> = {
   generated: () => inFlight(jobs, 1_000, () => client.doBackground("bench", WORKLOAD)),
   awaited: () => inFlight(jobs, 1, (i) => client.doBackground("bench", WORKLOAD, { unique: `u${i}` })),
   foreground: () => inFlight(jobs, 100, () => client.do("echo", WORKLOAD)),
+  sets: async () => {
+    for (let i = 0; i < jobs; i += 100) {
+      await Promise.all(Array.from({ length: 100 }, () => client.do("echo", WORKLOAD)));
+    }
+  },
 };
 
-if (mode === "foreground") await client.do("echo"); // the worker is there
+if (mode === "foreground" || mode === "sets") await client.do("echo"); // the worker is there
 else await client.echo(""); // connected
 await measure(jobs, MODES[mode]!);
 await client.close();
