@@ -42,7 +42,7 @@ export interface JobServerOptions {
   fault?(request: Packet | TextLine): Fault | undefined;
 }
 
-/** What {@linkcode JobServer.inspect} sees. */
+/** What {@linkcode JobServer.prototype.inspect | inspect} sees. */
 export interface JobServerSnapshot {
   /** How many connections are open. */
   readonly connections: number;
@@ -208,7 +208,7 @@ export class JobServer implements AsyncDisposable {
     return this.#closing ??= this.#close();
   }
 
-  /** The same as {@linkcode JobServer.close}. */
+  /** The same as {@linkcode JobServer.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
