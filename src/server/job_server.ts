@@ -29,7 +29,10 @@ export interface JobServerOptions {
   maxPacketSize?: number;
   /** Most jobs at a time, running ones included; one more is answered `QUEUE_ERROR`. Default no limit. */
   maxJobs?: number;
-  /** Most connections at a time; one more is closed at once. Default no limit. */
+  /**
+   * Most connections at a time; one more is closed at once. With TLS a connection counts from the end of its handshake, for
+   * which there are 10 s. Default no limit.
+   */
   maxConnections?: number;
   /**
    * For tests: called for each request before it is served; what it returns goes wrong.
@@ -37,7 +40,8 @@ export interface JobServerOptions {
    * `"drop-before"` closes the connection instead of serving the request, `"drop-after"` when the answer has gone out.
    * `"stall"` leaves it open, and neither serves nor sends anything on it any more. `"split"` serves, and sends what
    * that causes on this connection in writes of 1 to 7 bytes. `{ error: [code, text] }` answers ERROR (to a line of
-   * the text protocol `ERR`) instead of serving. An error that it throws ends the connection, and is not caught.
+   * the text protocol `ERR`) instead of serving. An error that it throws ends the connection, and is not caught; the
+   * same is true of a `TypeError`, where it returns anything else.
    */
   fault?(request: Packet | TextLine): Fault | undefined;
 }
