@@ -33,21 +33,25 @@ function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contes
 /** All contests; a quick run does a fifth of the jobs. */
 export function contests(quick: boolean): Record<string, Contest> {
   const some = (jobs: number) => quick ? jobs / 5 : jobs;
-  const submit = (mode: string, jobs: number) => (runtime: Runtime) =>
-    withGearmand((server) => measured(ours(runtime, "submit.ts", mode, server, some(jobs))));
+  const background = (program: string, mode: string, jobs: number) => (runtime: Runtime) =>
+    withGearmand((server) => measured(ours(runtime, program, mode, server, some(jobs))));
+  const foreground = (program: string, mode: string) => (runtime: Runtime) =>
+    withGearmand((server, port) =>
+      beside(c("worker", port), () => measured(ours(runtime, program, mode, server, some(50_000))))
+    );
   const worker = (command: (server: string, port: number) => string[]) => () =>
-    withGearmand((server, port) => beside(command(server, port), () => measured(c("tasks", port, some(20_000)))));
+    withGearmand((server, port) => beside(command(server, port), () => measured(c("tasks", port, some(50_000)))));
   const queued = (command: (server: string, port: number, jobs: number) => string[]) => () =>
     withGearmand(async (server, port) => {
       const jobs = some(100_000);
-      await measured(ours("deno", "raw.ts", server, jobs, "echo"));
+      await measured(ours("deno", "raw.ts", "queued", server, jobs));
       return await measured(command(server, port, jobs));
     });
 
   return {
     "pipelined": {
-      ...each("raw", (runtime) => withGearmand((server) => measured(ours(runtime, "raw.ts", server, some(500_000))))),
-      ...each("ours", submit("pipelined", 500_000)),
+      ...each("raw", background("raw.ts", "pipelined", 500_000)),
+      ...each("ours", background("submit.ts", "pipelined", 500_000)),
       ...Object.fromEntries(PEERS.map((name) => [
         name,
         () => withGearmand((server) => measured(ours("node", "peer.ts", name, server, some(20_000), install(name)))),
@@ -55,22 +59,19 @@ export function contests(quick: boolean): Record<string, Contest> {
       "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000)))),
     },
     "generated": {
-      "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(30_000)))),
-      ...each("ours", submit("generated", 30_000)),
+      "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(50_000)))),
+      ...each("ours", background("submit.ts", "generated", 50_000)),
     },
     "awaited": {
-      "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(30_000), "unique"))),
-      ...each("ours", submit("awaited", 30_000)),
+      "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(50_000), "unique"))),
+      ...each("raw", background("raw.ts", "awaited", 50_000)),
+      ...each("ours", background("submit.ts", "awaited", 50_000)),
     },
     "foreground": {
       "libgearman": worker((_, port) => c("worker", port)),
-      ...each(
-        "ours",
-        (runtime) =>
-          withGearmand((server, port) =>
-            beside(c("worker", port), () => measured(ours(runtime, "submit.ts", "foreground", server, some(20_000))))
-          ),
-      ),
+      ...each("ours", foreground("submit.ts", "sets")),
+      ...each("sliding", foreground("submit.ts", "foreground")),
+      ...each("raw", foreground("raw.ts", "foreground")),
     },
     "worker": {
       "libgearman": worker((_, port) => c("worker", port)),
@@ -97,7 +98,7 @@ export function contests(quick: boolean): Record<string, Contest> {
       ...each("many", (runtime) => measured(ours(runtime, "waiting.ts", some(1_000_000)))),
     },
     "server": {
-      ...each("gearmand", submit("pipelined", 200_000)),
+      ...each("gearmand", background("submit.ts", "pipelined", 200_000)),
       ...each(
         "ours",
         (runtime) =>

@@ -45,8 +45,12 @@ for (let round = 1; round <= rounds; round++) {
 const rows = ROWS.filter(({ contest }) => contest in results);
 console.log("");
 for (const row of rows) {
-  for (const { runtime, ratio, wanted, met } of cells(row, results[row.contest]!)) {
-    console.log(`${met ? "meets " : "MISSES"} ${runtime.padEnd(4)} ${figure(ratio)} (${wanted})  ${row.what}`);
+  for (const { runtime, ratio, floor, wanted, met } of cells(row, results[row.contest]!)) {
+    console.log(
+      `${met ? "meets " : "MISSES"} ${runtime.padEnd(4)} ${figure(ratio)} (${wanted}${
+        floor === undefined ? "" : `, raw ${figure(floor)}`
+      })  ${row.what}`,
+    );
   }
 }
 if (!quick && only === undefined) {

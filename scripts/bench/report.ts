@@ -38,7 +38,7 @@ export function markdown(results: Results, rounds: number, quick: boolean): stri
     `with a gearmand of its own; a ratio is the median of those of ${rounds} round${rounds === 1 ? "" : "s"}${
       quick ? ", each with a fifth of the jobs" : ""
     }. Behind it, the median of`,
-    "ours and of the reference.",
+    "ours and of the reference; `raw` is the ratio that a raw socket reaches, which sends encoded packets and counts answers.",
     "",
     "| what | reference | wanted | Deno | Bun | Node |",
     "| --- | --- | --- | --- | --- | --- |",
@@ -71,7 +71,7 @@ function line(row: Row, cells: readonly Cell[]): string {
   const bounds = wanted.length === 1 ? wanted[0]! : cells.map(({ wanted }) => wanted).join(", ");
   const columns = cells.map((cell) =>
     `${cell.met ? "" : "misses: "}**${figure(cell.ratio)}** (${figure(cell.ours)}${row.unit}, ` +
-    `${figure(cell.reference)}${row.unit})`
+    `${figure(cell.reference)}${row.unit}${cell.floor === undefined ? "" : `; raw ${figure(cell.floor)}`})`
   );
   return `| ${row.what} | ${row.reference} | ${bounds} | ${columns.join(" | ")} |`;
 }

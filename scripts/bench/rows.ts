@@ -15,6 +15,8 @@ export interface Row {
   /** The sides on a runtime; of several references the best counts. */
   readonly side: (runtime: Runtime) => string;
   readonly references: (runtime: Runtime) => readonly string[];
+  /** What a raw socket does there: no client can do better. */
+  readonly floor?: (runtime: Runtime) => string;
   /** What of a measurement counts, as it is shown. */
   readonly value: (measure: Measure) => number;
   readonly unit: string;
@@ -27,6 +29,7 @@ const rate = { value: ({ jobs, ms }: Measure) => jobs / ms * 1_000, unit: "/s" }
 const cpu = { value: ({ jobs, cpu }: Measure) => cpu / jobs * 1_000, unit: " us" };
 const cost = { value: ({ jobs, ms }: Measure) => ms / jobs * 1_000, unit: " us" };
 const own = (runtime: Runtime) => `ours ${runtime}`;
+const raw = (runtime: Runtime) => `raw ${runtime}`;
 const on = (name: string) => (runtime: Runtime) => [`${name} ${runtime}`];
 const libgearman = () => ["libgearman"];
 
@@ -56,6 +59,7 @@ export const ROWS: readonly Row[] = [
     least: 20,
     side: own,
     references: () => PEERS,
+    floor: raw,
     ...rate,
   },
   {
@@ -74,15 +78,26 @@ export const ROWS: readonly Row[] = [
     least: 0.8,
     side: own,
     references: libgearman,
+    floor: raw,
     ...rate,
   },
   {
-    what: "`do`, 100 in flight, a worker in C",
+    what: "`do`, 100 in flight, in sets as with the reference, a worker in C",
     reference: "libgearman `run_tasks` of 100",
     contest: "foreground",
     least: 1,
     side: own,
     references: libgearman,
+    ...rate,
+  },
+  {
+    what: "`do`, 100 in flight, a new one for each that ends, a worker in C",
+    reference: "libgearman `run_tasks` of 100",
+    contest: "foreground",
+    least: 1,
+    side: (runtime) => `sliding ${runtime}`,
+    references: libgearman,
+    floor: raw,
     ...rate,
   },
   {
@@ -188,6 +203,8 @@ export interface Cell {
   readonly ours: number;
   readonly reference: number;
   readonly ratio: number;
+  /** The ratio of the floor, if there is one. */
+  readonly floor: number | undefined;
   readonly wanted: string;
   readonly met: boolean;
 }
@@ -206,7 +223,8 @@ export function cells(row: Row, rounds: readonly Round[]): Cell[] {
       const ours = row.value(round[row.side(runtime)]!);
       const references = row.references(runtime).map((side) => row.value(round[side]!));
       const reference = row.most === undefined ? Math.max(...references) : Math.min(...references);
-      return { ours, reference, ratio: row.ratio?.(ours, reference) ?? ours / reference };
+      const floor = row.floor === undefined ? NaN : row.value(round[row.floor(runtime)]!) / reference;
+      return { ours, reference, floor, ratio: row.ratio?.(ours, reference) ?? ours / reference };
     });
     const ratio = median(figures.map((figure) => figure.ratio));
     const bound = row.most ?? (typeof row.least === "number" ? row.least : row.least![runtime]);
@@ -215,6 +233,7 @@ export function cells(row: Row, rounds: readonly Round[]): Cell[] {
       ours: median(figures.map((figure) => figure.ours)),
       reference: median(figures.map((figure) => figure.reference)),
       ratio,
+      floor: row.floor === undefined ? undefined : median(figures.map((figure) => figure.floor)),
       wanted: `${row.most === undefined ? ">=" : "<="} ${bound}`,
       met: row.most === undefined ? ratio >= bound : ratio <= bound,
     };
