@@ -29,8 +29,11 @@ const MAX_LINE = 8_192;
  * cost neither an object each nor the memory of the large buffers that they may be views of. */
 const SMALL = 4_096;
 const LAST_SPARE = 65_536;
+/** A longer packet is joined as it comes, once a quarter of it is here: its chunks go at once, and memory still grows by
+ * what has arrived. */
+const LARGE = 65_536;
 
-const NOTHING = new Uint8Array(0);
+const NOTHING: Uint8Array = new Uint8Array(0);
 const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
@@ -93,12 +96,13 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     if (size === 0 || this.#error !== undefined) return; // after an error nothing is read, nor kept
     // A Buffer's slice() is a view: packets must be of plain bytes, whose slice() is a copy.
     if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, size);
-    if (size <= SMALL && this.#first < this.#chunks.length) {
-      this.#pushSmall(chunk);
-    } else {
-      this.#spare = NOTHING;
-      this.#chunks.push(chunk);
+    const free = this.#spare.length - this.#spareUsed;
+    if (free > 0 && free < size) {
+      this.push(chunk.subarray(0, free));
+      return this.push(chunk.subarray(free));
     }
+    if (free > 0 || size <= SMALL && this.#first < this.#chunks.length) this.#append(chunk);
+    else this.#chunks.push(chunk);
     this.#available += size;
   }
 
@@ -135,45 +139,38 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   #nextPacket(): Packet | undefined {
-    const head = this.#chunks[this.#first]!;
-    let at = this.#at;
-    let bytes = head;
-    if (head.length - at < HEADER_SIZE) {
-      if (head[at] !== 0) throw this.#fail("bad magic");
+    if (this.#chunks[this.#first]!.length - this.#at < HEADER_SIZE) {
+      if (this.#chunks[this.#first]![this.#at] !== 0) throw this.#fail("bad magic");
       if (this.#available < HEADER_SIZE) {
         this.#needed = HEADER_SIZE;
         return undefined;
       }
-      bytes = this.#peekHeader();
-      at = 0;
+      this.#gather(this.#available);
     }
-    const magic = readUint32(bytes, at);
+    const head = this.#chunks[this.#first]!;
+    const at = this.#at;
+    const magic = readUint32(head, at);
     if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
-    const type = readUint32(bytes, at + 4);
+    const type = readUint32(head, at + 4);
     const count = argumentCount(type);
     if (count < 0) throw this.#fail(`there is no packet type ${type}`);
-    const size = readUint32(bytes, at + 8);
+    const size = readUint32(head, at + 8);
     if (size > this.#maxPacketSize) {
       throw this.#fail(`a body of ${size} bytes is longer than maxPacketSize, ${this.#maxPacketSize}`);
     }
-    if (this.#available < HEADER_SIZE + size) {
-      this.#needed = HEADER_SIZE + size;
+    const whole = HEADER_SIZE + size;
+    if (this.#available < whole) {
+      this.#needed = whole > LARGE ? Math.ceil(whole / 4) : whole;
+      if (this.#available >= this.#needed) this.#gather(this.#needed = whole);
       return undefined;
     }
 
-    let body: Uint8Array;
-    let start: number;
-    if (head.length - this.#at >= HEADER_SIZE + size) {
-      body = head;
-      start = this.#at + HEADER_SIZE;
-      this.#advance(HEADER_SIZE + size);
-    } else {
-      this.#advance(HEADER_SIZE);
-      body = this.#join(size);
-      start = 0;
-    }
+    const together = head.length - at >= whole;
+    this.#advance(together ? whole : HEADER_SIZE);
+    const body = together ? head : this.#join(size);
+    const start = together ? at + HEADER_SIZE : 0;
     const args = this.#split(body, start, start + size, count);
-    this.#consumed += HEADER_SIZE + size;
+    this.#consumed += whole;
     this.#needed = 1;
     return { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args } as unknown as Packet;
   }
@@ -215,8 +212,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   /** The next `size` bytes, joined. */
-  #join(size: number): Uint8Array {
-    const joined = new Uint8Array(size);
+  #join(size: number, joined = new Uint8Array(size)): Uint8Array {
     let filled = 0;
     while (filled < size) {
       const chunk = this.#chunks[this.#first]!;
@@ -228,12 +224,15 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return joined;
   }
 
-  #peekHeader(): Uint8Array {
-    const header: number[] = [];
-    for (let i = this.#first, at = this.#at; header.length < HEADER_SIZE; i++, at = 0) {
-      header.push(...this.#chunks[i]!.subarray(at, at + HEADER_SIZE - header.length));
-    }
-    return new Uint8Array(header);
+  /** Has all that is here in one piece, in memory with room for so many bytes. */
+  #gather(room: number): void {
+    const here = this.#available;
+    const spare = this.#join(here, new Uint8Array(room));
+    this.#chunks.push(spare.subarray(0, here));
+    this.#available = here;
+    if (room === here) return;
+    this.#spare = spare;
+    this.#spareUsed = here;
   }
 
   /** Goes on by so many bytes, and lets go of the chunks that they end. */
@@ -245,32 +244,30 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       this.#chunks[this.#first++] = NOTHING;
     }
     if (this.#first === this.#chunks.length) {
-      this.#chunks.length = this.#first = 0;
+      this.#chunks.length = this.#first = this.#spareUsed = 0;
       this.#spare = NOTHING;
     }
   }
 
-  /** Appends a chunk to the memory of our own that the last chunk is a view of. */
-  #pushSmall(chunk: Uint8Array): void {
-    const last = this.#chunks.length - 1;
-    if (this.#spare.length - this.#spareUsed < chunk.length) {
+  /** Appends a chunk to the memory of our own that the last chunk is a view of; it fits, or there is no room at all. */
+  #append(chunk: Uint8Array): void {
+    if (this.#spareUsed === this.#spare.length) {
       this.#spare = new Uint8Array(Math.min(LAST_SPARE, Math.max(chunk.length, this.#available)));
-      this.#spareUsed = chunk.length;
-      this.#spare.set(chunk);
-      this.#chunks.push(this.#spare.subarray(0, chunk.length));
-      return;
+      this.#spareUsed = 0;
+      this.#chunks.push(NOTHING);
     }
-    const view = this.#chunks[last]!;
+    const last = this.#chunks.length - 1;
+    const begin = this.#spareUsed - this.#chunks[last]!.length;
     this.#spare.set(chunk, this.#spareUsed);
     this.#spareUsed += chunk.length;
-    this.#chunks[last] = this.#spare.subarray(this.#spareUsed - chunk.length - view.length, this.#spareUsed);
+    this.#chunks[last] = this.#spare.subarray(begin, this.#spareUsed);
   }
 
   /** The rest of a chunk may wait for long: a small one must not hold on to the memory of the whole. */
   #unpin(): void {
     if (this.#chunks.length - this.#first !== 1) return;
     const rest = this.#chunks[this.#first]!.subarray(this.#at);
-    if (this.#spare === NOTHING && rest.length <= SMALL && rest.buffer.byteLength > rest.length) {
+    if (rest.buffer !== this.#spare.buffer && rest.length <= SMALL && rest.buffer.byteLength > rest.length) {
       this.#chunks = [rest.slice()];
       this.#first = this.#at = 0;
     }

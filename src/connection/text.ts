@@ -1,5 +1,7 @@
 /** Arguments of packets as text, numbers and bytes that may be given away, and checks of those that are given. */
 
+import { HEADER_SIZE } from "../codec/packet.ts";
+
 /** libgearman's limit of a function's name, in bytes; gearmand's own is its 8 KiB buffer. */
 export const MAX_FUNCTION_NAME = 512;
 
@@ -37,12 +39,14 @@ export function readNumber(bytes: Uint8Array): number {
 }
 
 /**
- * A packet's last argument as bytes that nobody else has: a copy, unless the decoder had to join the packet, whose
- * memory is then its own. Only in a joined packet can the first argument stand at the start of its memory.
+ * A packet's last argument as bytes that nobody else has: a copy, unless it is long and its memory holds this packet
+ * alone, because the decoder had to join it.
  */
 export function ownedBytes(args: readonly Uint8Array[]): Bytes {
-  const last = args[args.length - 1]!;
-  return args[0]!.byteOffset === 0 ? last as Bytes : last.slice();
+  const [first, last] = [args[0]!, args[args.length - 1]!];
+  const { byteLength } = last.buffer;
+  const alone = first.byteOffset <= HEADER_SIZE && last.byteOffset + last.length === byteLength && byteLength > 65_536;
+  return alone ? last as Bytes : last.slice();
 }
 
 /** How many bytes a string takes as UTF-8. */
