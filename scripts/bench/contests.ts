@@ -83,16 +83,15 @@ export function contests(quick: boolean): Record<string, Contest> {
     },
     "decode": codec("decode", some),
     "encode": codec("encode", some),
-    "large": {
-      ...each(
-        "raw",
-        (runtime) => withLargeResult(LARGE, (server) => measured(ours(runtime, "large.ts", "raw", server, LARGE))),
+    "large": Object.assign(
+      {},
+      ...["raw", "ours", "kept"].map((what) =>
+        each(
+          what,
+          (runtime) => withLargeResult(LARGE, (server) => measured(ours(runtime, "large.ts", what, server, LARGE))),
+        )
       ),
-      ...each(
-        "ours",
-        (runtime) => withLargeResult(LARGE, (server) => measured(ours(runtime, "large.ts", "ours", server, LARGE))),
-      ),
-    },
+    ),
     "waiting": {
       ...each("few", (runtime) => measured(ours(runtime, "waiting.ts", some(100_000)))),
       ...each("many", (runtime) => measured(ours(runtime, "waiting.ts", some(1_000_000)))),

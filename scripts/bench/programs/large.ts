@@ -1,4 +1,4 @@
-/** A large result: `large.ts ours|raw SERVER BYTES`, from a server that sends it as fast as it is taken. */
+/** A large result: `large.ts ours|raw|kept SERVER BYTES`, from a server that sends it as fast as it is taken. */
 
 import { connect } from "node:net";
 import process from "node:process";
@@ -22,7 +22,9 @@ if (what === "ours") {
   await measure(1, () =>
     new Promise<void>((resolve) => {
       let read = 0;
+      const kept = new Uint8Array(what === "kept" ? size + 4_096 : 0);
       socket.on("data", (chunk) => {
+        if (what === "kept") kept.set(chunk, read);
         read += chunk.length;
         if (read > size) resolve();
       });
