@@ -15,7 +15,7 @@ export interface Row {
   /** The sides on a runtime; of several references the best counts. */
   readonly side: (runtime: Runtime) => string;
   readonly references: (runtime: Runtime) => readonly string[];
-  /** What a raw socket does there: no client can do better. */
+  /** What a raw socket does there, or, of a large result, one that keeps what it reads: no client can do better. */
   readonly floor?: (runtime: Runtime) => string;
   /** What of a measurement counts, as it is shown. */
   readonly value: (measure: Measure) => number;
@@ -143,6 +143,7 @@ export const ROWS: readonly Row[] = [
     most: 2,
     side: own,
     references: on("raw"),
+    floor: (runtime) => `kept ${runtime}`,
     value: ({ ms }) => ms,
     unit: " ms",
   },
@@ -153,6 +154,7 @@ export const ROWS: readonly Row[] = [
     most: 1.5,
     side: own,
     references: on("raw"),
+    floor: (runtime) => `kept ${runtime}`,
     value: ({ peak }) => peak / 1_048_576,
     unit: " MiB",
     ratio: (ours, raw) => (ours - raw) * 1_048_576 / LARGE,
@@ -223,8 +225,9 @@ export function cells(row: Row, rounds: readonly Round[]): Cell[] {
       const ours = row.value(round[row.side(runtime)]!);
       const references = row.references(runtime).map((side) => row.value(round[side]!));
       const reference = row.most === undefined ? Math.max(...references) : Math.min(...references);
-      const floor = row.floor === undefined ? NaN : row.value(round[row.floor(runtime)]!) / reference;
-      return { ours, reference, floor, ratio: row.ratio?.(ours, reference) ?? ours / reference };
+      const ratio = row.ratio ?? ((ours: number, reference: number) => ours / reference);
+      const floor = row.floor === undefined ? NaN : ratio(row.value(round[row.floor(runtime)]!), reference);
+      return { ours, reference, floor, ratio: ratio(ours, reference) };
     });
     const ratio = median(figures.map((figure) => figure.ratio));
     const bound = row.most ?? (typeof row.least === "number" ? row.least : row.least![runtime]);
