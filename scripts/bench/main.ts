@@ -18,6 +18,8 @@ import { contests, type Round } from "./contests.ts";
 import { figure, markdown } from "./report.ts";
 import { cells, ROWS } from "./rows.ts";
 
+const FOLDER = new URL("./", import.meta.url);
+
 const { values } = parseArgs({
   args: process.argv.slice(2),
   options: { quick: { type: "boolean", default: false }, rounds: { type: "string" }, only: { type: "string" } },
@@ -40,7 +42,12 @@ for (let round = 1; round <= rounds; round++) {
       const { jobs, ms } = measured[side];
       console.log(`round ${round}, ${name}: ${side}: ${figure(jobs / ms * 1_000)}/s, ${figure(ms / jobs * 1_000)} us`);
     }
-    results[name]!.push(measured);
+    results[name]!.push(Object.fromEntries(Object.keys(contest).map((side) => [side, measured[side]!])));
+  }
+  if (!quick && only === undefined) {
+    // After each round, so that a run that is stopped has not been for nothing.
+    writeFileSync(new URL("results.md", FOLDER), markdown(results, round));
+    writeFileSync(new URL("chart.svg", FOLDER), chart(results)!);
   }
 }
 
@@ -50,13 +57,8 @@ for (const row of rows) {
   for (const { runtime, ratio, floor, wanted, met } of cells(row, results[row.contest]!)) {
     console.log(
       `${met ? "meets " : "MISSES"} ${runtime.padEnd(4)} ${figure(ratio)} (${wanted}${
-        floor === undefined ? "" : `, raw ${figure(floor)}`
+        floor === undefined ? "" : `, limit ${figure(floor)}`
       })  ${row.what}`,
     );
   }
-}
-if (!quick && only === undefined) {
-  const folder = new URL("./", import.meta.url);
-  writeFileSync(new URL("results.md", folder), markdown(results, rounds, quick));
-  writeFileSync(new URL("chart.svg", folder), chart(results)!);
 }
