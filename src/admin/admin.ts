@@ -112,7 +112,6 @@ export class GearmanAdmin implements AsyncDisposable {
         for (const { reply } of this.#calls.splice(0)) reply.reject(error);
         this.#size = 0;
       },
-      onSilence: () => {}, // it has been asked: that is what is waited for
     }, true);
   }
 

@@ -57,7 +57,7 @@ export class GearmanClient implements AsyncDisposable {
   readonly #balance: Balance;
   readonly #limits: JobLimits;
   #turn = 0;
-  #closing: Promise<unknown> | undefined;
+  #closing: Promise<void> | undefined;
   #uniquePrefix = "";
   #uniqueCount = 0;
 
@@ -76,7 +76,9 @@ export class GearmanClient implements AsyncDisposable {
       maxBuffered: wholeNumber(given.maxBuffered, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given.maxResultSize, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
     };
-    const reroute = (request: Request, cause: unknown) => void this.#route(request, cause);
+    // What servers keep giving back unsent is not to go round for ever.
+    const reroute = (request: Request, cause: unknown) =>
+      void (++request.returns > 2 * servers.length ? request.onUnsent(cause) : this.#route(request, cause));
     this.#sessions = servers.map((server) => new Session(server, settings, reroute));
   }
 
@@ -242,9 +244,8 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   /** Lets pending writes go out, closes every connection, and ends what still waits. Idempotent. */
-  async close(): Promise<void> {
-    this.#closing ??= Promise.all(this.#sessions.map((session) => session.close()));
-    await this.#closing;
+  close(): Promise<void> {
+    return this.#closing ??= Promise.all(this.#sessions.map((session) => session.close())).then(() => {});
   }
 
   /** The same as {@linkcode GearmanClient.prototype.close | close}. */
@@ -291,26 +292,24 @@ export class GearmanClient implements AsyncDisposable {
     if (request.settled) return;
     // The usual case, without a detour: the server of choice is connected.
     const first = request.only ?? (this.#balance === "failover" ? this.#sessions[0]! : undefined);
-    if (first?.link.connection !== undefined && this.#closing === undefined) first.send(request);
+    if (first?.link.ready === true && this.#closing === undefined) first.send(request);
     else this.#route(request);
   }
 
   /** Tries the servers in the order of the policy; each that is failing has its time to be left alone. */
   async #route(request: Request, cause?: unknown): Promise<void> {
     let last = cause;
-    const sessions = request.only !== undefined
-      ? [request.only]
-      : choose(this.#sessions, this.#balance, request.key, () => this.#turn++);
-    for (const session of sessions) {
+    const { only, key } = request;
+    const order = only ? [only] : choose(this.#sessions, this.#balance, key, () => this.#turn++);
+    const failing = order.filter(({ link }) => link.failures > 0);
+    // Whether a server has recovered is found out beside the work, while another does that.
+    for (const session of failing) session.link.open(request.signal).then(() => session.greet()).catch(() => {});
+    for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
       if (this.#closing !== undefined) break;
-      if (link.connection === undefined) {
-        const opening = link.open(request.signal);
-        opening.catch(() => {});
-        // Whether a server has recovered is found out beside the work, if another can do that meanwhile.
-        if (link.failing && sessions.some((other) => other.link.connection !== undefined)) continue;
+      if (!link.ready) {
         try {
-          await opening;
+          await link.open(request.signal);
         } catch (error) {
           last = error;
         }

@@ -39,6 +39,4 @@ export class EventQueue {
   }
 }
 
-function sizeOf(event: JobEvent): number {
-  return EVENT_SIZE + ("data" in event ? event.data.length : 0);
-}
+const sizeOf = (event: JobEvent) => EVENT_SIZE + ("data" in event ? event.data.length : 0);

@@ -125,11 +125,12 @@ export class ForegroundJob extends Submission {
   }
 
   /** The consumer has gone; what still comes is read over. */
-  abandon(): void {
+  abandon(): Promise<{ done: true; value: undefined }> {
     this.#queue = undefined;
     if (!this.settled) this.settle();
     this.#finish(null);
     if (this.handle === undefined) this.#created?.reject(this.#abandoned());
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   #refusal(): TypeError {

@@ -116,7 +116,7 @@ export class ClientJob implements Job {
           }
         }
       },
-      cancel: () => job.abandon(),
+      cancel: () => void job.abandon(),
     }, { highWaterMark: 0 });
   }
 
@@ -133,10 +133,7 @@ export class ClientJob implements Job {
     job.consume();
     return {
       next: () => job.next(),
-      return: () => {
-        job.abandon();
-        return Promise.resolve({ done: true, value: undefined });
-      },
+      return: () => job.abandon(),
     };
   }
 }

@@ -26,6 +26,8 @@ export abstract class Request {
   session: Session | undefined;
   /** Whether its outcome is settled, or nobody wants it: its reply is then read over. */
   settled = false;
+  /** How often it came back unsent. */
+  returns = 0;
   /** The caller's, from `abortOn` on. */
   signal: AbortSignal | undefined;
   #forgetSignal: (() => void) | undefined;
@@ -81,6 +83,7 @@ export abstract class Request {
 /** A question; asked once more, on a new connection, if the first was lost with it. */
 export class Query<T> extends Request {
   readonly #answer = deferred<T>();
+  readonly answer: Promise<T> = this.#answer.promise;
   readonly #read: (args: readonly Uint8Array[]) => T;
   /** Whether it is not to be asked again. */
   repeated = false;
@@ -88,10 +91,6 @@ export class Query<T> extends Request {
   constructor(packet: Outgoing, expects: PacketType, read: (args: readonly Uint8Array[]) => T, only?: Session) {
     super(packet, expects, only);
     this.#read = read;
-  }
-
-  get answer(): Promise<T> {
-    return this.#answer.promise;
   }
 
   override onReply(args: readonly Uint8Array[]): void {

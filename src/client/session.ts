@@ -14,7 +14,7 @@ import { type Outgoing, Query, type Request } from "./request.ts";
 /** So many bytes are handed to the connection at once; what comes after can still be called back. */
 const BATCH_SIZE = 65_536;
 /** Running jobs that are asked after at a time. */
-const PROBED_JOBS = 100;
+const PROBED_JOBS = 1_000;
 
 /** Those who hear of a handle; `null` is one who has gone, but whose copy of each packet still comes. */
 type Subscriber = ForegroundJob | null;
@@ -27,6 +27,8 @@ export class Session implements LinkUser {
   readonly #outbox = new Fifo<Request>();
   #flushing = false;
   #greeted = false;
+  /** How many jobs it has been asked about, and not told of. */
+  #probes = 0;
   /** Waiting for their replies, which come in order. */
   readonly #awaiting = new Fifo<Request>();
   /** Foreground jobs by handle; several where one unique was submitted more than once. */
@@ -54,6 +56,14 @@ export class Session implements LinkUser {
     this.#outbox.push(request);
     this.#updateWaiting();
     if (!this.#flushing) this.#flush();
+  }
+
+  /** Sends the first request of a connection, whose reply shows that the server is well. */
+  greet(): void {
+    if (this.#greeted || this.link.connection === undefined) return;
+    this.link.connection.send(PacketType.OPTION_REQ, "exceptions");
+    this.#greeted = true;
+    this.#awaiting.push(this.#probe({ type: PacketType.OPTION_REQ, args: [] }, PacketType.OPTION_RES));
   }
 
   /** Nobody waits for the request any more; what the server still sends for it is read over. */
@@ -119,9 +129,10 @@ export class Session implements LinkUser {
     }
   }
 
-  onSilence(): void {
+  onTick(silent: boolean): void {
     const asked: string[] = [];
-    for (const [handle, subscribers] of this.#jobs) {
+    // Only when it has told of those that it was asked about before.
+    for (const [handle, subscribers] of this.#probes > 0 ? [] : this.#jobs) {
       if (subscribers.some((one) => one !== null) && asked.push(handle) === PROBED_JOBS) break;
     }
     for (const handle of asked) {
@@ -130,11 +141,13 @@ export class Session implements LinkUser {
       this.#jobs.delete(handle);
       this.#jobs.set(handle, subscribers);
       const packet = { type: PacketType.GET_STATUS, args: [handle] };
+      this.#probes++;
       this.send(this.#probe(packet, PacketType.STATUS_RES, ([, known]) => {
+        this.#probes--;
         if (readText(known!) === "0") this.#vanished(handle);
       }));
     }
-    if (asked.length === 0) this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
+    if (silent && !asked.length) this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
   }
 
   onLost(error: GearmanError): void {
@@ -143,6 +156,7 @@ export class Session implements LinkUser {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     this.#greeted = false;
+    this.#probes = 0;
 
     for (const job of jobs.flat()) job?.onGone(error, this.link.name);
     for (const request of awaiting) if (!request.settled && request.onLost(error, this)) this.#takeBack(request, error);
@@ -174,11 +188,7 @@ export class Session implements LinkUser {
 
   /** Hands over so many bytes; false if there is nothing that may be sent now. */
   #encode(connection: Connection, most: number): boolean {
-    if (this.#outbox.length > 0 && !this.#greeted) {
-      connection.send(PacketType.OPTION_REQ, "exceptions");
-      this.#greeted = true;
-      this.#awaiting.push(this.#probe({ type: PacketType.OPTION_REQ, args: [] }, PacketType.OPTION_RES));
-    }
+    if (this.#outbox.length > 0) this.greet();
     if (this.#outbox.length === 0 || this.link.refusable) return false;
     for (let size = 0; this.#outbox.length > 0 && size < most; this.#outbox.shift()) {
       const request = this.#outbox.first!;
@@ -233,6 +243,7 @@ export class Session implements LinkUser {
   #probe(packet: Outgoing, expects: PacketType, read = (_: readonly Uint8Array[]): void => {}): Query<void> {
     const query = new Query(packet, expects, read, this);
     query.repeated = true;
+    query.returns = Infinity;
     query.answer.catch(() => {}); // nobody waits for it
     return query;
   }

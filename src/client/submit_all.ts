@@ -1,6 +1,5 @@
 /** Any number of background submissions in one pipeline: in order, in constant memory, without a promise for each. */
 
-import { GearmanError } from "../errors.ts";
 import { orAbort } from "../connection/abort.ts";
 import { wholeNumber } from "../connection/options.ts";
 import type { Workload } from "../connection/text.ts";
@@ -38,7 +37,7 @@ export async function* submitAll(
 
   const submissions = new Fifo<BackgroundSubmission>();
   let read = 0, taken = 0;
-  let wanting = true, asking = false, ended = false;
+  let wanting = true, asking = false, making = false, ended = false, failed = false;
   let broken: BackgroundSubmission["failure"];
   let wake = () => {};
   const onSettled: OnSettled = ({ failure }) => {
@@ -55,11 +54,13 @@ export async function* submitAll(
         ended = done;
         wanting &&= !done;
         if (!wanting) break;
-        const packet = backgroundPacket(functionName, value, unique(value, read++), options);
-        submissions.push(submit(packet, onSettled));
+        const id = unique(value, read++);
+        making = true;
+        submissions.push(submit(backgroundPacket(functionName, value, id, options), onSettled));
+        making = false;
       }
     } catch (error) {
-      broken = { error };
+      broken = { error: making ? withIndex(error, read - 1) : error };
       wanting = false;
     }
     wake();
@@ -69,33 +70,34 @@ export async function* submitAll(
     for (;;) {
       // By halves, so that many leave in one write.
       if (wanting && !asking && submissions.length <= most / 2) pull();
-      const { job, failure } = submissions.first ?? { job: undefined, failure: broken };
-      if (failure !== undefined) throw failure.error;
+      const { job = undefined, failure = undefined } = submissions.first ?? {};
+      if (failure !== undefined) {
+        throw failure.error === signal?.reason ? failure.error : withIndex(failure.error, taken);
+      }
       if (job !== undefined) {
         submissions.shift();
         taken++;
         yield job;
       } else if (wanting || submissions.length > 0) {
         await orAbort(new Promise<void>((resolve) => wake = resolve), signal);
-      } else return;
+      } else if (broken !== undefined) throw broken.error;
+      else return;
     }
   } catch (error) {
-    throw error === signal?.reason ? error : withIndex(error, taken);
+    failed = true;
+    throw error;
   } finally {
     wanting = false;
     for (const submission of submissions.drain()) submission.settle();
     const close = async () => ended || await source.return?.();
-    if (asking) close().catch(() => {}); // a source that has not answered may never do
+    if (asking || failed) close().catch(() => {}); // a source may never answer, and its error is not the first
     else await close();
   }
 }
 
 /** Has an error of ours say which workload it is about, in what is logged of it too. */
 function withIndex(error: unknown, index: number): unknown {
-  if (error instanceof GearmanError || error instanceof TypeError || error instanceof RangeError) {
-    const { message, stack = "" } = error;
-    error.message = `Workload ${index}: ${message}`;
-    error.stack = stack.replace(message, () => error.message);
-  }
-  return error;
+  const { message, stack = "" } = error as Error;
+  const told = `Workload ${index}: ${message}`;
+  return Object.assign(error as Error, { message: told, stack: stack.replace(message, () => told) });
 }

@@ -4,6 +4,7 @@ import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
 import { PacketEncoder } from "../codec/encoder.ts";
 import { type Decoded, type DecoderOptions, PacketDecoder } from "../codec/decoder.ts";
 import type { PacketInput, PacketType } from "../codec/packet.ts";
+import { type Deferred, deferred } from "./abort.ts";
 import type { Transport } from "./transport.ts";
 
 /** How long `close` waits for pending writes to a peer that does not read, in ms. */
@@ -42,7 +43,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   readonly #decoder: PacketDecoder<Text>;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #reading: Promise<boolean> | undefined;
-  #writing: Promise<void> | undefined;
+  #writing: Deferred<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Closed with writes pending, which the transport may or may not have taken. */
   #cutOff = false;
@@ -84,7 +85,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
     this.#assertOpen();
     this.#encoder.write(type, ...args);
-    this.#writing ??= this.#drain();
+    if (this.#writing === undefined) this.#drain();
   }
 
   /**
@@ -96,7 +97,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   sendText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     this.#assertOpen();
     this.#encoder.writeText(line, terminator);
-    this.#writing ??= this.#drain();
+    if (this.#writing === undefined) this.#drain();
   }
 
   /**
@@ -105,7 +106,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * @throws {ConnectionError} The connection failed, or was closed, before.
    */
   async flush(): Promise<void> {
-    await this.#writing;
+    await this.#writing?.promise;
     if (this.#error !== undefined) throw this.#error;
     if (this.#cutOff) throw new ConnectionError("Cannot flush: the connection was closed before everything was sent");
   }
@@ -157,7 +158,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     if (this.#error === undefined && this.#writing !== undefined) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const linger = new Promise<void>((resolve) => timer = setTimeout(resolve, LINGER));
-      await Promise.race([this.#writing, linger]);
+      await Promise.race([this.#writing.promise, linger]);
       clearTimeout(timer);
     }
     await this.#closeTransport();
@@ -165,6 +166,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
 
   async #closeTransport(): Promise<void> {
     if (this.#writing !== undefined) this.#cutOff = true;
+    this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
     this.#encoder.take();
     try {
       await this.#transport.close();
@@ -179,6 +181,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   async #drain(): Promise<void> {
+    const writing = this.#writing = deferred<void>();
     await undefined; // to the end of the tick: whatever is sent until then leaves in the same write
     try {
       while (this.#encoder.size > 0 && this.#error === undefined) {
@@ -199,6 +202,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
       else this.#cutOff = true;
     }
     this.#writing = undefined;
+    writing.resolve();
   }
 
   #decode(): IteratorResult<Decoded<Text>, undefined> {

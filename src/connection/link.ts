@@ -14,8 +14,8 @@ export interface LinkUser<Text extends boolean = false> {
   onPacket(packet: Decoded<Text>): void | Promise<void>;
   /** The connection is over. */
   onLost(error: GearmanError): void;
-  /** Nothing came for `probeInterval` although something waits: time to ask the server something. */
-  onSilence(): void;
+  /** Something has waited for another `probeInterval`; if nothing came meanwhile, it is time to ask the server something. */
+  onTick?(silent: boolean): void;
 }
 
 /** An attempt to connect, and how many callers still want it: when the last has gone it is given up. */
@@ -33,13 +33,15 @@ export class Link<Text extends boolean = false> {
   /** The open connection, if there is one. */
   connection: Connection<Text> | undefined;
   #transport: Transport | undefined;
-  /** Whether the server may still refuse the connection, and everything that was sent with it. */
+  /** Before its first reply the server may refuse the connection, or fail once more, with everything that was sent. */
   refusable = false;
   #closed = false;
   /** Failures in a row; a packet from the server ends the row. */
-  #failures = 0;
+  failures = 0;
   #retryAt = 0;
   #lastError: Error | undefined;
+  /** For how many ms it was dialed in vain by callers less patient than `connectTimeout`. */
+  #hung = 0;
   #waiting = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   /** Ticks since something came or went: after one the server is asked, after two it is dead. */
@@ -61,9 +63,9 @@ export class Link<Text extends boolean = false> {
     return this.connection === undefined ? Math.max(0, this.#retryAt - performance.now()) : 0;
   }
 
-  /** Whether the server failed last time. */
-  get failing(): boolean {
-    return this.#failures > 0;
+  /** Whether it is connected and, if it had failed before, has answered since. */
+  get ready(): boolean {
+    return this.connection !== undefined && this.failures === 0;
   }
 
   /**
@@ -126,6 +128,7 @@ export class Link<Text extends boolean = false> {
   async #dial(controller: AbortController): Promise<Connection<Text>> {
     const { connectTimeout, dial, maxPacketSize } = this.#settings;
     let timedOut = false;
+    const started = performance.now();
     const timer = setTimeout(() => {
       timedOut = true;
       controller.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
@@ -145,7 +148,8 @@ export class Link<Text extends boolean = false> {
       if (transport !== undefined) closeQuietly(transport);
       const server = this.name;
       const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
-      if (!controller.signal.aborted || timedOut) this.#failed(error, ++this.#failures);
+      const hung = (this.#hung += performance.now() - started) >= connectTimeout && !this.#closed;
+      if (!controller.signal.aborted || timedOut || hung) this.#failed(error, ++this.failures);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -154,24 +158,23 @@ export class Link<Text extends boolean = false> {
 
   #start(transport: Transport, connection: Connection<Text>): Connection<Text> {
     this.#transport = transport;
-    this.refusable = transport.refusable === true;
+    this.refusable = transport.refusable === true || this.failures > 0;
+    this.#hung = 0;
     this.connection = connection;
     this.#watch();
     this.#settings.emit({ type: "connected", server: this.name });
     let heard = false;
     connection.pump((packet) => {
-      if (!heard) {
-        heard = true;
-        this.refusable = false;
-        this.#failures = 0;
-      }
+      heard = true;
+      this.refusable = false;
+      this.failures = 0;
       // After drop() a rest of the last chunk may still come.
       if (this.connection === connection) return this.#user.onPacket(packet);
     }).then(() => new ConnectionError(`The connection was lost: ${this.name} ended it`), (error) => error).then(
       (error) => {
         if (this.connection !== connection) return;
         // A server that takes connections and ends them unanswered is failing too; the first time it may be chance.
-        if (!heard && !this.#closed) this.#failed(error, this.#failures++);
+        if (!heard && !this.#closed) this.#failed(error, this.failures++);
         this.#over(connection, error);
       },
     );
@@ -218,13 +221,14 @@ export class Link<Text extends boolean = false> {
     const transferred = this.connection!.transferred;
     if (transferred !== this.#transferred) this.#silence = 0;
     this.#transferred = transferred;
-    if (++this.#silence < 2) return;
-    if (this.#silence === 2) return this.#user.onSilence();
+    if (++this.#silence <= 2) return this.#user.onTick?.(this.#silence === 2);
     const { probeInterval } = this.#settings;
-    this.drop(new ConnectionError(`The connection was lost: ${this.name} did not answer within ${probeInterval} ms`));
+    const error = new ConnectionError(
+      `The connection was lost: ${this.name} did not answer within ${probeInterval} ms`,
+    );
+    this.#failed(error, this.failures++);
+    this.drop(error);
   }
 }
 
-function closeQuietly(transport: Transport): void {
-  Promise.resolve().then(() => transport.close()).catch(() => {});
-}
+const closeQuietly = (transport: Transport) => void Promise.resolve().then(() => transport.close()).catch(() => {});

@@ -181,8 +181,9 @@ export class JobServer implements AsyncDisposable {
    * @throws {ConnectionError} The server is closed.
    */
   accept(transport: Transport): void {
-    if (typeof transport?.write !== "function" || typeof transport.close !== "function") {
-      throw new TypeError("Cannot accept: expected a transport");
+    const methods = ["write", "close", Symbol.asyncIterator] as const;
+    if (methods.some((name) => typeof transport?.[name] !== "function")) {
+      throw new TypeError("Cannot accept: no transport");
     }
     this.#assertOpen("accept");
     this.#accept(transport, "-");
@@ -221,6 +222,7 @@ export class JobServer implements AsyncDisposable {
     this.#requests.close();
     for (const listener of this.#listeners) listener.close();
     await Promise.all(Array.from(this.#peers, (peer) => peer.drop()));
+    for (const table of [this.#peers, this.#state.functions, this.#state.jobs]) table.clear();
   }
 
   #assertOpen(verb: string): void {

@@ -39,7 +39,7 @@ const HANDSHAKE_TIMEOUT = 10_000;
  * @throws {GearmanError} This runtime has no listening sockets.
  */
 export async function listen(options: ListenOptions, onConnection: OnConnection): Promise<Listener> {
-  const { path, tls, hostname = "127.0.0.1", port = 0 } = options;
+  const { path, tls, hostname, port = 0 } = options;
   if (path !== undefined && (options.hostname !== undefined || options.port !== undefined)) {
     throw new TypeError("Cannot listen: a path goes without hostname and port");
   }
@@ -47,7 +47,7 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
     throw new TypeError("Cannot listen: tls takes a certificate and its key, as PEM");
   }
   const address = path === undefined
-    ? { hostname, port: wholeNumber(port, "port", 0, 0, 65_535) }
+    ? { hostname: hostname || "127.0.0.1", port: wholeNumber(port, "port", 0, 0, 65_535) }
     : { hostname: "", port: 0, path };
   try {
     const module = socketModule<NodeNet>(tls !== undefined);
@@ -82,6 +82,7 @@ function listenNode(module: NodeNet, address: ServerAddress, { tls }: ListenOpti
     const unsecured = new Map<string, NodeSocket>();
     if (tls !== undefined) {
       server.on("connection", (socket) => {
+        if (path !== undefined) return void socket.unref(); // they have no names, and their time is bounded
         const name = nameOf(socket);
         unsecured.set(name, socket);
         socket.once("close", () => unsecured.delete(name));
@@ -107,6 +108,4 @@ function listenNode(module: NodeNet, address: ServerAddress, { tls }: ListenOpti
   });
 }
 
-function nameOf({ remoteAddress, remotePort }: RemoteSocket): string {
-  return `${remoteAddress} ${remotePort}`;
-}
+const nameOf = ({ remoteAddress, remotePort }: RemoteSocket) => `${remoteAddress} ${remotePort}`;

@@ -26,9 +26,7 @@ export function toText(name: string): string {
   return utf8Decoder.decode(toBytes(name));
 }
 
-function toBytes(name: string): Uint8Array {
-  return Uint8Array.from(name, (character) => character.charCodeAt(0));
-}
+const toBytes = (name: string) => Uint8Array.from(name, (character) => character.charCodeAt(0));
 
 /** In C only letters of ASCII have another case. */
 export function toLowerCase(name: string): string {

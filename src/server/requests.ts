@@ -146,13 +146,9 @@ export class Requests {
 
   /** Who cannot do a function any more cannot finish its jobs either. One that sleeps meanwhile is woken for them too. */
   #removeAbilities(worker: Party, only?: string): void {
-    const queues = new Set<FunctionQueue>();
-    for (const ability of [...worker.abilities].reverse()) {
-      if (only !== undefined && ability.queue.name !== only) continue;
-      for (const job of [...ability.jobs].reverse()) this.#lose(job);
-      this.state.removeAbility(ability);
-      queues.add(ability.queue);
-    }
+    const lost = worker.abilities.filter(({ queue }) => only === undefined || queue.name === only).reverse();
+    for (const { jobs } of lost) for (const job of [...jobs].reverse()) this.#lose(job);
+    const queues = this.state.removeAbilities(worker, new Set(lost));
     for (const queue of queues) if (this.state.oversleeps(queue)) this.#wake(queue);
   }
 
@@ -289,9 +285,7 @@ function checkSizes({ type, args }: Packet): void {
 const endsInData = (type: PacketType): boolean =>
   type in SUBMISSIONS || type === PacketType.ECHO_REQ || (type in WORK_REFUSALS && type !== PacketType.WORK_FAIL);
 
-function sendError(peer: Party, code: string, text: string): void {
-  peer.send(PacketType.ERROR, code, text);
-}
+const sendError = (peer: Party, code: string, text: string) => peer.send(PacketType.ERROR, code, text);
 
 function sendFailure(job: Job): void {
   for (const client of job.subscribers()) client.send(PacketType.WORK_FAIL, job.handle);

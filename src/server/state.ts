@@ -27,7 +27,7 @@ export abstract class Party {
   /** As a client: the jobs that it waits for. */
   readonly waitsFor: Set<Job> = new Set();
   /** As a worker: what it can do, the newest last; what it registered twice is there twice. */
-  readonly abilities: Ability[] = [];
+  abilities: Ability[] = [];
   /** As a worker: it has sent PRE_SLEEP, and was not woken since. */
   asleep = false;
 
@@ -54,7 +54,7 @@ export class FunctionQueue {
   waiting = 0;
   running = 0;
   /** Who can do it; the first is the next to be woken, where not all are. */
-  readonly workers: Ability[] = [];
+  workers: Ability[] = [];
   /** A submission of that priority is refused where there are so many jobs in all; 0 is no limit. */
   limits: readonly [high: number, normal: number, low: number] = [0, 0, 0];
   /** Jobs that further submissions join, by what {@linkcode samenessOf} says. */
@@ -277,8 +277,13 @@ export class State {
     queue.workers.push(ability);
   }
 
-  removeAbility(ability: Ability): void {
-    for (const list of [ability.worker.abilities, ability.queue.workers]) list.splice(list.lastIndexOf(ability), 1);
+  /** Takes abilities from a worker, all at once, since lists may be long; returns the functions that they were of. */
+  removeAbilities(worker: Party, lost: ReadonlySet<Ability>): ReadonlySet<FunctionQueue> {
+    const queues = new Set(Array.from(lost, ({ queue }) => queue));
+    const stays = (ability: Ability) => !lost.has(ability);
+    worker.abilities = worker.abilities.filter(stays);
+    for (const queue of queues) queue.workers = queue.workers.filter(stays);
+    return queues;
   }
 
   /**

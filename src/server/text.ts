@@ -104,9 +104,8 @@ function sendList(peer: Peer, lines: string[]): void {
   for (const line of [...lines, "."]) peer.sendLine(line, "\n");
 }
 
-function jobLine({ handle, retries, ignored, background }: Job): string {
-  return [handle, retries, Number(ignored), Number(background)].join("\t");
-}
+const jobLine = ({ handle, retries, ignored, background }: Job) =>
+  [handle, retries, Number(ignored), Number(background)].join("\t");
 
 /** Every connection has a line, also clients and who asks; functions stand in it the newest first. */
 function workerLine({ number, address, id, abilities }: Peer): string {

@@ -177,7 +177,8 @@ export class Station implements LinkUser {
     }
   }
 
-  onSilence(): void {
+  onTick(silent: boolean): void {
+    if (!silent) return;
     this.#send(PacketType.ECHO_REQ, "");
     // gearmand wakes nobody for a job whose time has come: it must be asked.
     this.dry = false;

@@ -317,7 +317,7 @@ describe("a silent server", () => {
       if (probes.active > 0) probes.fire();
     }
     assert.deepEqual(await result, whole);
-    assert.equal(transport.writes.length, 1, "nothing was asked");
+    assert.equal(transport.writes.length, 2, "it was asked about the job once, and not again before it had answered");
   });
 });
 

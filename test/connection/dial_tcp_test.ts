@@ -103,7 +103,7 @@ test("a peer that takes no connections any more is given up in time, with a Time
   try {
     await freeze();
     const { servers, settings } = readConnectOptions({ servers: `127.0.0.1:${port}`, connectTimeout: 200 });
-    const user = { onPacket: () => {}, onLost: () => {}, onSilence: () => {} };
+    const user = { onPacket: () => {}, onLost: () => {} };
     let error: unknown;
     // The kernel takes some for it; when its queue is full, it answers nothing at all.
     while (error === undefined) {

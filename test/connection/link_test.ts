@@ -35,7 +35,7 @@ function linkTo(dial: Dial, options: ConnectOptions = {}) {
   const user = {
     onPacket: (packet: Packet): void | Promise<void> => void told.packets.push(packet),
     onLost: (error: GearmanError) => void told.lost.push(error),
-    onSilence: (): void => void told.silences++,
+    onTick: (silent: boolean): void => void (silent && told.silences++),
   };
   const { settings } = readConnectOptions({ dial, onEvent, minBackoff: 1_000_000, maxBackoff: 1_000_000, ...options });
   return { link: new Link(SERVER, settings, user), told, user };
@@ -71,7 +71,7 @@ describe("opening", () => {
       const isRefusal = (error: unknown) => error instanceof ConnectionError && error.cause === cause;
       const opening = [link.open(), link.open()];
       for (const one of opening) await assert.rejects(one, isRefusal);
-      assert.ok(link.failing);
+      assert.equal(link.failures, 1);
       await assert.rejects(link.open(), isRefusal);
       assert.ok(link.backoff > 400_000 && link.backoff <= 1_000_000, `${link.backoff}`);
       assert.deepEqual(told.events.map(({ type }) => type), ["error", "retrying"]);
@@ -93,7 +93,7 @@ describe("opening", () => {
     await assert.rejects(opening[1]!, (reason) => reason === "two");
     assert.equal(signals[0]!.aborted, true);
     assert.deepEqual([one.listeners(), two.listeners()], [0, 0]);
-    assert.equal(link.failing, false, "the server has done nothing wrong");
+    assert.equal(link.failures, 0, "the server has done nothing wrong");
     assert.deepEqual(told.events, []);
     link.open().catch(() => {});
     assert.equal(signals.length, 2);
@@ -249,7 +249,7 @@ describe("waiting", () => {
   test("is broken by a question, and by an end when no answer comes", { timeout }, async () => {
     const transport = new PlayedTransport();
     const { link, told, user } = linkTo(() => transport, { probeInterval: 10 });
-    user.onSilence = () => void (++told.silences === 1 && transport.receive(echo));
+    user.onTick = (silent) => void (silent && ++told.silences === 1 && transport.receive(echo));
     await link.open();
     link.setWaiting(true);
     await until(() => told.silences === 2);
