@@ -14,7 +14,6 @@ const CHECKS: Record<string, string[]> = {
   "lint": ["lint"],
   "types": ["check", "mod.ts", "src", "test", "scripts"],
   "documentation of every exported symbol": ["doc", "--lint", ...DOORS],
-  "the pages of the documentation, and all links": ["run", "-A", "scripts/doc.ts"],
   "examples in README and documentation": ["test", "-A", "--doc", "README.md", "mod.ts", "src"],
   "size": ["run", "--allow-read", "scripts/size.ts"],
   "imports (layers)": ["test", "-A", "test/layers_test.ts"],

@@ -73,9 +73,9 @@ const MAX_LIMIT = 2_147_483_647;
 /**
  * Looks into one job server, and tells it what to do with its functions and jobs.
  *
- * Nothing is dialed before the first call, and calls may be made at once: they are answered in their order. Each
- * rejects with a `ServerError` where the server answers `ERR`, a `ConnectionError` where it cannot be asked, a
- * `ProtocolError` where its answer makes no sense, and the signal's reason where that fires.
+ * Nothing is dialed before the first call, and calls may be made at once: they are answered in their order. Each rejects
+ * with a `ServerError` where the server answers `ERR`, a `ConnectionError` where it cannot be asked, a `ProtocolError`
+ * where its answer makes no sense, and the signal's reason where that fires.
  *
  * @example
  * ```ts
@@ -168,8 +168,7 @@ export class GearmanAdmin implements AsyncDisposable {
    * Limits how many jobs a function may have in all, for submissions of any priority, or of each; 0, the default, is no
    * limit. The server answers alike for a function that it does not know, and forgets it.
    *
-   * @throws {RangeError} The name cannot be written in a command, or a limit is not a whole number from 0 to
-   * 2,147,483,647.
+   * @throws {RangeError} The name cannot be written in a command, or a limit is not a whole number from 0 to 2,147,483,647.
    */
   async maxQueue(
     functionName: string,
@@ -228,7 +227,7 @@ export class GearmanAdmin implements AsyncDisposable {
     return this.#link.close();
   }
 
-  /** The same as {@linkcode GearmanAdmin.prototype.close | close}. */
+  /** The same as {@linkcode GearmanAdmin.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

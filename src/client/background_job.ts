@@ -48,9 +48,9 @@ export interface BackgroundJob {
   readonly server: string;
   /** The unique that it was submitted with; a generated one where none was given. */
   readonly unique: string;
-  /** Asks how it is doing; see {@linkcode GearmanClient.prototype.jobStatus | jobStatus}. */
+  /** Asks how it is doing; see {@linkcode GearmanClient.jobStatus}. */
   status(options?: CallOptions): Promise<JobStatus>;
-  /** Asks again and again; see {@linkcode GearmanClient.prototype.watch | watch}. */
+  /** Asks again and again; see {@linkcode GearmanClient.watch}. */
   watch(options?: { interval?: number; signal?: AbortSignal }): AsyncGenerator<JobStatus, void, undefined>;
   /** The token of the job, `SERVER//HANDLE`. */
   toString(): string;

@@ -21,8 +21,8 @@ import { type DoBackgroundAllOptions, submitAll } from "./submit_all.ts";
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
   /**
-   * Which server a job goes to: the first that is up ("failover", the default), each in turn ("round-robin"), or the
-   * one that its unique stands for ("unique"), so that equal jobs meet whoever submits them.
+   * Which server a job goes to: the first that is up ("failover", the default), each in turn ("round-robin"), or the one
+   * that its unique stands for ("unique"), so that equal jobs meet whoever submits them.
    */
   balance?: "failover" | "round-robin" | "unique";
   /** Bytes kept for one job whose consumer lags; default 64 MiB. Past it the job ends with a `GearmanError`. */
@@ -34,9 +34,8 @@ export interface ClientOptions extends ConnectOptions {
 /**
  * Submits jobs and asks how they are doing.
  *
- * Nothing is dialed before the first call; one connection to each server serves all calls, in any number at once. A
- * call ends with its outcome, with a typed error once its connection is known to be lost, or with the reason of its
- * signal.
+ * Nothing is dialed before the first call; one connection to each server serves all calls, in any number at once. A call
+ * ends with its outcome, with a typed error once its connection is known to be lost, or with the reason of its signal.
  *
  * @example
  * ```ts
@@ -104,7 +103,7 @@ export class GearmanClient implements AsyncDisposable {
    * sent as none. A workload of 64 KiB or more is not copied: do not change it before the promise has settled.
    *
    * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
-   * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.prototype.do | do}.
+   * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.do}.
    * @throws {ServerError} The server refused the job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
    */
@@ -127,13 +126,12 @@ export class GearmanClient implements AsyncDisposable {
    * Submits a job in the background for each workload of a source, with many on their way at a time, and yields the
    * jobs in the order of the source, each once a server has accepted it.
    *
-   * The source is read as fast as jobs are accepted and taken, and `inFlight` bounds what is held in memory, whatever
-   * its length. Leaving the iteration (`break`) closes the source; jobs that were sent by then are run all the same.
+   * The source is read as fast as jobs are accepted and taken, and `inFlight` bounds what is held in memory, whatever its
+   * length. Leaving the iteration (`break`) closes the source; jobs that were sent by then are run all the same.
    *
-   * The first workload that fails ends it: its index, counted from 0, is in the error's message, and is the number of
-   * jobs that were yielded. Up to `inFlight` workloads after it may have been accepted too: to submit them all once
-   * more, give each a `unique` that it has every time. What the source throws, and an abort, end it too, after the jobs
-   * before.
+   * The first workload that fails ends it: its index, counted from 0, is in the error's message, and is the number of jobs
+   * that were yielded. Up to `inFlight` workloads after it may have been accepted too: to submit them all once more, give
+   * each a `unique` that it has every time. What the source throws, and an abort, end it too, after the jobs before.
    *
    * Errors in the arguments are told by the first `next()`, before the source is read.
    *
@@ -169,10 +167,10 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   /**
-   * Asks how a job is doing, by a `BackgroundJob`, its token (`SERVER//HANDLE`), or a bare handle, for which all
-   * servers are asked. The answer for a job that is over is the same as for one that never was: `known` is false. A
-   * server that is down has no say: with several servers keep tokens, not handles. Asked once more, on a new
-   * connection, if the first was lost.
+   * Asks how a job is doing, by a `BackgroundJob`, its token (`SERVER//HANDLE`), or a bare handle, for which all servers
+   * are asked. The answer for a job that is over is the same as for one that never was: `known` is false. A server that
+   * is down has no say: with several servers keep tokens, not handles. Asked once more, on a new connection, if the first
+   * was lost.
    *
    * @throws {TypeError} It is none of the three.
    * @throws {RangeError} The token's server is none of this client's, or the handle is empty, over 63 bytes, or holds a
@@ -248,7 +246,7 @@ export class GearmanClient implements AsyncDisposable {
     return this.#closing ??= Promise.all(this.#sessions.map((session) => session.close())).then(() => {});
   }
 
-  /** The same as {@linkcode GearmanClient.prototype.close | close}. */
+  /** The same as {@linkcode GearmanClient.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

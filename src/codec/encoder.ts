@@ -15,8 +15,8 @@ const utf8 = new TextEncoder();
 /**
  * Encodes packets into as few pieces of bytes as possible.
  *
- * Bytes of 64 KiB and more are not copied: do not change them before the piece that
- * {@linkcode PacketEncoder.prototype.take | take} returned has been written.
+ * Bytes of 64 KiB and more are not copied: do not change them before the piece that {@linkcode PacketEncoder.take}
+ * returned has been written.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export class PacketEncoder {
     this.#magic = magic === "REQ" ? MAGIC_REQ : MAGIC_RES;
   }
 
-  /** Bytes that {@linkcode PacketEncoder.prototype.take | take} would return now. */
+  /** Bytes that {@linkcode PacketEncoder.take} would return now. */
   get size(): number {
     return this.#size;
   }
@@ -121,8 +121,7 @@ export class PacketEncoder {
   }
 
   /**
-   * Appends one line of the text protocol, which travels between packets, with its terminator; bytes go out as they
-   * are.
+   * Appends one line of the text protocol, which travels between packets, with its terminator; bytes go out as they are.
    *
    * @throws {TypeError} The line is neither string nor bytes.
    * @throws {RangeError} The line holds a line feed, or begins with a NUL, as packets do.

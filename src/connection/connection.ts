@@ -17,8 +17,7 @@ const WRITE_SIZE = 262_144;
  *
  * Packets of one tick leave as one write (or several of about 64 KiB), and while a write is under way they keep
  * collecting. Read with `for await`
- * (which may be left and entered again) or, faster, with {@linkcode Connection.prototype.pump | pump}; one of them at a
- * time.
+ * (which may be left and entered again) or, faster, with {@linkcode Connection.pump}; one of them at a time.
  *
  * @example
  * ```ts
@@ -112,8 +111,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   /**
-   * Reads to the end of the stream and calls `onPacket` for each packet, without a promise for each; one that it
-   * returns pauses reading until it settles. Resolves at the end of the stream, and when the connection is closed here.
+   * Reads to the end of the stream and calls `onPacket` for each packet, without a promise for each; one that it returns
+   * pauses reading until it settles. Resolves at the end of the stream, and when the connection is closed here.
    *
    * @throws {ConnectionError} The connection broke, or ended inside a packet.
    * @throws {ProtocolError} The peer sent something else than packets; the connection is closed.
@@ -127,7 +126,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     } while (await this.#read());
   }
 
-  /** Packets as they come, ending with the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
+  /** Packets as they come, ending with the stream; throws what {@linkcode Connection.pump} throws. */
   [Symbol.asyncIterator](): AsyncIterator<Decoded<Text>, void, undefined> {
     return {
       next: async () => {
@@ -149,7 +148,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     return this.#closing ??= this.#close();
   }
 
-  /** The same as {@linkcode Connection.prototype.close | close}. */
+  /** The same as {@linkcode Connection.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

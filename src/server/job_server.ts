@@ -46,7 +46,7 @@ export interface JobServerOptions {
   fault?(request: Packet | TextLine): Fault | undefined;
 }
 
-/** What {@linkcode JobServer.prototype.inspect | inspect} sees. */
+/** What {@linkcode JobServer.inspect} sees. */
 export interface JobServerSnapshot {
   /** How many connections are open. */
   readonly connections: number;
@@ -213,7 +213,7 @@ export class JobServer implements AsyncDisposable {
     return this.#closing ??= this.#close();
   }
 
-  /** The same as {@linkcode JobServer.prototype.close | close}. */
+  /** The same as {@linkcode JobServer.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,14 +1,13 @@
 /**
  * A job server in memory, for tests, demos and development: what gearmand 1.1.20 says on the wire, without gearmand.
  *
- * It serves clients, workers and administrators over TCP, TLS and unix sockets
- * ({@linkcode JobServer.prototype.listen | listen}), in memory ({@linkcode JobServer.prototype.dial | dial}) and over
- * any transport ({@linkcode JobServer.prototype.accept | accept}); and it misbehaves on request (`fault`), so that a
- * program can be tested for the day when its job server does. It keeps nothing on disk and asks nobody who he is: it
- * listens on loopback unless told otherwise, and in production the engine is gearmand.
+ * It serves clients, workers and administrators over TCP, TLS and unix sockets ({@linkcode JobServer.listen}), in memory
+ * ({@linkcode JobServer.dial}) and over any transport ({@linkcode JobServer.accept}); and it misbehaves on request
+ * (`fault`), so that a program can be tested for the day when its job server does. It keeps nothing on disk and asks
+ * nobody who he is: it listens on loopback unless told otherwise, and in production the engine is gearmand.
  *
- * A queued job with a workload of 32 bytes takes about 550 bytes of heap on Deno and 470 on Bun (of the process's
- * memory 900 and 600 bytes; measured with 500,000 jobs), and a unique of 36 characters 150 to 250 more.
+ * A queued job with a workload of 32 bytes takes about 550 bytes of heap on Deno and 470 on Bun (of the process's memory
+ * 900 and 600 bytes; measured with 500,000 jobs), and a unique of 36 characters 150 to 250 more.
  *
  * @example
  * ```ts

@@ -59,8 +59,7 @@ export class GearmanWorker implements AsyncDisposable {
    * Makes a worker for the servers named, or for `127.0.0.1:4730`.
    *
    * @throws {TypeError} An option is of the wrong kind, or options exclude each other.
-   * @throws {RangeError} A server makes no sense, a number is out of its range, or the id is too long or has white
-   * space.
+   * @throws {RangeError} A server makes no sense, a number is out of its range, or the id is too long or has white space.
    */
   constructor(options?: string | WorkerOptions) {
     const given: WorkerOptions = optionsOf(options);
@@ -79,12 +78,11 @@ export class GearmanWorker implements AsyncDisposable {
   /**
    * Takes a function on, before or while it runs; a second time, replaces its handler.
    *
-   * After `timeout` ms a job's signal aborts and the job fails. With `concurrency` 1 gearmand is told as well, with a
-   * second more, after which it gives the job to another worker: this one is stuck.
+   * After `timeout` ms a job's signal aborts and the job fails. With `concurrency` 1 gearmand is told as well, with a second
+   * more, after which it gives the job to another worker: this one is stuck.
    *
    * @throws {TypeError} The handler is no function, the name no string, or the options are no object.
-   * @throws {RangeError} The name is empty, over 512 bytes or holds a NUL or a line feed; or the timeout is out of its
-   * range.
+   * @throws {RangeError} The name is empty, over 512 bytes or holds a NUL or a line feed; or the timeout is out of its range.
    */
   addFunction(functionName: string, handler: JobHandler, options: { timeout?: number } = {}): this {
     checkFunctionName(functionName);
@@ -109,8 +107,7 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Serves until `signal` fires or {@linkcode GearmanWorker.prototype.close | close} is called; then finishes what it
-   * holds, and resolves.
+   * Serves until `signal` fires or {@linkcode GearmanWorker.close} is called; then finishes what it holds, and resolves.
    *
    * @throws {GearmanError} It runs already, or was closed.
    */
@@ -138,7 +135,7 @@ export class GearmanWorker implements AsyncDisposable {
     await this.#running;
   }
 
-  /** The same as {@linkcode GearmanWorker.prototype.close | close}. */
+  /** The same as {@linkcode GearmanWorker.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
