@@ -1,10 +1,17 @@
 /**
  * Gearman for Deno, Bun, Node and the edge: submit jobs to a job server, follow them, and work on them.
  *
- * This door has the client and the worker. The others: `./codec` (packets as pure functions), `./connection` (packets
- * over any transport), `./admin` (looking into a job server) and `./server` (one in memory, for tests and development).
+ * This door has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}) and the errors. There are
+ * four more:
  *
- * @example
+ * | import | what it has |
+ * | --- | --- |
+ * | `@gearwire/gearman/admin` | the text protocol: what a job server has to do, limits of queues, jobs to cancel |
+ * | `@gearwire/gearman/codec` | packets as pure functions, and the reference of the wire |
+ * | `@gearwire/gearman/connection` | packets over any transport, for programs that speak the protocol themselves |
+ * | `@gearwire/gearman/server` | a job server in memory, for tests and development |
+ *
+ * @example A worker and its client
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";

@@ -15,6 +15,7 @@ const CHECKS: Record<string, string[]> = {
   "types": ["check", "mod.ts", "src", "test", "scripts"],
   "documentation of every exported symbol": ["doc", "--lint", ...DOORS],
   "examples in README and documentation": ["test", "-A", "--doc", "README.md", "mod.ts", "src"],
+  "links": ["run", "--allow-read", "scripts/links.ts"],
   "size": ["run", "--allow-read", "scripts/size.ts"],
   "imports (layers)": ["test", "-A", "test/layers_test.ts"],
   "what would be published": ["publish", "--dry-run", "--allow-dirty"],
@@ -28,7 +29,7 @@ for (const [name, args] of Object.entries(CHECKS)) {
   });
   if (status !== 0) failed++;
   console.log(`${status === 0 ? "ok    " : "FAILED"} ${name}`);
-  if (status !== 0 || name === "size") console.log(`${stdout}${stderr}`);
+  if (status !== 0 || name === "size" || name === "links") console.log(`${stdout}${stderr}`);
 }
 console.log(`${Object.keys(CHECKS).length - failed} passed, ${failed} failed`);
 if (failed > 0) process.exitCode = 1;

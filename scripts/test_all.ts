@@ -5,6 +5,7 @@
  *
  *     deno task test:all                  on all of them
  *     deno task test:all bun node20       on those named
+ *     deno task test:all node22 test/codec/decoder_test.ts      files named, and no others
  *
  * With GEARMAN_REQUIRED=1 nothing may be skipped but what `test/support/exceptions.ts` names, and every runtime has to
  * run as many tests as the others.
@@ -13,11 +14,18 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import process from "node:process";
+import config from "../deno.json" with { type: "json" };
 import { EXCEPTIONS, type Runtime } from "../test/support/exceptions.ts";
 import { compileTests, NODE_TESTS } from "./support/node_tests.ts";
 import { BUILD, program, ROOT, type Tool } from "./support/tools.ts";
 
 const REPORTS = `${BUILD}reports`;
+
+/** What is named: files have a slash. */
+const files = process.argv.slice(2).filter((argument) => argument.includes("/"));
+const runtimes = process.argv.slice(2).filter((argument) => !argument.includes("/"));
+/** Whether all of the tests have to run. */
+const REQUIRED = process.env["GEARMAN_REQUIRED"] === "1" && files.length === 0;
 
 /** One line of the table. */
 interface Outcome {
@@ -30,11 +38,12 @@ interface Outcome {
 
 /** How the tests are run on each; all of them write what came of it as JUnit's XML. */
 const RUNTIMES: Record<string, (report: string) => Outcome> = {
-  deno: (report) => runTests("deno", "deno", process.execPath, ["task", "test", `--junit-path=${report}`]),
-  bun: (report) =>
-    runTests("bun", "bun", process.execPath, [
-      ...["task", "test:bun", "--reporter=junit", `--reporter-outfile=${report}`],
-    ]),
+  deno: (report) => runTests("deno", "deno", process.execPath, ["task", "test", `--junit-path=${report}`, ...files]),
+  bun: (report) => {
+    const [, ...task] = config.tasks["test:bun"].replace(" ./test", "").split(" ");
+    const paths = files.length > 0 ? files.map((file) => `./${file}`) : ["./test"];
+    return runTests("bun", "bun", "npx", [...task, "--reporter=junit", `--reporter-outfile=${report}`, ...paths]);
+  },
   node20: (report) => runOnNode("node20", report),
   node22: (report) => runOnNode("node22", report),
   node24: (report) => runOnNode("node24", report),
@@ -44,9 +53,10 @@ let compiled: string[] | undefined;
 
 function runOnNode(name: Tool, report: string): Outcome {
   compiled ??= compileTests();
+  const only = files.length > 0 ? files.map((file) => file.replace(/\.ts$/, ".js")) : compiled;
   return runTests(name, "node", program(name, "node"), [
     ...["--test", "--test-concurrency=2", "--test-reporter=spec", "--test-reporter-destination=stdout"],
-    ...["--test-reporter=junit", `--test-reporter-destination=${report}`, ...compiled],
+    ...["--test-reporter=junit", `--test-reporter-destination=${report}`, ...only],
   ]);
 }
 
@@ -64,7 +74,7 @@ function runTests(name: string, runtime: Runtime, command: string, args: string[
   const report = `${REPORTS}/${name}.xml`;
   const cases = existsSync(report) ? readReport(readFileSync(report, "utf8")) : [];
   const count = (result: Case["result"]) => cases.filter((one) => one.result === result).length;
-  const wrong = process.env["GEARMAN_REQUIRED"] === "1" ? wrongSkips(cases, runtime) : [];
+  const wrong = REQUIRED ? wrongSkips(cases, runtime) : [];
   for (const line of wrong) console.log(line);
   const failed = Math.max(count("failed") + wrong.length, status === 0 && cases.length > 0 ? 0 : 1);
   if (failed > 0) console.log(`${stdout}${stderr}`);
@@ -115,7 +125,7 @@ function printTable(outcomes: readonly Outcome[]): void {
   for (const { name, passed, failed, skipped, seconds } of outcomes) row(name, passed, failed, skipped, seconds);
 }
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(RUNTIMES);
+const names = runtimes.length > 0 ? runtimes : Object.keys(RUNTIMES);
 const unknown = names.filter((name) => !(name in RUNTIMES));
 if (unknown.length > 0) throw new Error(`There is no ${unknown.join(", ")}, but ${Object.keys(RUNTIMES).join(", ")}`);
 rmSync(REPORTS, { recursive: true, force: true });
@@ -125,7 +135,7 @@ printTable(outcomes);
 
 const sum = (kind: "passed" | "failed") => outcomes.reduce((total, outcome) => total + outcome[kind], 0);
 const ran = new Set(outcomes.map(({ passed, failed, skipped }) => passed + failed + skipped));
-const differ = process.env["GEARMAN_REQUIRED"] === "1" && sum("failed") === 0 && ran.size > 1 ? 1 : 0;
+const differ = REQUIRED && sum("failed") === 0 && ran.size > 1 ? 1 : 0;
 if (differ > 0) console.log("Not every runtime has run as many tests as the others");
 console.log(`${sum("passed")} passed, ${sum("failed") + differ} failed`);
 if (sum("failed") + differ > 0) process.exitCode = 1;

@@ -77,7 +77,7 @@ const MAX_LIMIT = 2_147_483_647;
  * with a `ServerError` where the server answers `ERR`, a `ConnectionError` where it cannot be asked, a `ProtocolError`
  * where its answer makes no sense, and the signal's reason where that fires.
  *
- * @example
+ * @example A function with a bounded queue
  * ```ts
  * import { GearmanAdmin } from "@gearwire/gearman/admin";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -227,7 +227,7 @@ export class GearmanAdmin implements AsyncDisposable {
     return this.#link.close();
   }
 
-  /** The same as {@linkcode GearmanAdmin.close}. */
+  /** The same as {@linkcode GearmanAdmin.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

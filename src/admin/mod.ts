@@ -3,7 +3,7 @@
  *
  * It speaks gearmand's text protocol, with one server, and needs no more than a connection does.
  *
- * @example
+ * @example What there is to do, and cancelling it
  * ```ts
  * import { GearmanClient } from "@gearwire/gearman";
  * import { GearmanAdmin } from "@gearwire/gearman/admin";

@@ -29,7 +29,7 @@ export interface UniqueJobStatus extends Omit<JobStatus, "handle"> {
 /**
  * A background job that a server has accepted. Keep `toString()`, a token that any client of that server can ask with.
  *
- * @example
+ * @example A token, and how the job is doing
  * ```ts
  * import { GearmanClient } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -48,9 +48,9 @@ export interface BackgroundJob {
   readonly server: string;
   /** The unique that it was submitted with; a generated one where none was given. */
   readonly unique: string;
-  /** Asks how it is doing; see {@linkcode GearmanClient.jobStatus}. */
+  /** Asks how it is doing; see {@linkcode GearmanClient.prototype.jobStatus | GearmanClient.jobStatus}. */
   status(options?: CallOptions): Promise<JobStatus>;
-  /** Asks again and again; see {@linkcode GearmanClient.watch}. */
+  /** Asks again and again; see {@linkcode GearmanClient.prototype.watch | GearmanClient.watch}. */
   watch(options?: { interval?: number; signal?: AbortSignal }): AsyncGenerator<JobStatus, void, undefined>;
   /** The token of the job, `SERVER//HANDLE`. */
   toString(): string;

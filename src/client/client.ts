@@ -37,7 +37,7 @@ export interface ClientOptions extends ConnectOptions {
  * Nothing is dialed before the first call; one connection to each server serves all calls, in any number at once. A call
  * ends with its outcome, with a typed error once its connection is known to be lost, or with the reason of its signal.
  *
- * @example
+ * @example A background job and its status
  * ```ts
  * import { GearmanClient } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -103,7 +103,7 @@ export class GearmanClient implements AsyncDisposable {
    * sent as none. A workload of 64 KiB or more is not copied: do not change it before the promise has settled.
    *
    * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
-   * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.do}.
+   * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.prototype.do | do}.
    * @throws {ServerError} The server refused the job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
    */
@@ -135,7 +135,7 @@ export class GearmanClient implements AsyncDisposable {
    *
    * Errors in the arguments are told by the first `next()`, before the source is read.
    *
-   * @example
+   * @example Ten thousand jobs
    * ```ts
    * import { GearmanClient } from "@gearwire/gearman";
    * import { JobServer } from "@gearwire/gearman/server";
@@ -246,7 +246,7 @@ export class GearmanClient implements AsyncDisposable {
     return this.#closing ??= Promise.all(this.#sessions.map((session) => session.close())).then(() => {});
   }
 
-  /** The same as {@linkcode GearmanClient.close}. */
+  /** The same as {@linkcode GearmanClient.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

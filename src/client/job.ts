@@ -18,7 +18,7 @@ export type JobEvent =
  * a job consumes it. Leaving an iteration (`break`), or cancelling the stream, abandons
  * the job here; the server still runs it.
  *
- * @example
+ * @example The result as a whole, and the progress
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";

@@ -43,7 +43,7 @@ const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
  * that are pushed belong to the decoder and must not be overwritten, since packets are views of them. After a
  * `ProtocolError` the stream has no next packet: every further call throws the same error.
  *
- * @example
+ * @example Packets of a chunk
  * ```ts
  * import { encodeResponse, PacketDecoder, PacketType } from "@gearwire/gearman/codec";
  *
@@ -287,7 +287,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
  *
  * @throws {ProtocolError} The bytes are not the protocol, or the stream ended inside a packet.
  *
- * @example
+ * @example A sniffer
  * ```ts
  * import { decodePackets, packetName } from "@gearwire/gearman/codec";
  *

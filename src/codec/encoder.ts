@@ -15,10 +15,10 @@ const utf8 = new TextEncoder();
 /**
  * Encodes packets into as few pieces of bytes as possible.
  *
- * Bytes of 64 KiB and more are not copied: do not change them before the piece that {@linkcode PacketEncoder.take}
- * returned has been written.
+ * Bytes of 64 KiB and more are not copied: do not change them before the piece that
+ * {@linkcode PacketEncoder.prototype.take | take} returned has been written.
  *
- * @example
+ * @example Two packets in one piece
  * ```ts
  * import { PacketEncoder, PacketType } from "@gearwire/gearman/codec";
  *
@@ -43,7 +43,7 @@ export class PacketEncoder {
     this.#magic = magic === "REQ" ? MAGIC_REQ : MAGIC_RES;
   }
 
-  /** Bytes that {@linkcode PacketEncoder.take} would return now. */
+  /** Bytes that {@linkcode PacketEncoder.prototype.take | take} would return now. */
   get size(): number {
     return this.#size;
   }
@@ -157,7 +157,7 @@ export class PacketEncoder {
  * @throws {RangeError} There is no such packet type, an argument before the last holds a NUL, or the body is 4 GiB or
  * longer.
  *
- * @example
+ * @example A background job, as bytes
  * ```ts
  * import { encodeRequest, PacketType } from "@gearwire/gearman/codec";
  *

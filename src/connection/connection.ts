@@ -16,10 +16,10 @@ const WRITE_SIZE = 262_144;
  * Sends and receives packets over a transport.
  *
  * Packets of one tick leave as one write (or several of about 64 KiB), and while a write is under way they keep
- * collecting. Read with `for await`
- * (which may be left and entered again) or, faster, with {@linkcode Connection.pump}; one of them at a time.
+ * collecting. Read with `for await` (which may be left and entered again) or, faster, with
+ * {@linkcode Connection.prototype.pump | pump}; one of them at a time.
  *
- * @example
+ * @example A conversation with a job server
  * ```ts
  * import { Connection, memoryPipe } from "@gearwire/gearman/connection";
  * import { PacketType } from "@gearwire/gearman/codec";
@@ -126,7 +126,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     } while (await this.#read());
   }
 
-  /** Packets as they come, ending with the stream; throws what {@linkcode Connection.pump} throws. */
+  /** Packets as they come, ending with the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
   [Symbol.asyncIterator](): AsyncIterator<Decoded<Text>, void, undefined> {
     return {
       next: async () => {
@@ -148,7 +148,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     return this.#closing ??= this.#close();
   }
 
-  /** The same as {@linkcode Connection.close}. */
+  /** The same as {@linkcode Connection.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -29,7 +29,7 @@ export interface DialTcpOptions {
  * Makes a dialer of TCP and unix sockets, for Deno, Node and Bun, with TLS if asked; it is what clients and workers use
  * where they are given no other.
  *
- * @example
+ * @example A client without keepalive
  * ```ts
  * import { dialTcp, GearmanClient } from "@gearwire/gearman";
  *

@@ -26,7 +26,7 @@ export interface Duplex {
  * It waits for `opened` where there is one, reads with a BYOB reader of 64 KiB where the stream has one, and takes
  * `Uint8Array` and `ArrayBuffer` chunks alike.
  *
- * @example
+ * @example A client over sockets of an edge
  * ```ts
  * import { fromStreams, GearmanClient } from "@gearwire/gearman";
  *

@@ -12,7 +12,7 @@ const HIGH_WATER = 65_536;
  * Closing one ends the iteration of both, the other's after what was written before. Writing makes the caller wait when
  * 64 KiB lie unread.
  *
- * @example
+ * @example Both ends of a connection
  * ```ts
  * import { Connection, memoryPipe } from "@gearwire/gearman/connection";
  * import { PacketType } from "@gearwire/gearman/codec";

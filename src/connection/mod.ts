@@ -3,7 +3,7 @@
  *
  * For programs that speak the protocol themselves; {@linkcode Connection} is all they need above the codec.
  *
- * @example
+ * @example Is the job server there?
  * ```ts
  * import { Connection, dialTcp } from "@gearwire/gearman/connection";
  * import { PacketType } from "@gearwire/gearman/codec";

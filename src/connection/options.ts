@@ -6,8 +6,14 @@ import { DEFAULT_SERVER, parseServers } from "./servers.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
 
 /**
- * What a client or a worker reports; more kinds may come in a minor version. `delay` (for which the server is left alone)
- * and `duration` (of the handler's run) are in ms.
+ * What a client or a worker reports; more kinds may come in a minor version.
+ *
+ * | type | what happened |
+ * | --- | --- |
+ * | `connected`, `disconnected` | the connection to a server; `error` is why it was lost, and absent where it was closed here |
+ * | `error` | a server could not be reached or was lost, or answered a worker with an ERROR: a result came too late |
+ * | `retrying` | a server that failed is left alone for `delay` ms |
+ * | `jobStarted`, `jobEnded` | a worker's handler, which ran for `duration` ms; `error` is what failed the job |
  */
 export type GearmanEvent =
   | { readonly type: "connected"; readonly server: string }

@@ -46,7 +46,7 @@ export interface JobServerOptions {
   fault?(request: Packet | TextLine): Fault | undefined;
 }
 
-/** What {@linkcode JobServer.inspect} sees. */
+/** What {@linkcode JobServer.prototype.inspect | inspect} sees. */
 export interface JobServerSnapshot {
   /** How many connections are open. */
   readonly connections: number;
@@ -81,7 +81,7 @@ const MAX_NUMBER = 4_294_967_295;
  * For tests, demos and development: it keeps nothing on disk and asks nobody for a password. Where it differs from
  * gearmand, the documentation of this module says so.
  *
- * @example
+ * @example A job, without a network
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -213,7 +213,7 @@ export class JobServer implements AsyncDisposable {
     return this.#closing ??= this.#close();
   }
 
-  /** The same as {@linkcode JobServer.close}. */
+  /** The same as {@linkcode JobServer.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -6,7 +6,7 @@ import { wholeNumber } from "../connection/options.ts";
 import { formatServer } from "../connection/servers.ts";
 import type { ServerAddress, Transport } from "../connection/transport.ts";
 
-/** Where {@linkcode JobServer.listen} listens. */
+/** Where {@linkcode JobServer.prototype.listen | JobServer.listen} listens. */
 export interface ListenOptions {
   /** Host name or address to bind; default 127.0.0.1, since a job server asks nobody who he is. */
   hostname?: string;

@@ -1,15 +1,13 @@
 /**
  * A job server in memory, for tests, demos and development: what gearmand 1.1.20 says on the wire, without gearmand.
  *
- * It serves clients, workers and administrators over TCP, TLS and unix sockets ({@linkcode JobServer.listen}), in memory
- * ({@linkcode JobServer.dial}) and over any transport ({@linkcode JobServer.accept}); and it misbehaves on request
- * (`fault`), so that a program can be tested for the day when its job server does. It keeps nothing on disk and asks
- * nobody who he is: it listens on loopback unless told otherwise, and in production the engine is gearmand.
+ * It serves clients, workers and administrators over TCP, TLS and unix sockets
+ * ({@linkcode JobServer.prototype.listen | listen}), in memory ({@linkcode JobServer.prototype.dial | dial}) and over any
+ * transport ({@linkcode JobServer.prototype.accept | accept}); and it misbehaves on request
+ * ({@linkcode JobServerOptions.fault | fault}), so that a program can be tested for the day when its job server does. It
+ * keeps nothing on disk and asks nobody who he is: it listens on loopback unless told otherwise, and in production the
+ * engine is gearmand.
  *
- * A queued job with a workload of 32 bytes takes about 550 bytes of heap on Deno and 470 on Bun (of the process's memory
- * 900 and 600 bytes; measured with 500,000 jobs), and a unique of 36 characters 150 to 250 more.
- *
- * @example
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -24,6 +22,8 @@
  * await using client = new GearmanClient(`${hostname}:${port}`);
  * console.log(await client.do("shout", "hello").text()); // HELLO
  * ```
+ *
+ * ## Where it differs from gearmand
  *
  * Where gearmand crashes, hangs, loses jobs or corrupts, this one does not:
  *
@@ -67,6 +67,26 @@
  *
  * And it is not gearmand: `version` and the handles say so, `verbose` is always `INFO`, lists are in the order in which
  * things were first named, text lines are read as UTF-8, and there is neither a persistent queue nor HTTP.
+ *
+ * ## What it takes
+ *
+ * A queued job with a workload of 32 bytes takes about 550 bytes of heap on Deno and 470 on Bun (of the process's memory
+ * 900 and 600 bytes; measured with 500,000 jobs), and a unique of 36 characters 150 to 250 more.
+ *
+ * @example A connection that is lost when it matters
+ * ```ts
+ * import { ConnectionError, GearmanClient } from "@gearwire/gearman";
+ * import { PacketType } from "@gearwire/gearman/codec";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using server = new JobServer({
+ *   fault: (request) => // answers, and ends the connection
+ *     request.magic === "REQ" && request.type === PacketType.SUBMIT_JOB ? "drop-after" : undefined,
+ * });
+ * await using client = new GearmanClient({ dial: server.dial });
+ * const error = await client.do("mail").text().catch((error) => error);
+ * console.log(error instanceof ConnectionError, error.delivery); // true accepted
+ * ```
  *
  * @module
  */

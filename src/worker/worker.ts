@@ -23,7 +23,7 @@ export interface WorkerOptions extends ConnectOptions {
  * The message of whatever a handler throws reaches every client that waits for the job. To keep it to yourself, catch
  * it and throw `new JobFailedError()`, which fails the job without a word.
  *
- * @example
+ * @example Ten jobs at a time, and a gentle stop
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -107,7 +107,8 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Serves until `signal` fires or {@linkcode GearmanWorker.close} is called; then finishes what it holds, and resolves.
+   * Serves until `signal` fires or {@linkcode GearmanWorker.prototype.close | close} is called; then finishes what it
+   * holds, and resolves.
    *
    * @throws {GearmanError} It runs already, or was closed.
    */
@@ -135,7 +136,7 @@ export class GearmanWorker implements AsyncDisposable {
     await this.#running;
   }
 
-  /** The same as {@linkcode GearmanWorker.close}. */
+  /** The same as {@linkcode GearmanWorker.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
