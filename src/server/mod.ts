@@ -38,6 +38,7 @@
  * | requests, and in the same write the end of the connection | not answered | answered | they were asked |
  * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and closes or not, by chance | the answer for an unknown job | without one, every later answer is taken for the one before |
  * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
+ * | the unique "-" beside a job whose unique is its workload | joins it, and GET_STATUS_UNIQUE may know the job as "-" | is a job of its own | a unique is not a workload |
  * | a longer unique of a reduce job | read over its end | `ARGUMENT_TOO_LARGE` | as for other jobs |
  * | SUBMIT_JOB_EPOCH with a number over 64 bits | the same | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
  * | CAN_DO_TIMEOUT with 2^63 - 1 or more | not registered, and beyond 64 bits closes or not, by chance | registered, with the longest limit, 24.8 days | nobody is told otherwise |

@@ -234,3 +234,38 @@ test("bad arguments of doBackgroundAll() are told by the first next(), and the s
   }
   assert.deepEqual(server.dials, []);
 });
+
+test(
+  "an error of the source's own is left as it is, also a TypeError, and one that cannot be changed",
+  { timeout },
+  async () => {
+    const server = new FakeServer(polite());
+    await using client = new GearmanClient({ dial: server.dial });
+    for (const error of [new TypeError("its own"), Object.freeze(new RangeError("frozen"))]) {
+      const source = function* () {
+        yield "a";
+        throw error;
+      };
+      const jobs = client.doBackgroundAll("f", source());
+      await jobs.next();
+      await assert.rejects(jobs.next(), (thrown) => thrown === error);
+      assert.ok(!error.message.includes("Workload"));
+    }
+  },
+);
+
+test("a source that fails to close, or never does, does not hide why the calls end", { timeout }, async () => {
+  const server = new FakeServer(); // accepts nothing
+  for (const close of [() => Promise.reject(new Error("no")), () => new Promise<never>(() => {})]) {
+    await using client = new GearmanClient({ dial: server.dial });
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: () => ({ done: false, value: "a" }) as never, return: close }),
+    };
+    const why = new Error("why");
+    const controller = new AbortController();
+    const next = client.doBackgroundAll("f", source, { inFlight: 1, signal: controller.signal }).next();
+    await until(() => server.peers.at(-1)?.requests.length === 1);
+    controller.abort(why);
+    await assert.rejects(next, (error) => error === why);
+  }
+});

@@ -71,6 +71,13 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["1 c: [JOB_CREATED H:1][JOB_CREATED H:1]", `2 w: [JOB_ASSIGN_UNIQ H:1|f|${"u".repeat(64)}|load]`],
   },
   {
+    name: 'the unique "-" beside a job whose unique is its workload',
+    steps: [
+      ["c", submit("f", "x", "x"), submit("f", "-", "x"), submit("g", "-", "-"), r(P.GET_STATUS_UNIQUE, "-")],
+    ],
+    ours: ["1 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3][STATUS_RES_UNIQUE -|0|0|0|0|0]"],
+  },
+  {
     name: "a longer unique of a reduce job",
     steps: [["c", r(P.SUBMIT_REDUCE_JOB, "f", "u".repeat(65), "r", "", "")]],
     ours: ["1 c: [ERROR ARGUMENT_TOO_LARGE|Unique value too large]"],
