@@ -13,12 +13,13 @@
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { must, ROOT } from "../support/tools.ts";
 import { chart } from "./chart.ts";
 import { contests, type Round } from "./contests.ts";
 import { figure, markdown } from "./report.ts";
 import { cells, ROWS } from "./rows.ts";
 
-const FOLDER = new URL("./", import.meta.url);
+const FOLDER = `${ROOT}scripts/bench/`;
 
 const { values } = parseArgs({
   args: process.argv.slice(2),
@@ -46,8 +47,9 @@ for (let round = 1; round <= rounds; round++) {
   }
   if (!quick && only === undefined) {
     // After each round, so that a run that is stopped has not been for nothing.
-    writeFileSync(new URL("results.md", FOLDER), markdown(results, round));
-    writeFileSync(new URL("chart.svg", FOLDER), chart(results)!);
+    const files = { "results.md": markdown(results, round), "chart.svg": chart(results)! };
+    for (const [name, text] of Object.entries(files)) writeFileSync(`${FOLDER}${name}`, text);
+    must(process.execPath, ["fmt", "-q", ...Object.keys(files).map((name) => `${FOLDER}${name}`)]);
   }
 }
 
