@@ -16,6 +16,7 @@ const CHECKS: Record<string, string[]> = {
   "documentation of every exported symbol": ["doc", "--lint", ...DOORS],
   "examples in README and documentation": ["test", "-A", "--doc", "README.md", "mod.ts", "src"],
   "links": ["run", "--allow-read", "scripts/links.ts"],
+  "pages of the documentation": ["run", "-A", "scripts/doc.ts"],
   "size": ["run", "--allow-read", "scripts/size.ts"],
   "imports (layers)": ["test", "-A", "test/layers_test.ts"],
   "what would be published": ["publish", "--dry-run", "--allow-dirty"],

@@ -38,11 +38,12 @@ worker.run();
 /** Uses every door, so that all of the declarations are checked. */
 const TYPESCRIPT = `
 import { fromStreams, GearmanClient, GearmanWorker, type Duplex, type Job } from "${config.name}";
+import { GearmanAdmin } from "${config.name}/admin";
 import { PacketDecoder, PacketEncoder, PacketType } from "${config.name}/codec";
 import * as connection from "${config.name}/connection";
 import { JobServer } from "${config.name}/server";
 
-export const doors = [fromStreams, GearmanWorker, PacketDecoder, PacketEncoder, PacketType, connection, JobServer];
+export const doors = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, JobServer];
 export const open = (duplex: Duplex) => fromStreams(duplex);
 {
   await using client = new GearmanClient("${server}");

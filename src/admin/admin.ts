@@ -166,7 +166,8 @@ export class GearmanAdmin implements AsyncDisposable {
 
   /**
    * Limits how many jobs a function may have in all, for submissions of any priority, or of each; 0, the default, is no
-   * limit. The server answers alike for a function that it does not know, and forgets it.
+   * limit. For a function that it does not know, gearmand answers OK too, and does nothing: make it first, with
+   * {@linkcode GearmanAdmin.prototype.createFunction | createFunction}.
    *
    * @throws {RangeError} The name cannot be written in a command, or a limit is not a whole number from 0 to 2,147,483,647.
    */

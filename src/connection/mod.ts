@@ -1,7 +1,10 @@
 /**
  * Connections: packets over any transport, with a dialer of TCP, TLS and unix sockets.
  *
- * For programs that speak the protocol themselves; {@linkcode Connection} is all they need above the codec.
+ * For programs that speak the protocol themselves; {@linkcode Connection} is all they need above the codec. What is below it
+ * is a {@linkcode Transport}, which yields bytes and takes bytes: a socket ({@linkcode dialTcp}), any pair of streams
+ * ({@linkcode fromStreams}), another program in the same memory ({@linkcode memoryPipe}), or an object of your own. Clients,
+ * workers, the admin client and the job server take each of them, by their option `dial` or by `accept`.
  *
  * @example Is the job server there?
  * ```ts
