@@ -13,6 +13,8 @@ import config from "../deno.json" with { type: "json" };
 const KNOWN = [
   "https://gearman.org",
   "https://github.com/gearman/gearmand",
+  "https://github.com/gearwire/gearman/blob/main/scripts/bench/results.md",
+  "https://raw.githubusercontent.com/gearwire/gearman/main/scripts/bench/chart.svg",
   "https://www.php.net/manual/en/gearmanclient.dobackground.php",
 ];
 
