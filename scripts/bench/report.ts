@@ -48,7 +48,7 @@ export function markdown(results: Results, rounds: number): string {
     "",
     "## Every figure",
     "",
-    "Medians. CPU is that of the measured process alone, memory the most that it ever had.",
+    "Medians. CPU is that of the measured process alone (for workers: of the client), memory the most that it ever had.",
     "",
     ...Object.entries(results).flatMap(([contest, rounds]) => [
       `| ${contest} | jobs | jobs/s | us a job | CPU us a job | MiB |`,
