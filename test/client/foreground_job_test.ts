@@ -260,6 +260,12 @@ describe("what is collected", () => {
   );
 });
 
+/** What this file's tests hold; on Deno other files are in the same process, but not in the same heap. */
+function held(): number {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return "Deno" in globalThis ? heapUsed + external : rss;
+}
+
 test("200 MB that a worker sends do not fill this process while nobody reads them", {
   skip: needs("gearmand"),
   timeout,
@@ -273,14 +279,14 @@ test("200 MB that a worker sends do not fill this process while nobody reads the
     const worker = await RawWorker.open(server, "huge");
     const { handle } = await worker.grab();
     const piece = pattern(1_000_000);
-    const before = process.memoryUsage().rss;
+    const before = held();
     for (let i = 0; i < 200; i++) {
       worker.send(PacketType.WORK_DATA, handle, piece);
       await worker.connection.flush();
     }
     worker.send(PacketType.WORK_COMPLETE, handle, "");
     await worker.close(); // the server has taken all of it
-    const grown = process.memoryUsage().rss - before;
+    const grown = held() - before;
     assert.ok(grown < 100_000_000, `${Math.round(grown / 1e6)} MB more`);
     assert.equal(await sizeOf(job), 200_000_000);
   } finally {
