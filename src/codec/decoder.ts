@@ -79,7 +79,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   constructor(options: DecoderOptions<Text> = {}) {
     const max = options.maxPacketSize ?? DEFAULT_MAX_PACKET_SIZE;
     if (!Number.isInteger(max) || max < 0 || max > 0xffff_ffff) {
-      throw new RangeError(`Cannot use maxPacketSize ${max}: expected a whole number from 0 to 4294967295`);
+      throw new RangeError(`Cannot use maxPacketSize ${max}: it is not from 0 to 4294967295`);
     }
     this.#maxPacketSize = max;
     this.#text = options.text ?? false;
@@ -91,7 +91,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    * @throws {TypeError} The chunk is not a `Uint8Array`.
    */
   push(chunk: Uint8Array): void {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot decode: the chunk is not a Uint8Array");
+    if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot decode: the chunk is no Uint8Array");
     const size = chunk.length;
     if (size === 0 || this.#error !== undefined) return; // after an error nothing is read, nor kept
     // A Buffer's slice() is a view: packets must be of plain bytes, whose slice() is a copy.
@@ -130,7 +130,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   end(): void {
     if (this.#error !== undefined) throw this.#error;
-    if (this.#available > 0) throw this.#fail(`the stream ended inside a packet, after ${this.#available} bytes of it`);
+    if (this.#available > 0) throw this.#fail(`it ended inside a packet, after ${this.#available} bytes`);
   }
 
   /** A decoder is its own iterator; a `for` loop over it may be left and entered again. */
@@ -139,15 +139,16 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   #nextPacket(): Packet | undefined {
-    if (this.#chunks[this.#first]!.length - this.#at < HEADER_SIZE) {
-      if (this.#chunks[this.#first]![this.#at] !== 0) throw this.#fail("bad magic");
+    let head = this.#chunks[this.#first]!;
+    if (head.length - this.#at < HEADER_SIZE) {
+      if (head[this.#at] !== 0) throw this.#fail("bad magic");
       if (this.#available < HEADER_SIZE) {
         this.#needed = HEADER_SIZE;
         return undefined;
       }
       this.#gather(this.#available);
+      head = this.#chunks[this.#first]!;
     }
-    const head = this.#chunks[this.#first]!;
     const at = this.#at;
     const magic = readUint32(head, at);
     if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
@@ -156,7 +157,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     if (count < 0) throw this.#fail(`there is no packet type ${type}`);
     const size = readUint32(head, at + 8);
     if (size > this.#maxPacketSize) {
-      throw this.#fail(`a body of ${size} bytes is longer than maxPacketSize, ${this.#maxPacketSize}`);
+      throw this.#fail(`a body of ${size} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
     }
     const whole = HEADER_SIZE + size;
     if (this.#available < whole) {
@@ -182,7 +183,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     for (let i = 1; i < count; i++) {
       let at = begin;
       while (at < end && body[at] !== 0) at++;
-      if (at === end) throw this.#fail(`a packet has ${i} of its ${count} arguments`);
+      if (at === end) throw this.#fail(`it has ${i} of ${count} arguments`);
       args.push(body.subarray(begin, at));
       begin = at + 1;
     }
@@ -198,7 +199,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       const chunk = this.#chunks[i]!;
       const found = chunk.indexOf(10, at);
       length += (found < 0 ? chunk.length : found) - at;
-      if (length > MAX_LINE) throw this.#fail(`a text line is longer than ${MAX_LINE} bytes`);
+      if (length > MAX_LINE) throw this.#fail(`a line is over ${MAX_LINE} bytes`);
       at = 0;
       if (found < 0) continue;
       const bytes = this.#join(length + 1);

@@ -97,7 +97,7 @@ export class PacketEncoder {
       }
     }
     const body = at - header - HEADER_SIZE + (large?.length ?? 0);
-    if (body > 0xffff_ffff) throw new RangeError(`Cannot encode ${packetName(type)}: the body is 4 GiB or longer`);
+    if (body > 0xffff_ffff) throw new RangeError(`Cannot encode ${packetName(type)}: it has 4 GiB or more`);
     writeUint32(slab, header, this.#magic);
     writeUint32(slab, header + 4, type);
     writeUint32(slab, header + 8, body);
@@ -129,8 +129,8 @@ export class PacketEncoder {
   writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     const bytes = typeof line === "string" ? utf8.encode(line) : line;
     if (!(bytes instanceof Uint8Array)) throw new TypeError("Cannot encode a line: neither string nor Uint8Array");
-    if (bytes.includes(10)) throw new RangeError("Cannot encode a text line: it holds a line feed");
-    if (bytes[0] === 0) throw new RangeError("Cannot encode a text line: it begins with a NUL");
+    if (bytes.includes(10)) throw new RangeError("Cannot encode a line: it holds a line feed");
+    if (bytes[0] === 0) throw new RangeError("Cannot encode a line: it begins with a NUL");
     const room = bytes.length + terminator.length;
     if (this.#slab.length - this.#end < room) this.#grow(room);
     this.#slab.set(bytes, this.#end);
