@@ -14,6 +14,7 @@ import type { ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { JobServerOptions } from "../../src/server/mod.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../fixtures/tls.ts";
+import { REQUIRED } from "../support/gearmand.ts";
 import { watchTimers } from "../support/timers.ts";
 import { readable, request as r, Wire } from "./wire.ts";
 
@@ -233,7 +234,8 @@ test(
   () =>
     withServer(async (server) => {
       const { port } = await server.listen({ tls: { cert: SERVER_CERT, key: SERVER_KEY } });
-      await Promise.all(["SPDY/1\r\n\r\n", ""].map(async (words) => {
+      // Ten seconds of silence are waited for under CI only.
+      await Promise.all(["SPDY/1\r\n\r\n", ...REQUIRED ? [""] : []].map(async (words) => {
         const socket = connect({ port, host: "127.0.0.1" });
         socket.on("error", () => {}); // it may be a reset
         socket.write(words);
