@@ -29,10 +29,12 @@ const sources = readdirSync(new URL("src/", ROOT), { recursive: true, encoding: 
   .map((file) => `src/${file}`)
   .concat("mod.ts");
 
+const codes = sources.map(read);
+
 /** Each text that has links: the pages as they are, and of each source its comments. */
 const texts = new Map(["README.md", "CHANGELOG.md"].map((file) => [file, read(file)]));
-for (const file of sources) {
-  const comments = Array.from(read(file).matchAll(/\/\*\*.*?\*\//gs), ([comment]) => comment.replaceAll(/^ *\*/gm, ""));
+for (const [at, file] of sources.entries()) {
+  const comments = Array.from(codes[at]!.matchAll(/\/\*\*.*?\*\//gs), ([comment]) => comment.replaceAll(/^ *\*/gm, ""));
   texts.set(file, comments.join("\n"));
 }
 
@@ -74,7 +76,7 @@ function isDeclared(name: string, prototype: string | undefined, member: string 
     : `interface|type|const|function\\*?${member === undefined ? "|class" : ""}`;
   const declaration = new RegExp(`\\b(${kinds}) ${name}\\b`);
   const inside = new RegExp(`^ +(readonly |async |declare |override |get |\\*)*${member}\\??[(:<]`, "m");
-  return sources.map(read).some((code) => declaration.test(code) && (member === undefined || inside.test(code)));
+  return codes.some((code) => declaration.test(code) && (member === undefined || inside.test(code)));
 }
 
 let count = 0;

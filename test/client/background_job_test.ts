@@ -1,7 +1,7 @@
 /** Tests of background jobs, on every job server: their order, their status by every name, watching, due times, uniques. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { GearmanClient } from "../../mod.ts";
 import type { JobStatus, Priority } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
@@ -9,7 +9,7 @@ import { locate, readStatus, readUniqueStatus } from "../../src/client/backgroun
 import { formatServer, parseServers } from "../../src/connection/servers.ts";
 import { text, utf8 } from "../fixtures/bytes.ts";
 import { jobsOf, RawWorker, until } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 30_000;
@@ -17,14 +17,7 @@ const timeout = 30_000;
 onEveryServer("jobs in the background", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   test("a worker that starts later gets high, normal and low, and in each the first first", { timeout }, async () => {
     const priorities: Priority[] = ["low", "normal", "high"];

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import process from "node:process";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { pattern, text } from "../fixtures/bytes.ts";
 import { turns } from "../fixtures/transports.ts";
 import { limitQueue, RawWorker } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { wordsOf } from "../support/words.ts";
 
@@ -19,14 +19,7 @@ const PIECE = pattern(32_768);
 onEveryServer("a consumer", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   /** Sends 2 MB in pieces, and the end. */
   async function flood(worker: RawWorker, handle: string): Promise<void> {

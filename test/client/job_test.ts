@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { after, before, test } from "node:test";
-import { GearmanClient, JobFailedError, ServerError } from "../../mod.ts";
+import { test } from "node:test";
+import { type GearmanClient, JobFailedError, ServerError } from "../../mod.ts";
 import type { JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { fromHex, pattern, text, toHex } from "../fixtures/bytes.ts";
 import { limitQueue, RawWorker } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 30_000;
@@ -24,14 +24,7 @@ function show(event: JobEvent): string {
 onEveryServer("jobs in the foreground", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   test("data, warnings, statuses and the result come in the order in which they were sent", { timeout }, async () => {
     const job = client.do("order", "work");

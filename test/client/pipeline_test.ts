@@ -1,13 +1,13 @@
 /** Tests of many jobs at once, on every job server: pipelines, refusals amid them, and one unique several times. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { GearmanClient, ServerError } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { text } from "../fixtures/bytes.ts";
 import { needs, startGearmand } from "../support/gearmand.ts";
 import { command, jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { wordsOf } from "../support/words.ts";
 
@@ -16,14 +16,7 @@ const timeout = 60_000;
 onEveryServer("many jobs at once", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   test("an ERROR amid 1,000 pipelined submissions hits the right ones, and only those", { timeout }, async () => {
     const worker = await RawWorker.open(server, "full", "free");

@@ -1,15 +1,15 @@
 /** Tests of doBackgroundAll() on every job server, and of its pace. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { GearmanClient, ServerError } from "../../mod.ts";
+import { describe, test } from "node:test";
+import { type GearmanClient, ServerError } from "../../mod.ts";
 import type { DoBackgroundAllOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { text } from "../fixtures/bytes.ts";
 import { turns } from "../fixtures/transports.ts";
 import { type FakePeer, FakeServer, polite } from "../support/fake_server.ts";
 import { jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../support/sources.ts";
 
@@ -21,14 +21,7 @@ const runtimeShowsMessages = `${new Error("shown").stack}`.includes("shown");
 onEveryServer("doBackgroundAll()", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   test(
     "submits every workload once and yields its job, in order, whatever kind of source it is",

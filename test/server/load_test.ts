@@ -4,10 +4,10 @@ import { test } from "node:test";
 import { encodeRequest, PacketType as P } from "../../src/codec/mod.ts";
 import { Connection, dialTcp, memoryPipe, type Transport } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
+import { until } from "../support/peers.ts";
 import { watchClock, watchTimers } from "../support/timers.ts";
 import { request as r, Wire } from "./wire.ts";
 
-const nextTick = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 const ANYWHERE = { hostname: "", port: 0 };
 
 /** Submits so many background jobs of one function, then has them all done; returns what that costs, in ms of CPU. */
@@ -102,11 +102,10 @@ async function joined(server: JobServer, transport: Transport, submissions: numb
   await client.flush();
   const worker = new Connection(await server.dial(ANYWHERE, {}));
   const packets = worker[Symbol.asyncIterator]();
-  for (let clients = ""; clients !== String(submissions);) {
-    await nextTick();
+  await until(async () => {
     worker.send(P.GET_STATUS_UNIQUE, "unique");
-    clients = String.fromCharCode(...(await packets.next()).value!.args[5]!);
-  }
+    return String.fromCharCode(...(await packets.next()).value!.args[5]!) === String(submissions);
+  });
   worker.send(P.CAN_DO, "f");
   worker.send(P.GRAB_JOB);
   await packets.next();
@@ -130,7 +129,7 @@ test("a client that never reads its results is closed when 64 MiB have waited fo
   assert.equal(server.inspect().connections, 2);
   clock.advance(2_000);
   await say(P.WORK_DATA, 0);
-  while (server.inspect().connections === 2) await nextTick();
+  await until(() => server.inspect().connections === 1);
   await server.close();
 });
 
@@ -171,11 +170,11 @@ test("a client that has ended its side and reads nothing holds its place for a w
     },
   };
   server.accept(ended);
-  while (timers.active === 0) await nextTick();
+  await until(() => timers.active > 0);
   timers.fire();
   clock.advance(5_001);
   timers.fire();
-  while (server.inspect().connections > 0) await nextTick();
+  await until(() => server.inspect().connections === 0);
   assert.equal(timers.active, 0);
   await here.close();
   await server.close();

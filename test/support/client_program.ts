@@ -1,16 +1,12 @@
 // A program that a test starts: a client that does much, and tells what it keeps as it goes. Its tasks are below.
 
 import process from "node:process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ConnectionError, type Dial, dialTcp, GearmanClient } from "../../mod.ts";
 import { Session } from "../../src/client/session.ts";
+import { collect } from "./memory.ts";
 import { Proxy } from "./proxy.ts";
 
 const [task, port, count] = process.argv.slice(2) as [string, string, string];
-const bun = (globalThis as { Bun?: { gc(force: boolean): void } }).Bun;
-if (bun === undefined) setFlagsFromString("--expose-gc");
-const collect: () => void = bun === undefined ? runInNewContext("gc") : () => bun.gc(true);
 
 /** Bytes in use after a collection. */
 function inUse(): number {

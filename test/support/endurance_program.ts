@@ -1,14 +1,10 @@
 // A program that a test starts: a worker that does many jobs, and tells what it has in memory as it goes.
 
 import process from "node:process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { GearmanWorker } from "../../mod.ts";
+import { collect } from "./memory.ts";
 
 const [server, jobs, samples] = process.argv.slice(2) as [string, string, string];
-const bun = (globalThis as { Bun?: { gc(force: boolean): void } }).Bun;
-if (bun === undefined) setFlagsFromString("--expose-gc");
-const collect: () => void = bun === undefined ? runInNewContext("gc") : () => bun.gc(true);
 
 /** The duration of the function's limit, by which its timers are known among all. */
 const LIMIT = 54_321;

@@ -1,7 +1,7 @@
 // The job servers that the same tests run against: gearmand, and JobServer over TCP and in memory.
 
-import { describe } from "node:test";
-import type { ConnectOptions } from "../../mod.ts";
+import { after, before, describe } from "node:test";
+import { type ConnectOptions, GearmanClient } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { needs, startGearmand } from "./gearmand.ts";
 
@@ -40,6 +40,21 @@ export function onEveryServer(name: string, tests: (kind: ServerKind) => void, o
     const why = skip === false ? "" : ` (skipped: ${skip})`;
     describe(`${name}, on ${kind.name}${why}`, { skip }, () => tests(kind));
   }
+}
+
+/** Starts a server of the kind and a client of it before the tests beside it, gives them out, and ends both after the tests. */
+export function withClient(kind: ServerKind, use: (server: TestServer, client: GearmanClient) => void): void {
+  let server: TestServer;
+  let client: GearmanClient;
+  before(async () => {
+    server = await kind.start();
+    client = new GearmanClient(server.connect);
+    use(server, client);
+  });
+  after(async () => {
+    await client.close();
+    await server.stop();
+  });
 }
 
 async function startRealServer(wanted?: number): Promise<TestServer> {

@@ -1,14 +1,14 @@
 /** Tests of handlers that send or fail where it is hard: to a server that does not read, too much, beside others. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { GearmanClient, JobFailedError } from "../../mod.ts";
+import { describe, test } from "node:test";
+import { type GearmanClient, JobFailedError } from "../../mod.ts";
 import type { AssignedJob, Dial, Job } from "../../mod.ts";
 import { text } from "../fixtures/bytes.ts";
 import { type Deferred, deferred, turns } from "../fixtures/transports.ts";
 import type { FakeServer } from "../support/fake_server.ts";
 import { until } from "../support/peers.ts";
-import { onEveryServer, type TestServer } from "../support/servers.ts";
+import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
 import { heard, serverOf, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
@@ -123,14 +123,7 @@ describe("a handler that sends more than the server reads", () => {
 onEveryServer("a handler", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   test("fails its job by returning or sending more than a packet takes", { timeout }, async () => {
     const bytes = new Uint8Array(0xffff_0001); // nobody touches it: it costs no memory

@@ -1,12 +1,12 @@
 /** Tests of handlers, on every job server: what they are given, what they send, and what becomes of their outcome. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
 import type { AssignedJob, Job, JobEvent, JobHandler, WorkerOptions } from "../../mod.ts";
 import { pattern, text, toHex } from "../fixtures/bytes.ts";
 import { deferred, turns } from "../fixtures/transports.ts";
-import { onEveryServer } from "../support/servers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 30_000;
@@ -36,14 +36,7 @@ async function failureOf(job: Job): Promise<string | undefined> {
 onEveryServer("a handler", (kind) => {
   let server: TestServer;
   let client: GearmanClient;
-  before(async () => {
-    server = await kind.start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient(kind, (...given) => [server, client] = given);
 
   function start(functions: Record<string, JobHandler>, options: WorkerOptions = {}): GearmanWorker {
     const worker = new GearmanWorker({ ...server.connect, drainTimeout: 1_000, ...options });

@@ -2,13 +2,7 @@
 
 import process from "node:process";
 import { encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../../src/codec/mod.ts";
-import { measure } from "./measure.ts";
-
-/** As much as a socket gives at once. */
-const CHUNK = 65_536;
-/** With the handle and its NUL, a body of 64 bytes. */
-const DATA = new Uint8Array(52).fill(120);
-const HANDLE = "H:box:12345";
+import { CHUNK, DATA, HANDLE, measure } from "./measure.ts";
 
 const [what, count] = process.argv.slice(2) as [string, string];
 const packets = Number(count);

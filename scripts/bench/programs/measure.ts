@@ -18,6 +18,12 @@ export interface Measure {
 /** 32 bytes: what a job works on. */
 export const WORKLOAD = "0123456789abcdef0123456789abcdef";
 
+/** What the codecs are measured with: chunks of as much as a socket gives at once. */
+export const CHUNK = 65_536;
+export const HANDLE = "H:box:12345";
+/** With the handle and its NUL, a body of 64 bytes. */
+export const DATA: Uint8Array = new Uint8Array(52).fill(120);
+
 /** The port of `127.0.0.1:PORT`, in whose place a raw socket or a client of others needs a number. */
 export function portOf(server: string): number {
   return Number(server.split(":")[1]);

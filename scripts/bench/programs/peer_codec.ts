@@ -3,12 +3,10 @@
 import { createRequire } from "node:module";
 import process from "node:process";
 import { encodeResponse, PacketType } from "../../../src/codec/mod.ts";
-import { measure } from "./measure.ts";
+import { CHUNK, DATA, HANDLE, measure } from "./measure.ts";
 
-const CHUNK = 65_536;
-const DATA = Buffer.alloc(52, "x");
-const HANDLE = "H:box:12345";
-
+/** Node's own kind of bytes, which is all that it takes. */
+const BODY = Buffer.from(DATA);
 const [what, count, folder] = process.argv.slice(2) as [string, string, string];
 const packets = Number(count);
 // deno-lint-ignore no-explicit-any -- it has no types
@@ -36,7 +34,7 @@ function encode(): Promise<void> {
   return new Promise((resolve) => {
     const write = () =>
       emitter.write(
-        { kind: "response", type: codec.types["WORK_DATA"], args: { job: HANDLE }, body: DATA },
+        { kind: "response", type: codec.types["WORK_DATA"], args: { job: HANDLE }, body: BODY },
         () => ++encoded < packets ? undefined : resolve(),
       );
     emitter.on("data", () => {});

@@ -1,16 +1,12 @@
 /** Jobs that all wait for their result on one client, over a transport that plays the server: `waiting.ts JOBS`. */
 
 import process from "node:process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { GearmanClient, type Transport } from "../../../mod.ts";
 import { PacketDecoder, PacketEncoder, PacketType } from "../../../src/codec/mod.ts";
+import { collect } from "../../../test/support/memory.ts";
 import { startMeasuring } from "./measure.ts";
 
 const jobs = Number(process.argv[2]);
-const bun = (globalThis as { Bun?: { gc(force: boolean): void } }).Bun;
-if (bun === undefined) setFlagsFromString("--expose-gc");
-const collect: () => void = bun === undefined ? runInNewContext("gc") : () => bun.gc(true);
 
 /** Accepts every job at once, and completes them when it is told to. */
 class Server implements Transport {
