@@ -5,6 +5,7 @@ import type { Measure } from "./programs/measure.ts";
 import {
   beside,
   c,
+  FAST,
   measured,
   ours,
   php,
@@ -49,15 +50,8 @@ export function contests(quick: boolean): Record<string, Contest> {
     });
 
   return {
-    "pipelined": {
-      ...each("raw", background("raw.ts", "pipelined", 500_000)),
-      ...each("ours", background("submit.ts", "pipelined", 500_000)),
-      ...Object.fromEntries(PEERS.map((name) => [
-        name,
-        () => withGearmand((server) => measured(ours("node", "peer.ts", name, server, some(20_000), install(name)))),
-      ])),
-      "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000)))),
-    },
+    "pipelined": pipelined(some, {}),
+    "fast": pipelined(some, FAST),
     "generated": {
       "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(50_000)))),
       ...each("ours", background("submit.ts", "generated", 50_000)),
@@ -108,6 +102,19 @@ export function contests(quick: boolean): Record<string, Contest> {
       ...each("few", (runtime) => measured(ours(runtime, "queue.ts", 1_000))),
       ...each("many", (runtime) => measured(ours(runtime, "queue.ts", 100_000))),
     },
+  };
+}
+
+function pipelined(some: (jobs: number) => number, env: Record<string, string>): Contest {
+  const background = (program: string) => (runtime: Runtime) =>
+    withGearmand((server) => measured(ours(runtime, program, "pipelined", server, some(500_000))), env);
+  const peer = (name: typeof PEERS[number]) => () =>
+    withGearmand((server) => measured(ours("node", "peer.ts", name, server, some(20_000), install(name))), env);
+  return {
+    ...each("raw", background("raw.ts")),
+    ...each("ours", background("submit.ts")),
+    ...Object.fromEntries(PEERS.map((name) => [name, peer(name)])),
+    "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000))), env),
   };
 }
 

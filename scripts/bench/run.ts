@@ -56,9 +56,21 @@ export async function measured(command: readonly string[]): Promise<Measure> {
   return JSON.parse(line);
 }
 
+/**
+ * Has gearmand take its memory from the kernel in large pieces, instead of 4 KiB at a time: on a virtual machine, where
+ * that is slow, most of the 8 us go there that a background job costs it, and it takes 100,000 jobs a second whoever
+ * submits them. With this it takes 400,000 to 1,000,000.
+ */
+export const FAST: Record<string, string> = {
+  GLIBC_TUNABLES: "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=268435456",
+};
+
 /** Runs something with a gearmand of its own. */
-export async function withGearmand<T>(use: (server: string, port: number) => Promise<T>): Promise<T> {
-  const { port, stop } = await startGearmand();
+export async function withGearmand<T>(
+  use: (server: string, port: number) => Promise<T>,
+  env: Record<string, string> = {},
+): Promise<T> {
+  const { port, stop } = await startGearmand({ env });
   try {
     return await use(`127.0.0.1:${port}`, port);
   } finally {

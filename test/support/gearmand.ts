@@ -44,12 +44,14 @@ export interface Gearmand {
 }
 
 /** Starts gearmand and waits until it answers. */
-export async function startGearmand(options: { port?: number; args?: string[] } = {}): Promise<Gearmand> {
+export async function startGearmand(
+  options: { port?: number; args?: string[]; env?: Record<string, string> } = {},
+): Promise<Gearmand> {
   const program = findProgram("gearmand");
   if (program === undefined) throw new Error("gearmand is not installed (Debian: gearman-job-server)");
   const port = options.port ?? await freePort();
   const args = ["-p", String(port), "-L", "127.0.0.1", "-l", "stderr", ...options.args ?? []];
-  const child = spawn(program, args, { stdio: "ignore" });
+  const child = spawn(program, args, { stdio: "ignore", env: { ...process.env, ...options.env } });
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let exited = false;
   gone.then(() => exited = true);

@@ -5,9 +5,8 @@ import { encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../
 import { CHUNK, DATA, HANDLE, measure } from "./measure.ts";
 
 const [what, count] = process.argv.slice(2) as [string, string];
-const packets = Number(count);
 
-function decode(): void {
+function decode(packets: number): void {
   const packet = encodeResponse(PacketType.WORK_DATA, HANDLE, DATA);
   const chunk = new Uint8Array(Math.floor(CHUNK / packet.length) * packet.length);
   for (let at = 0; at < chunk.length; at += packet.length) chunk.set(packet, at);
@@ -18,7 +17,7 @@ function decode(): void {
   }
 }
 
-function encode(): void {
+function encode(packets: number): void {
   const encoder = new PacketEncoder("RES");
   for (let i = 0; i < packets; i++) {
     encoder.write(PacketType.WORK_DATA, HANDLE, DATA);
@@ -26,4 +25,4 @@ function encode(): void {
   }
 }
 
-await measure(packets, what === "decode" ? decode : encode);
+await measure(Number(count), what === "decode" ? decode : encode);

@@ -6,7 +6,6 @@ import { inFlight, measure, portOf, WORKLOAD } from "./measure.ts";
 
 const [name, server, count, folder] = process.argv.slice(2) as [string, string, string, string];
 const port = portOf(server);
-const jobs = Number(count);
 // deno-lint-ignore no-explicit-any -- none of them has types
 const peer = createRequire(import.meta.url)(folder) as any;
 
@@ -56,5 +55,5 @@ const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
 };
 
 const submit = await PEERS[name]!();
-await measure(jobs, () => inFlight(jobs, 1_000, submit));
+await measure(Number(count), (jobs) => inFlight(jobs, 1_000, submit));
 process.exit();

@@ -8,12 +8,11 @@ import { CHUNK, DATA, HANDLE, measure } from "./measure.ts";
 /** Node's own kind of bytes, which is all that it takes. */
 const BODY = Buffer.from(DATA);
 const [what, count, folder] = process.argv.slice(2) as [string, string, string];
-const packets = Number(count);
 // deno-lint-ignore no-explicit-any -- it has no types
 const codec = createRequire(import.meta.url)(folder) as any;
 
 /** A body is a stream: each has to be read. */
-function decode(): Promise<void> {
+function decode(packets: number): Promise<void> {
   const packet = encodeResponse(PacketType.WORK_DATA, HANDLE, DATA);
   const chunk = Buffer.concat(Array.from({ length: Math.floor(CHUNK / packet.length) }, () => packet));
   const parser = new codec.Parser();
@@ -28,7 +27,7 @@ function decode(): Promise<void> {
   });
 }
 
-function encode(): Promise<void> {
+function encode(packets: number): Promise<void> {
   const emitter = new codec.Emitter();
   let encoded = 0;
   return new Promise((resolve) => {
@@ -42,4 +41,4 @@ function encode(): Promise<void> {
   });
 }
 
-await measure(packets, what === "decode" ? decode : encode);
+await measure(Number(count), what === "decode" ? decode : encode);

@@ -31,5 +31,5 @@ await measure(ALL, async () => {
     await ask(client, PacketType.JOB_CREATED, () => client.send(PacketType.SUBMIT_JOB_BG, "bench", "", WORKLOAD));
     await ask(worker, PacketType.JOB_ASSIGN, () => worker.send(PacketType.GRAB_JOB));
   }
-});
+}, 0);
 process.exit();

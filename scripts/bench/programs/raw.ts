@@ -15,7 +15,6 @@ const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window
 };
 
 const [mode, server, count] = process.argv.slice(2) as [string, string, string];
-const jobs = Number(count);
 const [one, answer, window] = MODES[mode]!;
 const packets = new Uint8Array(one.length * window);
 for (let i = 0; i < window; i++) packets.set(one, i * one.length);
@@ -23,8 +22,9 @@ for (let i = 0; i < window; i++) packets.set(one, i * one.length);
 const socket = connect({ port: portOf(server), host: "127.0.0.1", noDelay: true });
 await new Promise<void>((resolve) => socket.once("connect", resolve));
 
-await measure(jobs, () =>
+await measure(Number(count), (jobs) =>
   new Promise<void>((resolve) => {
+    socket.removeAllListeners("data");
     let sent = 0, answered = 0;
     let rest: Uint8Array = new Uint8Array(0);
     const send = (number: number) => {

@@ -1,20 +1,22 @@
 /**
- * Our worker: `worker.ts SERVER CONCURRENCY [JOBS]`. With a number of jobs it prints how long they took, from the first
- * to the last, and ends; otherwise it is killed.
+ * Our worker: `worker.ts SERVER CONCURRENCY [JOBS]`. With a number of jobs it prints how long they took, but for
+ * the first that warm it up, and ends; otherwise it is killed.
  */
 
 import process from "node:process";
 import { GearmanWorker } from "../../../mod.ts";
-import { startMeasuring } from "./measure.ts";
+import { startMeasuring, warmUp } from "./measure.ts";
 
 const [server, concurrency, jobs] = process.argv.slice(2) as [string, string, string?];
 const worker = new GearmanWorker({ servers: server, concurrency: Number(concurrency) });
+const before = warmUp(Number(jobs ?? 0));
 let done = 0;
 let print: ReturnType<typeof startMeasuring>;
 worker.addFunction("echo", (job) => {
-  if (done++ === 0) print = startMeasuring();
+  if (done === before) print = startMeasuring();
+  done++;
   if (done === Number(jobs)) {
-    print(done);
+    print(done - before);
     void worker.close();
   }
   return job.workload;
