@@ -6,12 +6,15 @@ import { after, before, test } from "node:test";
 import { GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { withPeer } from "../fixtures/sockets.ts";
+import { size } from "../support/gearmand.ts";
 import { RawWorker, until } from "../support/peers.ts";
 import { type Program, runProgram, startProgram } from "../support/programs.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 60_000;
+const ROUNDS = size(100, 30);
+const LINES = size(200_000, 50_000);
 const kib = (bytes: number[]) => bytes.map((one) => one >> 10).join(" ");
 
 /** The first samples are of code that is still being compiled. */
@@ -36,23 +39,24 @@ onEveryServer("a client of long standing", (kind) => {
   });
 
   test(
-    "has empty tables and the memory it had after 10,000 jobs, 500 aborts and 100 reconnects",
+    `has empty tables and the memory it had after ${ROUNDS * 100} jobs, ${ROUNDS * 5} aborts and ${ROUNDS} reconnects`,
     { timeout },
     async () => {
-      const result = JSON.parse(await runProgram("client_program", ["rounds", `${server.port}`, "100"]));
+      const result = JSON.parse(await runProgram("client_program", ["rounds", `${server.port}`, `${ROUNDS}`]));
       const { memory, ...ended } = result;
-      console.log(`${kind.name}: after each tenth of 10,000 jobs, 500 aborts and 100 reconnects: ${kib(memory)} KiB`);
-      assert.deepEqual(ended, { done: 10_000, aborted: 500, lost: 300, reconnects: 100, size: 0 });
+      console.log(`${kind.name}: after each tenth of ${ROUNDS} rounds, each with a reconnect: ${kib(memory)} KiB`);
+      const expected = { done: ROUNDS * 100, aborted: ROUNDS * 5, lost: ROUNDS * 3, reconnects: ROUNDS, size: 0 };
+      assert.deepEqual(ended, expected);
       assertFlat(memory);
     },
   );
 
-  test("pushes 200,000 lines through doBackgroundAll() in the memory of the first ones", { timeout }, async () => {
+  test(`pushes ${LINES} lines through doBackgroundAll() in the memory of the first ones`, { timeout }, async () => {
     const { done, rate, memory } = JSON.parse(
-      await runProgram("client_program", ["lines", `${server.port}`, "200000"]),
+      await runProgram("client_program", ["lines", `${server.port}`, `${LINES}`]),
     );
-    console.log(`${kind.name}: ${rate} lines a second; after each tenth of 200,000: ${kib(memory)} KiB`);
-    assert.equal(done, 200_000);
+    console.log(`${kind.name}: ${rate} lines a second; after each tenth of ${LINES}: ${kib(memory)} KiB`);
+    assert.equal(done, LINES);
     assertFlat(memory);
   });
 

@@ -5,10 +5,15 @@ import { test } from "node:test";
 import { ConnectionError, GearmanClient, type Transport } from "../../mod.ts";
 import { encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/connection/abort.ts";
+import { turns } from "../fixtures/transports.ts";
+import { until } from "../support/peers.ts";
+import { watchTimers } from "../support/timers.ts";
 
 const timeout = 30_000;
 
 test("a probe that falls due while a close() lingers neither goes out nor stops the world", { timeout }, async () => {
+  using probe = watchTimers(100);
+  using linger = watchTimers(2_000);
   const sent = deferred<void>();
   const closed = deferred<void>();
   let writes = 0;
@@ -26,7 +31,15 @@ test("a probe that falls due while a close() lingers neither goes out nor stops 
   const client = new GearmanClient({ dial: () => transport, probeInterval: 100 });
   await client.echo("");
   const job = client.doBackground("f", "x");
+  assert.equal(probe.active, 1);
   const closing = client.close();
+  await until(() => linger.active > 0);
+  for (let i = 0; i < 3; i++) {
+    if (probe.active > 0) probe.fire();
+    await turns();
+  }
+  assert.equal(writes, 2);
+  linger.fire();
   await assert.rejects(job, (error) => error instanceof ConnectionError && error.delivery === "unknown");
   await closing;
 });

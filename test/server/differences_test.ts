@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { PacketType as P } from "../../src/codec/mod.ts";
 import { differenceScripts, NOT_PLAYED } from "./difference_scripts.ts";
-import { playOnJobServer } from "./play.ts";
+import { playedTogether } from "./play.ts";
 import { canDo, complete, grab, type Script, sleep, submit, submitBg, UNTIL, WAIT } from "./script.ts";
 import { transcripts } from "../fixtures/transcripts.ts";
 import { request as r } from "./wire.ts";
@@ -13,10 +13,11 @@ import { request as r } from "./wire.ts";
 /** "ts", or "js" where the tests are compiled. */
 const EXTENSION = import.meta.url.slice(-2);
 
-for (const { ours, ...script } of differenceScripts) {
+const different = playedTogether(differenceScripts);
+for (const script of differenceScripts) {
   test(`JobServer differs from gearmand: ${script.name}`, { timeout: 30_000 }, async () => {
     const theirs = transcripts[script.name] ?? [];
-    assert.deepEqual((await playOnJobServer(script)).filter((line) => !theirs.includes(line)), ours);
+    assert.deepEqual((await different(script)).filter((line) => !theirs.includes(line)), script.ours);
   });
 }
 
@@ -95,8 +96,9 @@ const more: readonly (Script & { readonly answers: readonly string[] })[] = [
   },
 ];
 
-for (const { answers, ...script } of more) {
+const answersTo = playedTogether(more);
+for (const script of more) {
   test(script.name, { timeout: 30_000 }, async () => {
-    assert.deepEqual(await playOnJobServer(script), answers);
+    assert.deepEqual(await answersTo(script), script.answers);
   });
 }

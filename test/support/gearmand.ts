@@ -9,6 +9,11 @@ import process from "node:process";
 /** Set under CI: a test that needs a program then fails where it is missing, instead of being skipped. */
 export const REQUIRED: boolean = process.env["GEARMAN_REQUIRED"] === "1";
 
+/** How much a test does that proves something by its size: under CI all of it, elsewhere what shows a plain break. */
+export function size(full: number, quick: number): number {
+  return REQUIRED ? full : quick;
+}
+
 /** Where a program is, if it is anywhere. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];

@@ -9,12 +9,14 @@ import { deferred, turns } from "../fixtures/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { jobsOf, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
+import { watchTimers } from "../support/timers.ts";
 import { count, heard, holder, makeWorker, said, serverOf, show, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
 describe("a worker that stops", () => {
   test("waits until a result has left, longer than a connection lingers when it is closed", { timeout }, async () => {
+    using linger = watchTimers(2_000);
     await using server = new JobServer();
     await using client = new GearmanClient({ dial: server.dial });
     const sending = deferred<void>();
@@ -24,7 +26,8 @@ describe("a worker that stops", () => {
         write: async (bytes) => {
           if (bytes.length > 100_000) {
             sending.resolve();
-            await new Promise((resolve) => setTimeout(resolve, 700)); // four of them are more than the two seconds
+            await turns();
+            if (linger.active > 0) linger.fire();
           }
           await transport.write(bytes);
         },
