@@ -56,13 +56,13 @@ test("the size counts bytes, and every event too", () => {
   assert.equal(queue.shift(), undefined);
 });
 
-test("a million statuses take the room of one", () => {
+test("many statuses take the room of one", () => {
   const queue = new EventQueue();
   queue.push(data(1));
   const before = queue.size;
-  for (let i = 0; i < 1_000_000; i++) queue.push(status(i));
+  for (let i = 0; i < 100_000; i++) queue.push(status(i));
   assert.ok(queue.size <= before * 2);
-  assert.deepEqual(drain(queue), [data(1), status(999_999)]);
+  assert.deepEqual(drain(queue), [data(1), status(99_999)]);
 });
 
 test("whatever is pushed and shifted in any order, it does what a plain list does", () => {

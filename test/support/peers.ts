@@ -95,6 +95,11 @@ export class RawWorker {
   /** Asks once for a job. */
   async tryGrab(): Promise<Assigned | undefined> {
     this.send(PacketType.GRAB_JOB_ALL);
+    return await this.#assigned();
+  }
+
+  /** What comes of the first grab that is not answered yet. */
+  async #assigned(): Promise<Assigned | undefined> {
     for (;;) {
       const packet = await this.next();
       if (packet.type === PacketType.NO_JOB) return undefined;
@@ -117,8 +122,11 @@ export class RawWorker {
 
   /** Completes so many jobs with what `work` makes of them, asking for many at a time. */
   async serve(count: number, work: (job: Assigned) => string | Uint8Array = (job) => job.workload): Promise<void> {
-    for (let done = 0; done < count;) {
-      const job = await this.tryGrab();
+    for (let done = 0, asked = 0, most = 1; done < count;) {
+      for (; asked < Math.min(most, count - done); asked++) this.send(PacketType.GRAB_JOB_ALL);
+      const job = await this.#assigned();
+      asked--;
+      most = job === undefined ? 1 : 50; // of one that has none, many would be a busy loop
       if (job === undefined) continue;
       this.send(PacketType.WORK_COMPLETE, job.handle, work(job));
       done++;

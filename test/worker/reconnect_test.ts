@@ -188,7 +188,7 @@ onEveryServer("a worker behind a proxy", (kind) => {
         return job.workload;
       },
     });
-    const bytes = pattern(120);
+    const bytes = pattern(40);
     const results = await Promise.all(Array.from({ length: 4 }, (_, i) => client.do("f", bytes.subarray(i))));
     const expected = results.map((_, i) => toHex(bytes.subarray(i)).repeat(2));
     assert.deepEqual(results.map(toHex), expected);
