@@ -1,11 +1,15 @@
-/** What README's tables say to write instead of another library's call is there to be written. */
+/** README's tables for those who come from elsewhere: what they say to write is there, and nothing of PHP's or C's is missing. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../mod.ts";
 import { GearmanAdmin } from "../src/admin/mod.ts";
 import { JobServer } from "../src/server/mod.ts";
+import { Program, timeout } from "./interop/programs.ts";
+import { needs, REQUIRED } from "./support/gearmand.ts";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
 test("README's tables for those who come from elsewhere name no member that is not there", async () => {
   await using server = new JobServer();
@@ -22,7 +26,6 @@ test("README's tables for those who come from elsewhere name no member that is n
   const jobs = { ...assigned, ...members(job), ...members(await client.doBackground("any")) };
   const there: Record<string, object> = { admin, client, job: jobs, worker };
 
-  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
   const missing: string[] = [];
   let count = 0;
   for (const [table] of readme.matchAll(/^\|[^|\n]*\| here +\|\n(?:\|.*\n)+/gm)) {
@@ -36,6 +39,43 @@ test("README's tables for those who come from elsewhere name no member that is n
   }
   assert.deepEqual(missing, []);
   assert.ok(count > 60, `only ${count} were found`);
+});
+
+const LIST = `foreach (["GearmanClient", "GearmanWorker", "GearmanJob", "GearmanTask"] as $class)
+  foreach ((new ReflectionClass($class))->getMethods() as $method)
+    if (substr($method->name, 0, 2) !== "__") echo "$class $method->name\\n";`;
+
+test("README says what each method of PHP's classes is here", { skip: needs("php"), timeout }, async () => {
+  const said = new Set<string>();
+  for (const [, name, table] of readme.matchAll(/^\| PHP's `(\w+)`.*\n((?:\|.*\n)+)/gm)) {
+    for (const row of table!.split("\n").slice(1)) {
+      for (const [, method] of row.split("|")[1]?.matchAll(/`(\w+)`/g) ?? []) said.add(`${name} ${method}`);
+    }
+  }
+  const there = (await new Program("php", ["-r", LIST]).lines()).filter((line) => line !== "");
+  assert.ok(there.length > 80, `PHP has only ${there.length} methods`);
+  assert.deepEqual([...said].sort(), there.sort());
+});
+
+/** Where Debian's libgearman-dev has them. */
+const HEADERS = "/usr/include/libgearman-1.0/";
+const noHeaders = existsSync(HEADERS) || REQUIRED ? false : "needs libgearman-dev, which is not installed";
+
+test("README says what each function of libgearman is here", { skip: noHeaders }, () => {
+  const said: string[] = [];
+  for (const [, prefix, table] of readme.matchAll(/^\| `(gearman_\w*)…`.*\n((?:\|.*\n)+)/gm)) {
+    for (const row of table!.split("\n").slice(1)) {
+      for (const [, name] of row.split("|")[1]?.matchAll(/`(\w+)`/g) ?? []) said.push(prefix! + name);
+    }
+  }
+  const there = new Set<string>();
+  for (const file of readdirSync(HEADERS, { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".h")) continue;
+    const code = readFileSync(`${HEADERS}${file}`, "utf8").replaceAll(/\/\*.*?\*\/|\/\/.*?$|^\s*#.*?$/gms, "");
+    for (const [, name] of code.matchAll(/\b(gearman_\w+)\s*\(/g)) if (!name!.endsWith("_t")) there.add(name!);
+  }
+  assert.ok(there.size > 170, `libgearman has only ${there.size} functions`);
+  assert.deepEqual(said.sort(), [...there].sort());
 });
 
 /** The names of an object's members, those of its class too. */
