@@ -38,7 +38,11 @@ interface Outcome {
 
 /** How the tests are run on each; all of them write what came of it as JUnit's XML. */
 const RUNTIMES: Record<string, (report: string) => Outcome> = {
-  deno: (report) => runTests("deno", "deno", process.execPath, ["task", "test", `--junit-path=${report}`, ...files]),
+  deno: (report) => {
+    // Each file by itself, as the others do; without a path, Deno would take a folder in one go.
+    const paths = files.length > 0 ? files : ["test"];
+    return runTests("deno", "deno", process.execPath, ["task", "test", `--junit-path=${report}`, ...paths]);
+  },
   bun: (report) => {
     const [, ...task] = config.tasks["test:bun"].replace(" ./test", "").split(" ");
     const paths = files.length > 0 ? files.map((file) => `./${file}`) : ["./test"];

@@ -60,6 +60,18 @@ test("imports under src/ are relative, and none is of a runtime's module", () =>
   );
 });
 
+test("every folder with tests has the module that `deno task test` runs", () => {
+  const files = readdirSync(new URL("test/", ROOT), { recursive: true, encoding: "utf8" });
+  const foldersOf = (end: string) =>
+    files.map((file) => file.replaceAll("\\", "/").split("/")).filter((path) =>
+      path.length > 1 && path.at(-1)!.endsWith(end)
+    )
+      .map((path) => path.slice(0, -1).join("/"));
+  const folders = [...new Set(foldersOf(`_test.${EXTENSION}`))].sort();
+  assert.ok(folders.length > 5);
+  assert.deepEqual(foldersOf(`all.${EXTENSION}`).sort(), folders);
+});
+
 test("mod.ts imports from src/ alone", () => {
   const found = importsOf("mod", readFileSync(new URL(`mod.${EXTENSION}`, ROOT), "utf8"));
   assert.ok(found.length > 3);
