@@ -2,11 +2,11 @@
 
 import { GearmanError, JobFailedError, messageOf } from "../errors.ts";
 import { join } from "../codec/encoder.ts";
-import { type Deferred, deferred } from "../connection/abort.ts";
+import { type Deferred, deferred, handled } from "../connection/abort.ts";
 import { type Bytes, readText } from "../connection/text.ts";
 import type { ClientOptions } from "./client.ts";
 import { EventQueue } from "./event_queue.ts";
-import { handled, type JobEvent } from "./job.ts";
+import type { JobEvent } from "./job.ts";
 import { type Outgoing, Submission } from "./request.ts";
 import type { Session } from "./session.ts";
 

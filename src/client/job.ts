@@ -1,5 +1,6 @@
 /** A job in the foreground, as its submitter holds it: awaitable, iterable, a stream. */
 
+import { handled } from "../connection/abort.ts";
 import type { Bytes } from "../connection/text.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 
@@ -136,10 +137,4 @@ export class ClientJob implements Job {
       return: () => job.abandon(),
     };
   }
-}
-
-/** A promise that may be left alone: a failure that nobody looks at is nobody's crash. */
-export function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
 }

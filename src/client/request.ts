@@ -73,10 +73,8 @@ export abstract class Request {
 
   /** Ends it when the signal fires, with the signal's reason. */
   abortOn(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    if (signal.aborted) return this.fail(signal.reason);
     this.signal = signal;
-    this.#forgetSignal = onAbort(signal, () => this.fail(signal.reason));
+    if (signal !== undefined) this.#forgetSignal = onAbort(signal, (reason) => this.fail(reason));
   }
 }
 

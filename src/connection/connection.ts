@@ -4,7 +4,7 @@ import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
 import { PacketEncoder } from "../codec/encoder.ts";
 import { type Decoded, type DecoderOptions, PacketDecoder } from "../codec/decoder.ts";
 import type { PacketInput, PacketType } from "../codec/packet.ts";
-import { type Deferred, deferred } from "./abort.ts";
+import { type Deferred, deferred, quietly } from "./abort.ts";
 import type { Transport } from "./transport.ts";
 
 /** How long `close` waits for pending writes to a peer that does not read, in ms. */
@@ -163,15 +163,11 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     await this.#closeTransport();
   }
 
-  async #closeTransport(): Promise<void> {
+  #closeTransport(): Promise<void> {
     if (this.#writing !== undefined) this.#cutOff = true;
     this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
     this.#encoder.take();
-    try {
-      await this.#transport.close();
-    } catch {
-      // What cannot be closed is closed.
-    }
+    return quietly(() => this.#transport.close());
   }
 
   #assertOpen(): void {

@@ -1,5 +1,6 @@
 /** A transport over a pair of web streams: `cloudflare:sockets`, `Deno.Conn`, WebSocketStream, or a pair of your own. */
 
+import { quietly } from "./abort.ts";
 import type { Transport } from "./transport.ts";
 
 const READ_SIZE = 65_536;
@@ -88,14 +89,9 @@ class StreamTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     // Each of these may never settle with a peer that does not read, or reject on a stream that has broken.
-    this.#writer.close().catch(() => {});
-    this.#cancel().catch(() => {});
-    try {
-      const closing = this.#duplex.close?.();
-      if (closing instanceof Promise) closing.catch(() => {});
-    } catch {
-      // It was closed already.
-    }
+    quietly(() => this.#writer.close());
+    quietly(this.#cancel);
+    quietly(() => this.#duplex.close?.());
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {

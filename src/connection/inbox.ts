@@ -7,7 +7,8 @@ export class Inbox implements AsyncIterator<Uint8Array> {
   readonly #onWanted: () => void;
   #chunks: Uint8Array[] = [];
   #reader: Deferred<IteratorResult<Uint8Array>> | undefined;
-  #end: { readonly error: unknown } | null | undefined;
+  /** Tells a reader that nothing more comes, or what went wrong. */
+  #end: ((reader: Deferred<IteratorResult<Uint8Array>>) => void) | undefined;
   /** Bytes that nobody has read yet. */
   size = 0;
 
@@ -34,9 +35,9 @@ export class Inbox implements AsyncIterator<Uint8Array> {
 
   /** Nothing more comes in; with an error, that is what the reader is told after what is still here. */
   end(error?: unknown): void {
-    if (this.#end === undefined) this.#end = error === undefined ? null : { error };
-    if (error === undefined) this.#reader?.resolve({ done: true, value: undefined });
-    else this.#reader?.reject(error);
+    this.#end ??= (reader) =>
+      error === undefined ? reader.resolve({ done: true, value: undefined }) : reader.reject(error);
+    if (this.#reader !== undefined) this.#end(this.#reader);
     this.#reader = undefined;
   }
 
@@ -44,7 +45,7 @@ export class Inbox implements AsyncIterator<Uint8Array> {
   close(): void {
     this.#chunks = [];
     this.size = 0;
-    this.#end = null;
+    this.#end = undefined;
     this.end();
   }
 
@@ -55,11 +56,12 @@ export class Inbox implements AsyncIterator<Uint8Array> {
       this.#onWanted();
       return Promise.resolve({ done: false, value });
     }
-    if (this.#end === null) return Promise.resolve({ done: true, value: undefined });
-    if (this.#end !== undefined) return Promise.reject(this.#end.error);
-    this.#reader = deferred();
-    const { promise } = this.#reader;
-    this.#onWanted();
-    return promise;
+    const reader = deferred<IteratorResult<Uint8Array>>();
+    if (this.#end !== undefined) this.#end(reader);
+    else {
+      this.#reader = reader;
+      this.#onWanted();
+    }
+    return reader.promise;
   }
 }

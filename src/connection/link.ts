@@ -2,7 +2,7 @@
 
 import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
 import type { Decoded } from "../codec/decoder.ts";
-import { orAbort } from "./abort.ts";
+import { handled, orAbort, quietly } from "./abort.ts";
 import { Connection } from "./connection.ts";
 import type { LinkSettings } from "./options.ts";
 import { formatServer } from "./servers.ts";
@@ -83,7 +83,7 @@ export class Link<Text extends boolean = false> {
     try {
       return await orAbort(attempt.connection, signal);
     } finally {
-      if (--attempt.waiting === 0 && this.#attempt === attempt) this.#giveUp(attempt);
+      if (--attempt.waiting === 0 && this.#attempt === attempt) this.#giveUp();
     }
   }
 
@@ -102,7 +102,7 @@ export class Link<Text extends boolean = false> {
   /** Lets pending writes go out, closes, and opens no more. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#attempt !== undefined) this.#giveUp(this.#attempt);
+    this.#giveUp();
     const connection = this.connection;
     if (connection === undefined) return;
     this.#watch();
@@ -112,17 +112,12 @@ export class Link<Text extends boolean = false> {
 
   #startAttempt(): Attempt<Connection<Text>> {
     const controller = new AbortController();
-    const connection = this.#dial(controller).finally(() => {
-      if (this.#attempt === attempt) this.#attempt = undefined;
-    });
-    connection.catch(() => {}); // every caller may have gone
-    const attempt = { connection, controller, waiting: 0 };
-    return attempt;
+    return { connection: handled(this.#dial(controller)), controller, waiting: 0 }; // every caller may have gone
   }
 
-  #giveUp(attempt: Attempt<unknown>): void {
+  #giveUp(): void {
+    this.#attempt?.controller.abort();
     this.#attempt = undefined;
-    attempt.controller.abort();
   }
 
   async #dial(controller: AbortController): Promise<Connection<Text>> {
@@ -136,7 +131,7 @@ export class Link<Text extends boolean = false> {
     let transport: Transport | undefined;
     const dialing = (async () => {
       transport = await dial(this.#server, { signal: controller.signal });
-      if (controller.signal.aborted) closeQuietly(transport); // too late
+      if (controller.signal.aborted) quietly(() => transport!.close()); // too late
       await transport.opened;
       return transport;
     })();
@@ -145,7 +140,7 @@ export class Link<Text extends boolean = false> {
       controller.signal.throwIfAborted(); // given up between the connection and this line
       return this.#start(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
     } catch (cause) {
-      if (transport !== undefined) closeQuietly(transport);
+      quietly(() => transport?.close());
       const server = this.name;
       const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
       const hung = (this.#hung += performance.now() - started) >= connectTimeout && !this.#closed;
@@ -153,6 +148,7 @@ export class Link<Text extends boolean = false> {
       throw error;
     } finally {
       clearTimeout(timer);
+      if (this.#attempt?.controller === controller) this.#attempt = undefined;
     }
   }
 
@@ -230,5 +226,3 @@ export class Link<Text extends boolean = false> {
     this.drop(error);
   }
 }
-
-const closeQuietly = (transport: Transport) => void Promise.resolve().then(() => transport.close()).catch(() => {});
