@@ -177,7 +177,7 @@ export class GearmanAdmin implements AsyncDisposable {
     options?: CallOptions,
   ): Promise<void> {
     const given = typeof limits === "number" ? [limits] : [limits.high, limits.normal, limits.low];
-    for (const limit of given) wholeNumber(limit, "limit", undefined, 0, MAX_LIMIT);
+    for (const limit of given) wholeNumber({ limit }, "limit", undefined, 0, MAX_LIMIT);
     const name = checkWord(functionName, "function name", MAX_FUNCTION_NAME);
     await this.#value(`maxqueue ${name} ${given.join(" ")}`, options);
   }
@@ -219,7 +219,7 @@ export class GearmanAdmin implements AsyncDisposable {
   async *watch(
     options: { interval?: number; signal?: AbortSignal } = {},
   ): AsyncGenerator<FunctionStatus[], void, undefined> {
-    const interval = wholeNumber(options.interval, "interval", 1_000, 0, MAX_TIMER);
+    const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
     for (;; await delay(interval, options.signal)) yield await this.status(options);
   }
 

@@ -7,14 +7,14 @@ import { MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connec
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
 import { type Balance, BALANCES, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";
-import { type Bytes, ownedBytes, type Workload } from "../connection/text.ts";
+import { type Bytes, checkName, ownedBytes, type Workload } from "../connection/text.ts";
 import { locate, readStatus, readUniqueStatus } from "./background_job.ts";
 import type { BackgroundJob, JobStatus, UniqueJobStatus } from "./background_job.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
 import { BackgroundSubmission, type OnSettled, type Outgoing, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
-import { backgroundPacket, checkHandle, checkOptions, checkUnique, checkWorkload, foregroundPacket } from "./submit.ts";
+import { backgroundPacket, checkHandle, checkOptions, checkWorkload, foregroundPacket, MAX_UNIQUE } from "./submit.ts";
 import type { DoBackgroundOptions, DoOptions } from "./submit.ts";
 import { type DoBackgroundAllOptions, submitAll } from "./submit_all.ts";
 
@@ -72,8 +72,8 @@ export class GearmanClient implements AsyncDisposable {
     this.#balance = given.balance ?? "failover";
     if (!BALANCES.includes(this.#balance)) throw new RangeError(`Cannot use balance: expected ${BALANCES.join("|")}`);
     this.#limits = {
-      maxBuffered: wholeNumber(given.maxBuffered, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
-      maxResultSize: wholeNumber(given.maxResultSize, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
+      maxBuffered: wholeNumber(given, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
+      maxResultSize: wholeNumber(given, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
     };
     // What servers keep giving back unsent is not to go round for ever.
     const reroute = (request: Request, cause: unknown) =>
@@ -195,8 +195,7 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {ConnectionError} No server could be asked.
    */
   async jobStatusByUnique(unique: string, options: CallOptions = {}): Promise<UniqueJobStatus> {
-    checkUnique(unique);
-    if (unique === "") throw new RangeError("Cannot ask for the unique: it is empty");
+    checkName(unique, "unique", MAX_UNIQUE);
     const packet = { type: PacketType.GET_STATUS_UNIQUE, args: [unique] };
     const make = (only: Session) => new Query(packet, PacketType.STATUS_RES_UNIQUE, readUniqueStatus, only);
     return await this.#ask(this.#sessions.map(make), options.signal);
@@ -214,7 +213,7 @@ export class GearmanClient implements AsyncDisposable {
     job: string | BackgroundJob,
     options: { interval?: number; signal?: AbortSignal } = {},
   ): AsyncGenerator<JobStatus, void, undefined> {
-    const interval = wholeNumber(options.interval, "interval", 1_000, 0, MAX_TIMER);
+    const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
     for (;;) {
       const status = await this.jobStatus(job, options);
       yield status;

@@ -3,7 +3,7 @@
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal } from "../connection/abort.ts";
 import type { CallOptions } from "../connection/options.ts";
-import { checkFunctionName, checkText, type Workload } from "../connection/text.ts";
+import { checkFunctionName, checkName, checkText, type Workload } from "../connection/text.ts";
 import type { Outgoing } from "./request.ts";
 
 /** How urgent a job is: all high ones of a function come before its normal ones, and those before its low ones. */
@@ -33,7 +33,7 @@ const { SUBMIT_JOB_HIGH_BG: high, SUBMIT_JOB_BG: normal, SUBMIT_JOB_LOW_BG: low 
 const BACKGROUND = { high, normal, low };
 
 /** gearmand accepts a unique of 64 bytes and corrupts it (protocol: its buffer of 64 has room for 63 and a NUL). */
-const MAX_UNIQUE = 63;
+export const MAX_UNIQUE = 63;
 /** From this size on bytes are not copied: the caller leaves them alone until the call has settled. */
 const LARGE = 65_536;
 const MAX_WORKLOAD = 0xffff_ffff - 2_048;
@@ -69,8 +69,7 @@ function packetOf(functionName: string, workload: Workload, unique: string, opti
     throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");
   }
   if (at !== undefined) return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
-  checkText(reducer!, "reducer", MAX_UNIQUE);
-  if (reducer === "") throw new RangeError("Cannot use a reducer that is empty");
+  checkName(reducer!, "reducer", MAX_UNIQUE);
   const type = background ? PacketType.SUBMIT_REDUCE_JOB_BACKGROUND : PacketType.SUBMIT_REDUCE_JOB;
   return { type, args: [functionName, unique, reducer!, "", data] };
 }
@@ -91,8 +90,7 @@ export function checkUnique(unique: string): void {
  * @throws {RangeError} It is empty, over 63 bytes (gearmand would never answer), or holds a NUL or a line feed.
  */
 export function checkHandle(handle: string): void {
-  checkText(handle, "job handle", MAX_UNIQUE);
-  if (handle === "") throw new RangeError("Cannot use a job handle that is empty");
+  checkName(handle, "job handle", MAX_UNIQUE);
 }
 
 /**

@@ -25,8 +25,8 @@ export async function* submitAll(
   submit: (packet: Outgoing, onSettled: OnSettled) => BackgroundSubmission,
 ): AsyncGenerator<BackgroundJob, void, undefined> {
   checkOptions(options);
-  const { inFlight, unique = makeUnique, signal } = options;
-  const most = wholeNumber(inFlight, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
+  const { unique = makeUnique, signal } = options;
+  const most = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
   if (typeof unique !== "function") throw new TypeError("Cannot use unique: expected a function that makes each");
   backgroundPacket(functionName, "", "", options); // what is wrong with all of them is not told of the first
   if (typeof workloads !== "object" || workloads instanceof Uint8Array) {

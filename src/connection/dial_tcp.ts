@@ -37,11 +37,14 @@ export interface DialTcpOptions {
  * await client.close();
  * ```
  *
- * @throws {TypeError} Of `cert` and `key` only one is given.
+ * @throws {TypeError} `tls` is neither a boolean nor an object, or of `cert` and `key` only one is given.
  */
 export function dialTcp(options: DialTcpOptions = {}): Dial {
   const { tls = false, keepAlive = true } = options;
-  const secure: TlsOptions | undefined = tls === true ? {} : tls === false ? undefined : tls;
+  const secure: TlsOptions | undefined = tls === true ? {} : tls || undefined;
+  if (Object(tls) !== tls && typeof tls !== "boolean") {
+    throw new TypeError("Cannot use tls: expected true, false or an object of options");
+  }
   if ((secure?.cert === undefined) !== (secure?.key === undefined)) {
     throw new TypeError("Cannot use TLS options: cert and key go together");
   }

@@ -2,7 +2,7 @@
 
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
 import { dialTcp, type TlsOptions } from "./dial_tcp.ts";
-import { DEFAULT_SERVER, parseServers } from "./servers.ts";
+import { parseServers } from "./servers.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
 
 /**
@@ -87,23 +87,20 @@ export function optionsOf<T extends ConnectOptions>(options: string | T = {} as 
  * @throws {RangeError} A server or a number makes no sense.
  */
 export function readConnectOptions(options: ConnectOptions): { servers: ServerAddress[]; settings: LinkSettings } {
-  const { dial, tls, onEvent } = options;
-  if (dial !== undefined && tls !== undefined && tls !== false) throw new TypeError("Cannot use dial and tls together");
-  if (tls !== undefined && typeof tls !== "boolean" && (typeof tls !== "object" || tls === null)) {
-    throw new TypeError("Cannot use tls: expected true, false or an object of options");
-  }
-  if (dial !== undefined && typeof dial !== "function") throw new TypeError("Cannot dial: dial is not a function");
+  const { tls = false, dial = dialTcp({ tls }), onEvent } = options;
+  if (options.dial !== undefined && tls !== false) throw new TypeError("Cannot use dial and tls together");
+  if (typeof dial !== "function") throw new TypeError("Cannot dial: dial is not a function");
   if (onEvent !== undefined && typeof onEvent !== "function") throw new TypeError("onEvent is not a function");
-  const minBackoff = wholeNumber(options.minBackoff, "minBackoff", 100, 0, MAX_TIMER);
+  const minBackoff = wholeNumber(options, "minBackoff", 100, 0, MAX_TIMER);
   return {
-    servers: parseServers(options.servers === undefined ? DEFAULT_SERVER : options.servers),
+    servers: parseServers(options.servers),
     settings: {
-      dial: dial ?? dialTcp(tls === undefined ? {} : { tls }),
-      connectTimeout: wholeNumber(options.connectTimeout, "connectTimeout", 5_000, 1, MAX_TIMER),
-      maxPacketSize: wholeNumber(options.maxPacketSize, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, 0xffff_ffff),
+      dial,
+      connectTimeout: wholeNumber(options, "connectTimeout", 5_000, 1, MAX_TIMER),
+      maxPacketSize: wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, 0xffff_ffff),
       minBackoff,
-      maxBackoff: Math.max(minBackoff, wholeNumber(options.maxBackoff, "maxBackoff", 30_000, 0, MAX_TIMER)),
-      probeInterval: wholeNumber(options.probeInterval, "probeInterval", 15_000, 1, MAX_TIMER),
+      maxBackoff: Math.max(minBackoff, wholeNumber(options, "maxBackoff", 30_000, 0, MAX_TIMER)),
+      probeInterval: wholeNumber(options, "probeInterval", 15_000, 1, MAX_TIMER),
       emit: (event) => emit(options, event),
     },
   };
@@ -114,13 +111,14 @@ export function readConnectOptions(options: ConnectOptions): { servers: ServerAd
  *
  * @throws {RangeError} It is not a whole number in the range.
  */
-export function wholeNumber<T>(
-  value: number | undefined,
-  name: string,
+export function wholeNumber<K extends string, T>(
+  options: { readonly [P in K]?: number | undefined },
+  name: K,
   usual: T,
   min: number,
   max: number,
 ): number | T {
+  const value = options[name];
   if (value === undefined) return usual;
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new RangeError(`Cannot use ${name} ${String(value)}: expected a whole number from ${min} to ${max}`);

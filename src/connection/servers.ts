@@ -10,18 +10,16 @@ export const DEFAULT_SERVER: string = `127.0.0.1:${DEFAULT_PORT}`;
 
 /**
  * Reads server names: `host`, `host:port`, `[v6]`, `[v6]:port` or `unix:/path` (which cannot hold a comma), in a list,
- * with commas, or both.
+ * with commas, or both; default {@linkcode DEFAULT_SERVER}.
  * Names of the same server are taken once.
  *
  * @throws {TypeError} It is neither a string nor a list of strings.
  * @throws {RangeError} A name makes no sense, its port is out of range, or there is none.
  */
-export function parseServers(servers: string | readonly string[]): ServerAddress[] {
-  const names: readonly unknown[] = typeof servers === "string" ? [servers] : servers;
-  if (!Array.isArray(names)) throw new TypeError("Cannot read servers: they are neither string nor list of strings");
+export function parseServers(servers: string | readonly string[] = DEFAULT_SERVER): ServerAddress[] {
   const found = new Map<string, ServerAddress>();
-  for (const name of names) {
-    if (typeof name !== "string") throw new TypeError("Cannot read servers: one of them is not a string");
+  for (const name of [servers].flat()) {
+    if (typeof name !== "string") throw new TypeError("Cannot read servers: expected a string or a list of strings");
     for (const part of name.split(",")) {
       const address = parseServer(part.trim());
       found.set(formatServer(address), address);
@@ -34,7 +32,7 @@ export function parseServers(servers: string | readonly string[]): ServerAddress
 /** The name of a server as the parser normalises it: `host:port`, `[v6]:port` or `unix:/path`. */
 export function formatServer(server: ServerAddress): string {
   if (server.path !== undefined) return `unix:${server.path}`;
-  return server.hostname.includes(":") ? `[${server.hostname}]:${server.port}` : `${server.hostname}:${server.port}`;
+  return `${server.hostname.includes(":") ? `[${server.hostname}]` : server.hostname}:${server.port}`;
 }
 
 function parseServer(name: string): ServerAddress {

@@ -61,12 +61,22 @@ export function byteLength(text: string): number {
  * @throws {RangeError} It is empty, over 512 bytes, or holds a NUL or a line feed.
  */
 export function checkFunctionName(functionName: string): void {
-  checkText(functionName, "function name", MAX_FUNCTION_NAME);
-  if (functionName === "") throw new RangeError("Cannot use a function name that is empty");
+  checkName(functionName, "function name", MAX_FUNCTION_NAME);
 }
 
 /**
  * Checks an argument that is a name.
+ *
+ * @throws {TypeError} It is not a string.
+ * @throws {RangeError} It is empty, over `most` bytes, or holds a NUL or a line feed.
+ */
+export function checkName(text: string, what: string, most: number): void {
+  checkText(text, what, most);
+  if (text === "") throw new RangeError(`Cannot use the ${what}: it is empty`);
+}
+
+/**
+ * Checks an argument that is a name or empty, which is none.
  *
  * @throws {TypeError} It is not a string.
  * @throws {RangeError} It is over `most` bytes, or holds a NUL or a line feed.

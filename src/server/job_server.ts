@@ -134,7 +134,7 @@ export class JobServer implements AsyncDisposable {
     }
     if (fault !== undefined && typeof fault !== "function") throw new TypeError("Cannot use fault: it is no function");
     const number = (name: NumberOption, otherwise: number, least: number) =>
-      wholeNumber(options[name], name, otherwise, least, MAX_NUMBER);
+      wholeNumber(options, name, otherwise, least, MAX_NUMBER);
     this.#maxConnections = number("maxConnections", Infinity, 1);
     this.#state = new State({
       handlePrefix,

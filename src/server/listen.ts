@@ -47,7 +47,7 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
     throw new TypeError("Cannot listen: tls takes a certificate and its key, as PEM");
   }
   const address = path === undefined
-    ? { hostname: hostname || "127.0.0.1", port: wholeNumber(port, "port", 0, 0, 65_535) }
+    ? { hostname: hostname || "127.0.0.1", port: wholeNumber({ port }, "port", 0, 0, 65_535) }
     : { hostname: "", port: 0, path };
   try {
     const module = socketModule<NodeNet>(tls !== undefined);

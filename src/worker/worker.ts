@@ -64,11 +64,11 @@ export class GearmanWorker implements AsyncDisposable {
   constructor(options?: string | WorkerOptions) {
     const given: WorkerOptions = optionsOf(options);
     const { servers, settings } = readConnectOptions(given);
-    this.#drainTimeout = wholeNumber(given.drainTimeout, "drainTimeout", undefined, 0, MAX_TIMER);
+    this.#drainTimeout = wholeNumber(given, "drainTimeout", undefined, 0, MAX_TIMER);
     this.#foreman = {
       settings,
       id: given.id === undefined ? undefined : checkWord(given.id, "id", 127),
-      concurrency: wholeNumber(given.concurrency, "concurrency", 1, 1, 1_000_000),
+      concurrency: wholeNumber(given, "concurrency", 1, 1, 1_000_000),
       abilities: this.#abilities,
       update: (finished) => this.#update(finished),
     };
@@ -88,7 +88,7 @@ export class GearmanWorker implements AsyncDisposable {
     checkFunctionName(functionName);
     if (typeof handler !== "function") throw new TypeError(`Cannot add "${functionName}": its handler is no function`);
     if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
-    const timeout = wholeNumber(options.timeout, "timeout", undefined, 1, MAX_TIMER);
+    const timeout = wholeNumber(options, "timeout", undefined, 1, MAX_TIMER);
     this.#abilities.set(functionName, { handler, timeout });
     for (const station of this.#stations) station.tell();
     this.#update();
