@@ -43,69 +43,53 @@ export function fromStreams(duplex: Duplex): Transport {
   if (typeof duplex?.readable?.getReader !== "function" || typeof duplex.writable?.getWriter !== "function") {
     throw new TypeError("Cannot make a transport: it takes an object with a readable and a writable stream");
   }
-  return new StreamTransport(duplex);
-}
-
-type Read = () => Promise<IteratorResult<Uint8Array>>;
-
-class StreamTransport implements Transport {
-  readonly #duplex: Duplex;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #read: Read;
-  readonly #cancel: () => Promise<void>;
-  #closed = false;
-  readonly opened?: Promise<unknown>;
-
-  constructor(duplex: Duplex) {
-    this.#duplex = duplex;
-    this.#writer = duplex.writable.getWriter();
-    // What goes wrong is told by the read or the write that it happens to.
-    const { closed, ready } = this.#writer;
-    for (const promise of [closed, ready, duplex.closed, duplex.opened]) promise?.catch(() => {});
-    if (duplex.opened !== undefined) this.opened = duplex.opened;
-
-    let reader: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>;
-    try {
-      reader = duplex.readable.getReader({ mode: "byob" });
-      this.#read = byobReads(reader);
-    } catch {
-      reader = duplex.readable.getReader();
-      this.#read = defaultReads(reader);
-    }
-    reader.closed.catch(() => {});
-    this.#cancel = () => reader.cancel();
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.opened !== undefined) await this.opened;
-    await this.#writer.write(bytes).catch((error) => {
-      // A socket of an earlier request of workerd's: it is closed already, and any touch of it is one more such error.
-      if (/different request/.test(String(error))) this.#closed = true;
-      throw error;
-    });
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    // Each of these may never settle with a peer that does not read, or reject on a stream that has broken.
-    quietly(() => this.#writer.close());
-    quietly(this.#cancel);
-    quietly(() => this.#duplex.close?.());
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return {
-      next: async () => {
+  const { readable, opened } = duplex;
+  const writer = duplex.writable.getWriter();
+  const [reader, read] = readerOf(readable);
+  // What goes wrong is told by the read or the write that it happens to.
+  for (const promise of [writer.closed, writer.ready, reader.closed, duplex.closed, opened]) promise?.catch(() => {});
+  let closed = false;
+  return {
+    ...(opened === undefined ? {} : { opened }),
+    async write(bytes) {
+      if (opened !== undefined) await opened;
+      await writer.write(bytes).catch((error) => {
+        // A socket of an earlier request of workerd's: it is closed already, and any touch of it is one more such error.
+        if (/different request/.test(String(error))) closed = true;
+        throw error;
+      });
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      // Each of these may never settle with a peer that does not read, or reject on a stream that has broken.
+      for (const close of [() => writer.close(), () => reader.cancel(), () => duplex.close?.()]) quietly(close);
+    },
+    [Symbol.asyncIterator]: () => ({
+      async next() {
         try {
-          if (this.opened !== undefined) await this.opened;
-          if (!this.#closed) return await this.#read();
+          if (opened !== undefined) await opened;
+          if (!closed) return await read();
         } catch (error) {
-          if (!this.#closed) throw error;
+          if (!closed) throw error;
         }
         return { done: true, value: undefined };
       },
-    };
+    }),
+  };
+}
+
+type Reader = ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>;
+type Read = () => Promise<IteratorResult<Uint8Array>>;
+
+/** A reader of either kind, and what it reads. */
+function readerOf(readable: Duplex["readable"]): [Reader, Read] {
+  try {
+    const reader = readable.getReader({ mode: "byob" });
+    return [reader, byobReads(reader)];
+  } catch {
+    const reader = readable.getReader();
+    return [reader, defaultReads(reader)];
   }
 }
 
