@@ -2,6 +2,7 @@
 
 import { GearmanError, ProtocolError, ServerError } from "../errors.ts";
 import { type Packet, packetName, PacketType } from "../codec/packet.ts";
+import { handled } from "../connection/abort.ts";
 import type { Connection } from "../connection/connection.ts";
 import { Link, type LinkUser } from "../connection/link.ts";
 import type { LinkSettings } from "../connection/options.ts";
@@ -144,7 +145,11 @@ export class Session implements LinkUser {
       this.#probes++;
       this.send(this.#probe(packet, PacketType.STATUS_RES, ([, known]) => {
         this.#probes--;
-        if (readText(known!) === "0") this.#vanished(handle);
+        if (readText(known!) !== "0") return;
+        const vanished = this.#jobs.get(handle);
+        this.#jobs.delete(handle);
+        const error = new GearmanError("the server does not know it any more, and never said how it ended");
+        for (const job of vanished ?? []) job?.onGone(error, this.link.name);
       }));
     }
     if (silent && !asked.length) this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
@@ -159,14 +164,13 @@ export class Session implements LinkUser {
     this.#probes = 0;
 
     for (const job of jobs.flat()) job?.onGone(error, this.link.name);
-    for (const request of awaiting) if (!request.settled && request.onLost(error, this)) this.#takeBack(request, error);
-    for (const request of unsent) if (!request.settled) this.#takeBack(request, error);
+    const again = awaiting.filter((request) => !request.settled && request.onLost(error, this));
+    for (const request of again.concat(unsent)) {
+      if (request.settled) continue;
+      this.leave(request);
+      this.#reroute(request, error);
+    }
     this.#wake();
-  }
-
-  #takeBack(request: Request, error: GearmanError): void {
-    this.leave(request);
-    this.#reroute(request, error);
   }
 
   async #flush(): Promise<void> {
@@ -210,10 +214,9 @@ export class Session implements LinkUser {
   #answer(packet: Packet): void {
     const request = this.#awaiting.first;
     const { type } = packet;
-    if (type !== PacketType.ERROR && type !== request?.expects) {
+    if (request === undefined || type !== PacketType.ERROR && type !== request.expects) {
       throw new ProtocolError(`The server sent ${packetName(type)}, which nothing asked for`);
     }
-    if (request === undefined) throw new ProtocolError("The server sent ERROR, and nothing had been asked");
     this.#awaiting.shift();
     if (this.#outbox.length > 0 && !this.#flushing) this.#flush(); // held back until this, the first reply
     if (type !== PacketType.ERROR) request.onReply(packet.args, this);
@@ -221,9 +224,7 @@ export class Session implements LinkUser {
   }
 
   #deliver(args: Packet<28>["args"], type: "data" | "warning" | "complete"): void | Promise<void> {
-    const job = this.#turn(readText(args[0]), type === "complete");
-    if (job === undefined || job === null) return;
-    job.onEvent({ type, data: ownedBytes(args) });
+    this.#turn(readText(args[0]), type === "complete")?.onEvent({ type, data: ownedBytes(args) });
     return this.#pause();
   }
 
@@ -244,16 +245,8 @@ export class Session implements LinkUser {
     const query = new Query(packet, expects, read, this);
     query.repeated = true;
     query.returns = Infinity;
-    query.answer.catch(() => {}); // nobody waits for it
+    handled(query.answer); // nobody waits for it
     return query;
-  }
-
-  /** The server knows nothing of a job any more, and has not said how it ended. */
-  #vanished(handle: string): void {
-    const subscribers = this.#jobs.get(handle);
-    this.#jobs.delete(handle);
-    const error = new GearmanError("the server does not know it any more, and never said how it ended");
-    for (const job of subscribers ?? []) job?.onGone(error, this.link.name);
   }
 
   /** Reading may pause while all that anybody waits for is jobs whose consumers lag. */
