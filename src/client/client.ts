@@ -257,7 +257,7 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   #makeUnique(): string {
-    if (this.#uniquePrefix === "") this.#uniquePrefix = crypto.randomUUID();
+    this.#uniquePrefix ||= crypto.randomUUID();
     return `${this.#uniquePrefix}-${(this.#uniqueCount++).toString(36)}`;
   }
 
