@@ -3,7 +3,7 @@
 import { GearmanError } from "../errors.ts";
 import { orAbort } from "./abort.ts";
 import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
-import type { Dial, ServerAddress } from "./transport.ts";
+import type { Dial } from "./transport.ts";
 
 /** How to speak TLS with a server. */
 export interface TlsOptions {
@@ -52,8 +52,8 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
     signal?.throwIfAborted();
     const module = socketModule<NodeConnect>(secure !== undefined);
     if (module === undefined) throw new GearmanError("Cannot dial: this runtime has no sockets, pass a dial function");
-    const place = server.path === undefined ? { host: server.hostname, port: server.port } : { path: server.path };
-    const settings = { ...place, noDelay: true, keepAlive, ...(secure && tlsSettings(module, server, secure)) };
+    const { hostname: host, port, path } = server;
+    const settings = { host, port, path, noDelay: true, keepAlive, ...(secure && tlsSettings(module, host, secure)) };
     const socket = await connectNode(module, settings, secure ? "secureConnect" : "connect", signal);
     return new NodeTransport(socket, secure !== undefined);
   };
@@ -83,12 +83,13 @@ async function connectNode(module: NodeConnect, settings: object, event: string,
   }
 }
 
-function tlsSettings(module: NodeConnect, server: ServerAddress, tls: TlsOptions): Record<string, unknown> {
-  const serverName = tls.serverName ?? server.hostname;
+function tlsSettings(module: NodeConnect, host: string, tls: TlsOptions): Record<string, unknown> {
+  const serverName = tls.serverName ?? host;
   const isAddress = /^[\d.]+$|:/.test(serverName);
   return {
-    ...(tls.caCerts === undefined ? {} : { ca: tls.caCerts }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
+    ca: tls.caCerts,
+    cert: tls.cert,
+    key: tls.key,
     // A name given is the one to check, whatever is dialed. SNI is for names: an address there is against RFC 6066, so
     // that an address which is to be checked needs words of its own.
     ...(isAddress || serverName === "" ? {} : { servername: serverName }),

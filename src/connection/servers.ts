@@ -35,20 +35,16 @@ export function formatServer(server: ServerAddress): string {
   return `${server.hostname.includes(":") ? `[${server.hostname}]` : server.hostname}:${server.port}`;
 }
 
+/** The path of a unix socket; or an IPv6 address or a host, and a port. */
+const SERVER =
+  /^(?:unix:(\/[^\0]*)|(?:\[([\da-fA-F.]*:[\da-fA-F:.]*(?:%[\w.-]+)?)\]|([^\s\p{Cc}:/@?#[\]\\]+))(?::(\d+))?)$/u;
+
 function parseServer(name: string): ServerAddress {
-  const refuse = (why: string) => new RangeError(`Cannot read server "${printable(name)}": ${why}`);
-  if (name.startsWith("unix:")) {
-    const path = name.slice(5);
-    if (!path.startsWith("/") || path.includes("\0")) throw refuse("a unix socket is written unix:/path");
-    return { hostname: "", port: 0, path };
+  const [match, path, v6, host, port = DEFAULT_PORT] = SERVER.exec(name) ?? [];
+  if (match === undefined || Number(port) < 1 || Number(port) > 65_535) {
+    const expected = '"host", "host:port", "[v6]:port" or "unix:/path", and a port from 1 to 65535';
+    throw new RangeError(`Cannot read server "${printable(name)}": expected ${expected}`);
   }
-  const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^\s:/@?#[\]\\]+))(?::(\d+))?$/.exec(name);
-  if (match === null) throw refuse('expected "host", "host:port", "[v6]:port" or "unix:/path"');
-  const hostname = (match[1] ?? match[2]!).toLowerCase();
-  // deno-lint-ignore no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(hostname)) throw refuse("the host name holds a control character");
-  if (match[1] !== undefined && !match[1].includes(":")) throw refuse("brackets are for IPv6 addresses");
-  const port = match[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (port < 1 || port > 65_535) throw refuse("a port is a number from 1 to 65535");
-  return { hostname, port };
+  if (path !== undefined) return { hostname: "", port: 0, path };
+  return { hostname: (host ?? v6!).toLowerCase(), port: Number(port) };
 }
