@@ -1,8 +1,8 @@
 /** The submission of a foreground job, and everything that comes of it until its consumer has read it. */
 
-import { GearmanError, JobFailedError, messageOf } from "../errors.ts";
+import { GearmanError, JobFailedError, printable } from "../errors.ts";
 import { join } from "../codec/encoder.ts";
-import { type Deferred, deferred, handled } from "../connection/abort.ts";
+import { type Deferred, deferred, handled, type Settle } from "../connection/abort.ts";
 import { type Bytes, readText } from "../connection/text.ts";
 import type { ClientOptions } from "./client.ts";
 import { EventQueue } from "./event_queue.ts";
@@ -18,7 +18,6 @@ const LAG = 262_144;
 
 /** One submission in the foreground: an event comes in from the session and goes to the one consumer, or waits. */
 export class ForegroundJob extends Submission {
-  handle: string | undefined;
   readonly #limits: JobLimits;
   #queue: EventQueue | undefined;
   #lags = false;
@@ -28,8 +27,8 @@ export class ForegroundJob extends Submission {
   #created: Deferred<string> | undefined;
   /** Whether the reader has been told of that error. */
   #thrown = false;
-  #readers: Deferred<IteratorResult<JobEvent, undefined>>[] = [];
-  #collector: Deferred<Bytes> | undefined;
+  #readers: Settle<IteratorResult<JobEvent, undefined>>[] = [];
+  #collector: Settle<Bytes> | undefined;
   #parts: Uint8Array[] = [];
   #collectedSize = 0;
 
@@ -41,9 +40,8 @@ export class ForegroundJob extends Submission {
   // ---- what the session tells
 
   override onReply(args: readonly Uint8Array[], session: Session): void {
-    const handle = readText(args[0]!);
-    this.handle = handle;
-    this.#created?.resolve(handle);
+    const handle = this.handle = readText(args[0]!);
+    this.#tellCreated();
     session.subscribe(handle, this.settled ? null : this);
     if (!this.settled) this.onEvent({ type: "created", handle });
   }
@@ -64,13 +62,13 @@ export class ForegroundJob extends Submission {
   onFailed(handle: string, exception: Uint8Array | undefined): void {
     const { functionName } = this;
     const what = `Job ${handle} of "${functionName}" failed`;
-    const message = exception === undefined ? what : `${what}: ${messageOf(new TextDecoder().decode(exception))}`;
+    const message = exception === undefined ? what : `${what}: ${printable(readText(exception))}`;
     this.fail(new JobFailedError(message, { handle, functionName, exception }));
   }
 
   /** The connection was lost, or the job was, after the server had accepted it. */
   onGone(error: GearmanError, server: string): void {
-    this.fail(this.lost("it was accepted, and its outcome is not known", error, "accepted", server, this.handle));
+    this.fail(this.lost("it was accepted, and its outcome is not known", error, "accepted", server));
   }
 
   override reject(error: unknown): void {
@@ -90,55 +88,53 @@ export class ForegroundJob extends Submission {
   // ---- what the consumer asks
 
   created(): Promise<string> {
-    if (this.handle !== undefined) return Promise.resolve(this.handle);
-    if (this.#end !== undefined) return handled(Promise.reject(this.#end?.error ?? this.#abandoned()));
     this.#created ??= deferred();
+    this.#tellCreated();
     return handled(this.#created.promise);
   }
 
   /** Takes the place of the one consumer. */
   consume(): void {
-    if (this.#consumed) throw this.#refusal();
+    if (this.#consumed) throw new TypeError(`Cannot consume the job of "${this.functionName}" a second time`);
     this.#consumed = true;
   }
 
   next(): Promise<IteratorResult<JobEvent, undefined>> {
     const value = this.#queue?.shift();
     this.#updateLag();
-    if (value !== undefined) return Promise.resolve({ done: false, value });
-    const reader = deferred<IteratorResult<JobEvent, undefined>>();
-    this.#readers.push(reader);
-    if (this.#end !== undefined) this.#endReaders(this.#end);
-    return reader.promise;
+    return new Promise((resolve, reject) => {
+      if (value !== undefined) return resolve({ done: false, value });
+      this.#readers.push({ resolve, reject });
+      if (this.#end !== undefined) this.#endReaders();
+    });
   }
 
   /** Data and result, joined. */
   collect(): Promise<Bytes> {
-    if (this.#consumed) return Promise.reject(this.#refusal());
-    this.#consumed = true;
-    const { promise } = this.#collector = deferred<Bytes>();
-    let event: JobEvent | undefined;
-    while (this.#collector !== undefined && (event = this.#queue?.shift()) !== undefined) this.#collect(event);
-    this.#updateLag();
-    if (this.#end !== undefined) this.#finish(this.#end);
-    return promise;
+    return new Promise((resolve, reject) => {
+      this.consume();
+      this.#collector = { resolve, reject };
+      let event: JobEvent | undefined;
+      while (this.#collector !== undefined && (event = this.#queue?.shift()) !== undefined) this.#collect(event);
+      this.#updateLag();
+      if (this.#end !== undefined) this.#finish(this.#end);
+    });
   }
 
   /** The consumer has gone; what still comes is read over. */
-  abandon(): Promise<{ done: true; value: undefined }> {
+  abandon(): Promise<IteratorResult<JobEvent, undefined>> {
     this.#queue = undefined;
     if (!this.settled) this.settle();
     this.#finish(null);
-    if (this.handle === undefined) this.#created?.reject(this.#abandoned());
-    return Promise.resolve({ done: true, value: undefined });
+    return this.next();
   }
 
-  #refusal(): TypeError {
-    return new TypeError(`Cannot consume the job of "${this.functionName}" a second time`);
-  }
-
-  #abandoned(): GearmanError {
-    return new GearmanError(`The job of "${this.functionName}" was abandoned before the server had created it`);
+  /** Tells those who wait for the handle of it, or that there will be none. */
+  #tellCreated(): void {
+    if (this.handle !== undefined) return this.#created?.resolve(this.handle);
+    if (this.#end === undefined) return;
+    const what = `The job of "${this.functionName}" was abandoned before the server had created it`;
+    this.#created?.reject(this.#end === null ? new GearmanError(what) : this.#end.error);
   }
 
   #keep(event: JobEvent): void {
@@ -175,26 +171,23 @@ export class ForegroundJob extends Submission {
   #finish(end: { readonly error: unknown } | null): void {
     this.#end = end;
     if (this.#collector !== undefined) {
+      const parts = this.#parts;
+      if (end !== null) this.#collector.reject(end.error);
       // Each part is the job's own already: a single one need not be copied.
-      const whole = this.#parts.length === 1 ? this.#parts[0]! : join(this.#parts, this.#collectedSize);
-      if (end === null) this.#collector.resolve(whole as Bytes);
-      else this.#collector.reject(end.error);
+      else this.#collector.resolve((parts.length === 1 ? parts[0] : join(parts, this.#collectedSize)) as Bytes);
       this.#parts = [];
       this.#collector = undefined;
     }
-    this.#endReaders(end);
-    if (end !== null) this.#created?.reject(end.error);
+    this.#endReaders();
+    this.#tellCreated();
   }
 
   /** An error is thrown once; whoever goes on reading after it is at the end, as with any iterator. */
-  #endReaders(end: { readonly error: unknown } | null): void {
+  #endReaders(): void {
     for (const reader of this.#readers.splice(0)) {
-      if (end === null || this.#thrown) {
-        reader.resolve({ done: true, value: undefined });
-      } else {
-        this.#thrown = true;
-        reader.reject(end.error);
-      }
+      if (this.#end && !this.#thrown) reader.reject(this.#end.error);
+      else reader.resolve({ done: true, value: undefined });
+      this.#thrown = true;
     }
   }
 }

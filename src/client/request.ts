@@ -121,6 +121,8 @@ type Delivery = ConnectionError["delivery"];
 
 /** A submission: never sent twice. */
 export abstract class Submission extends Request {
+  /** Known once the server has created the job. */
+  handle: string | undefined;
   readonly functionName: string;
   readonly unique: string;
 
@@ -147,10 +149,10 @@ export abstract class Submission extends Request {
   }
 
   /** The error of a submission that was lost at some point. */
-  lost(what: string, cause: unknown, delivery: Delivery, server?: string, handle?: string): ConnectionError {
+  lost(what: string, cause: unknown, delivery: Delivery, server?: string): ConnectionError {
     const where = server === undefined ? "" : ` on ${server}`;
     const message = `Cannot run "${this.functionName}"${where}: ${what}: ${messageOf(cause)}`;
-    return new ConnectionError(message, { cause, delivery, server, handle, unique: this.unique });
+    return new ConnectionError(message, { cause, delivery, server, handle: this.handle, unique: this.unique });
   }
 }
 

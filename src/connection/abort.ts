@@ -1,15 +1,19 @@
 /** Waiting: for what others settle, for a signal, for a time. */
 
-/** A promise and what settles it. */
-export interface Deferred<T> {
-  readonly promise: Promise<T>;
+/** What settles a promise. */
+export interface Settle<T> {
   resolve(value: T): void;
   reject(error: unknown): void;
 }
 
+/** A promise and what settles it. */
+export interface Deferred<T> extends Settle<T> {
+  readonly promise: Promise<T>;
+}
+
 /** Makes one; `Promise.withResolvers` is not in Node 20. */
 export function deferred<T>(): Deferred<T> {
-  let settle!: Omit<Deferred<T>, "promise">;
+  let settle!: Settle<T>;
   const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
   return { promise, resolve: settle.resolve, reject: settle.reject }; // a spread is slow, and twice as large
 }
