@@ -262,8 +262,8 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   #sessionOf(server: string): Session {
-    const names = parseServers(server).map(formatServer);
-    const session = this.#sessions.find(({ link }) => names.length === 1 && link.name === names[0]);
+    const name = parseServers(server).map(formatServer).join(); // several are the name of none
+    const session = this.#sessions.find(({ link }) => link.name === name);
     if (session !== undefined) return session;
     throw new RangeError(`Cannot ask "${printable(server)}": it is not among the servers of this client`);
   }

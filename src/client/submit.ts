@@ -28,9 +28,12 @@ export interface DoBackgroundOptions extends DoOptions {
   at?: Date;
 }
 
-const FOREGROUND = { high: PacketType.SUBMIT_JOB_HIGH, normal: PacketType.SUBMIT_JOB, low: PacketType.SUBMIT_JOB_LOW };
-const { SUBMIT_JOB_HIGH_BG: high, SUBMIT_JOB_BG: normal, SUBMIT_JOB_LOW_BG: low } = PacketType;
-const BACKGROUND = { high, normal, low };
+/** In the foreground, and in the background. */
+const TYPES = {
+  high: [PacketType.SUBMIT_JOB_HIGH, PacketType.SUBMIT_JOB_HIGH_BG],
+  normal: [PacketType.SUBMIT_JOB, PacketType.SUBMIT_JOB_BG],
+  low: [PacketType.SUBMIT_JOB_LOW, PacketType.SUBMIT_JOB_LOW_BG],
+} as const;
 
 /** gearmand accepts a unique of 64 bytes and corrupts it (protocol: its buffer of 64 has room for 63 and a NUL). */
 export const MAX_UNIQUE = 63;
@@ -63,7 +66,7 @@ function packetOf(functionName: string, workload: Workload, unique: string, opti
     throw new RangeError(`Cannot use priority ${JSON.stringify(priority)}: expected "high", "normal" or "low"`);
   }
   if (at === undefined && reducer === undefined) {
-    return { type: (background ? BACKGROUND : FOREGROUND)[priority], args: [functionName, unique, data] };
+    return { type: TYPES[priority][background ? 1 : 0], args: [functionName, unique, data] };
   }
   if (priority !== "normal" || (at !== undefined && reducer !== undefined)) {
     throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");
@@ -116,7 +119,6 @@ export function checkOptions(options: CallOptions): void {
 
 function seconds(at: Date): string {
   if (!(at instanceof Date)) throw new TypeError("Cannot use at: it is no Date");
-  const time = at.getTime();
-  if (Number.isNaN(time)) throw new RangeError("Cannot use at: it is an invalid Date");
-  return String(Math.max(0, Math.ceil(time / 1_000)));
+  if (Number.isNaN(at.getTime())) throw new RangeError("Cannot use at: it is an invalid Date");
+  return `${Math.max(0, Math.ceil(at.getTime() / 1_000))}`;
 }

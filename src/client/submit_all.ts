@@ -1,6 +1,6 @@
 /** Any number of background submissions in one pipeline: in order, in constant memory, without a promise for each. */
 
-import { orAbort } from "../connection/abort.ts";
+import { handled, orAbort } from "../connection/abort.ts";
 import { wholeNumber } from "../connection/options.ts";
 import type { Workload } from "../connection/text.ts";
 import type { BackgroundJob } from "./background_job.ts";
@@ -37,7 +37,7 @@ export async function* submitAll(
 
   const submissions = new Fifo<BackgroundSubmission>();
   let read = 0, taken = 0;
-  let wanting = true, asking = false, making = false, ended = false, failed = false;
+  let wanting = true, asking = false, ended = false, failed = false;
   let broken: BackgroundSubmission["failure"];
   let wake = () => {};
   const onSettled: OnSettled = ({ failure }) => {
@@ -55,12 +55,14 @@ export async function* submitAll(
         wanting &&= !done;
         if (!wanting) break;
         const id = unique(value, read++);
-        making = true;
-        submissions.push(submit(backgroundPacket(functionName, value, id, options), onSettled));
-        making = false;
+        try {
+          submissions.push(submit(backgroundPacket(functionName, value, id, options), onSettled));
+        } catch (error) {
+          throw withIndex(error, read - 1);
+        }
       }
     } catch (error) {
-      broken = { error: making ? withIndex(error, read - 1) : error };
+      broken = { error };
       wanting = false;
     }
     wake();
@@ -90,7 +92,7 @@ export async function* submitAll(
     wanting = false;
     for (const submission of submissions.drain()) submission.settle();
     const close = async () => ended || await source.return?.();
-    if (asking || failed) close().catch(() => {}); // a source may never answer, and its error is not the first
+    if (asking || failed) handled(close()); // a source may never answer, and its error is not the first
     else await close();
   }
 }
