@@ -3,7 +3,7 @@
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal, delay } from "../connection/abort.ts";
-import { MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { MAX_TIMER, oneOf, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
 import { type Balance, BALANCES, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";
@@ -70,7 +70,7 @@ export class GearmanClient implements AsyncDisposable {
     const given: ClientOptions = optionsOf(options);
     const { servers, settings } = readConnectOptions(given);
     this.#balance = given.balance ?? "failover";
-    if (!BALANCES.includes(this.#balance)) throw new RangeError(`Cannot use balance: expected ${BALANCES.join("|")}`);
+    oneOf(this.#balance, "balance", BALANCES);
     this.#limits = {
       maxBuffered: wholeNumber(given, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),

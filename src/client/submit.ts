@@ -2,7 +2,7 @@
 
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal } from "../connection/abort.ts";
-import type { CallOptions } from "../connection/options.ts";
+import { type CallOptions, oneOf } from "../connection/options.ts";
 import { checkFunctionName, checkName, checkText, type Workload } from "../connection/text.ts";
 import type { Outgoing } from "./request.ts";
 
@@ -34,6 +34,7 @@ const TYPES = {
   normal: [PacketType.SUBMIT_JOB, PacketType.SUBMIT_JOB_BG],
   low: [PacketType.SUBMIT_JOB_LOW, PacketType.SUBMIT_JOB_LOW_BG],
 } as const;
+const PRIORITIES = /* @__PURE__ */ Object.keys(TYPES);
 
 /** gearmand accepts a unique of 64 bytes and corrupts it (protocol: its buffer of 64 has room for 63 and a NUL). */
 export const MAX_UNIQUE = 63;
@@ -45,7 +46,7 @@ const MAX_WORKLOAD = 0xffff_ffff - 2_048;
 export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
   checkOptions(options);
   if ((options as DoBackgroundOptions).at !== undefined) throw new TypeError("Cannot use at in the foreground");
-  return packetOf(functionName, workload, options.unique ?? "", options, false);
+  return packetOf(functionName, workload, options.unique ?? "", options, 0);
 }
 
 /** What all jobs of a batch have in common. */
@@ -53,20 +54,18 @@ export type Shared = Omit<DoBackgroundOptions, "unique">;
 
 /** The packet of a background job. */
 export function backgroundPacket(functionName: string, workload: Workload, unique: string, options: Shared): Outgoing {
-  return packetOf(functionName, workload, unique, options, true);
+  return packetOf(functionName, workload, unique, options, 1);
 }
 
-function packetOf(functionName: string, workload: Workload, unique: string, options: Shared, background: boolean) {
+function packetOf(functionName: string, workload: Workload, unique: string, options: Shared, background: 0 | 1) {
   const { priority = "normal", reducer, at, signal } = options;
   checkFunctionName(functionName);
   checkUnique(unique);
   checkSignal(signal);
   const data = checkWorkload(workload);
-  if (priority !== "high" && priority !== "normal" && priority !== "low") {
-    throw new RangeError(`Cannot use priority ${JSON.stringify(priority)}: expected "high", "normal" or "low"`);
-  }
+  oneOf(priority, "priority", PRIORITIES);
   if (at === undefined && reducer === undefined) {
-    return { type: TYPES[priority][background ? 1 : 0], args: [functionName, unique, data] };
+    return { type: TYPES[priority][background], args: [functionName, unique, data] };
   }
   if (priority !== "normal" || (at !== undefined && reducer !== undefined)) {
     throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");

@@ -126,6 +126,17 @@ export function wholeNumber<K extends string, T>(
   return value;
 }
 
+/**
+ * Checks an option that is one of a few words.
+ *
+ * @throws {RangeError} It is none of them.
+ */
+export function oneOf(value: string, name: string, words: readonly string[]): void {
+  if (!words.includes(value)) {
+    throw new RangeError(`Cannot use ${name} ${String(value)}: expected ${words.join(" or ")}`);
+  }
+}
+
 function emit(options: ConnectOptions, event: GearmanEvent): void {
   try {
     const result: unknown = options.onEvent?.(event);
