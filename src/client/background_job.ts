@@ -90,7 +90,7 @@ export function locate(job: string | BackgroundJob): { server: string | undefine
     return at < 0 ? { server: undefined, handle: job } : { server: job.slice(0, at), handle: job.slice(at + 2) };
   }
   if (typeof job?.handle !== "string" || typeof job.server !== "string") {
-    throw new TypeError("Cannot find the job: expected a handle, a token or a BackgroundJob");
+    throw new TypeError("Cannot use the job: expected a handle, a token or a BackgroundJob");
   }
   return job;
 }

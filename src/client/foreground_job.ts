@@ -133,7 +133,7 @@ export class ForegroundJob extends Submission {
   #tellCreated(): void {
     if (this.handle !== undefined) return this.#created?.resolve(this.handle);
     if (this.#end === undefined) return;
-    const what = `The job of "${this.functionName}" was abandoned before the server had created it`;
+    const what = `The job of "${this.functionName}" was abandoned before it was created`;
     this.#created?.reject(this.#end === null ? new GearmanError(what) : this.#end.error);
   }
 

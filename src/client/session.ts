@@ -148,7 +148,7 @@ export class Session implements LinkUser {
         if (readText(known!) !== "0") return;
         const vanished = this.#jobs.get(handle);
         this.#jobs.delete(handle);
-        const error = new GearmanError("the server does not know it any more, and never said how it ended");
+        const error = new GearmanError("the server does not know it any more");
         for (const job of vanished ?? []) job?.onGone(error, this.link.name);
       }));
     }

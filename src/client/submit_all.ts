@@ -27,10 +27,10 @@ export async function* submitAll(
   checkOptions(options);
   const { unique = makeUnique, signal } = options;
   const most = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
-  if (typeof unique !== "function") throw new TypeError("Cannot use unique: expected a function that makes each");
+  if (typeof unique !== "function") throw new TypeError("Cannot use unique: expected a function");
   backgroundPacket(functionName, "", "", options); // what is wrong with all of them is not told of the first
   if (typeof workloads !== "object" || workloads instanceof Uint8Array) {
-    throw new TypeError("Cannot submit the workloads: expected an iterable of them, and not one");
+    throw new TypeError("Cannot use the workloads: expected an iterable of them");
   }
   signal?.throwIfAborted();
   const source = Symbol.asyncIterator in workloads ? workloads[Symbol.asyncIterator]() : workloads[Symbol.iterator]();

@@ -43,10 +43,10 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
   const { tls = false, keepAlive = true } = options;
   const secure: TlsOptions | undefined = tls === true ? {} : tls || undefined;
   if (Object(tls) !== tls && typeof tls !== "boolean") {
-    throw new TypeError("Cannot use tls: expected true, false or an object of options");
+    throw new TypeError("Cannot use tls: expected a boolean or an object");
   }
   if ((secure?.cert === undefined) !== (secure?.key === undefined)) {
-    throw new TypeError("Cannot use TLS options: cert and key go together");
+    throw new TypeError("Cannot use tls: cert and key go together");
   }
   return async (server, { signal }) => {
     signal?.throwIfAborted();
@@ -72,7 +72,7 @@ async function connectNode(module: NodeConnect, settings: object, event: string,
     // They stay: an error without a listener would end the process.
     socket.on("error", reject);
     socket.once(event, resolve);
-    socket.once("close", () => reject(new Error("the peer closed the connection while it was being made")));
+    socket.once("close", () => reject(new Error("the peer closed the connection")));
   });
   try {
     await orAbort(connecting, signal);

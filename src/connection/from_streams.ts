@@ -41,7 +41,7 @@ export interface Duplex {
  */
 export function fromStreams(duplex: Duplex): Transport {
   if (typeof duplex?.readable?.getReader !== "function" || typeof duplex.writable?.getWriter !== "function") {
-    throw new TypeError("Cannot make a transport: it takes an object with a readable and a writable stream");
+    throw new TypeError("Cannot use the streams: expected a readable and a writable one");
   }
   const { readable, opened } = duplex;
   const writer = duplex.writable.getWriter();
@@ -113,6 +113,6 @@ function defaultReads(reader: ReadableStreamDefaultReader<Uint8Array | ArrayBuff
     if (done) return { done: true, value: undefined };
     if (value instanceof Uint8Array) return { done: false, value };
     if (value instanceof ArrayBuffer) return { done: false, value: new Uint8Array(value) };
-    throw new TypeError("the stream yielded neither a Uint8Array nor an ArrayBuffer");
+    throw new TypeError("the stream yielded no Uint8Array or ArrayBuffer");
   };
 }

@@ -75,7 +75,7 @@ export const MAX_TIMER = 2_147_483_647;
 export function optionsOf<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
   if (typeof options === "string") return { servers: options };
   if (typeof options !== "object" || options === null || Array.isArray(options) || "href" in options) {
-    throw new TypeError("Cannot read options: expected servers as a string, or an object of options");
+    throw new TypeError("Cannot use the options: expected servers as a string, or an object");
   }
   return options;
 }
@@ -89,8 +89,10 @@ export function optionsOf<T extends ConnectOptions>(options: string | T = {} as 
 export function readConnectOptions(options: ConnectOptions): { servers: ServerAddress[]; settings: LinkSettings } {
   const { tls = false, dial = dialTcp({ tls }), onEvent } = options;
   if (options.dial !== undefined && tls !== false) throw new TypeError("Cannot use dial and tls together");
-  if (typeof dial !== "function") throw new TypeError("Cannot dial: dial is not a function");
-  if (onEvent !== undefined && typeof onEvent !== "function") throw new TypeError("onEvent is not a function");
+  if (typeof dial !== "function") throw new TypeError("Cannot use dial: expected a function");
+  if (onEvent !== undefined && typeof onEvent !== "function") {
+    throw new TypeError("Cannot use onEvent: expected a function");
+  }
   const minBackoff = wholeNumber(options, "minBackoff", 100, 0, MAX_TIMER);
   return {
     servers: parseServers(options.servers),
