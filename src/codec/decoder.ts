@@ -67,9 +67,8 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   /** Bytes yielded so far, for the place of an error. */
   #consumed = 0;
   #error: ProtocolError | undefined;
-  // The last chunk, if it is memory of our own with room behind it.
-  #spare = NOTHING;
-  #spareUsed = 0;
+  /** Bytes free behind the last chunk, in memory that is our own. */
+  #free = 0;
 
   /**
    * Makes a decoder.
@@ -96,13 +95,21 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     if (size === 0 || this.#error !== undefined) return; // after an error nothing is read, nor kept
     // A Buffer's slice() is a view: packets must be of plain bytes, whose slice() is a copy.
     if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, size);
-    const free = this.#spare.length - this.#spareUsed;
-    if (free > 0 && free < size) {
-      this.push(chunk.subarray(0, free));
-      return this.push(chunk.subarray(free));
+    if (this.#free === 0 && size <= SMALL && this.#first < this.#chunks.length) {
+      this.#free = Math.min(LAST_SPARE, Math.max(size, this.#available));
+      this.#chunks.push(new Uint8Array(this.#free).subarray(0, 0));
     }
-    if (free > 0 || size <= SMALL && this.#first < this.#chunks.length) this.#append(chunk);
-    else this.#chunks.push(chunk);
+    if (this.#free > 0) {
+      const last = this.#chunks.pop()!;
+      const part = chunk.subarray(0, this.#free);
+      const filled = new Uint8Array(last.buffer, last.byteOffset, last.length + part.length);
+      filled.set(part, last.length);
+      this.#chunks.push(filled);
+      this.#free -= part.length;
+      this.#available += part.length;
+      return this.push(chunk.subarray(part.length)); // what there was no room for
+    }
+    this.#chunks.push(chunk);
     this.#available += size;
   }
 
@@ -203,7 +210,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       at = 0;
       if (found < 0) continue;
       const bytes = this.#join(length + 1);
-      const end = length > 0 && bytes[length - 1] === 13 ? length - 1 : length;
+      const end = bytes[length - 1] === 13 ? length - 1 : length;
       this.#consumed += length + 1;
       this.#needed = 1;
       return { magic: "TEXT", line: utf8.decode(bytes.subarray(0, end)) };
@@ -228,12 +235,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   /** Has all that is here in one piece, in memory with room for so many bytes. */
   #gather(room: number): void {
     const here = this.#available;
-    const spare = this.#join(here, new Uint8Array(room));
-    this.#chunks.push(spare.subarray(0, here));
+    this.#chunks.push(this.#join(here, new Uint8Array(room)).subarray(0, here));
     this.#available = here;
-    if (room === here) return;
-    this.#spare = spare;
-    this.#spareUsed = here;
+    this.#free = room - here;
   }
 
   /** Goes on by so many bytes, and lets go of the chunks that they end. */
@@ -245,30 +249,15 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       this.#chunks[this.#first++] = NOTHING;
     }
     if (this.#first === this.#chunks.length) {
-      this.#chunks.length = this.#first = this.#spareUsed = 0;
-      this.#spare = NOTHING;
+      this.#chunks.length = this.#first = this.#free = 0;
     }
-  }
-
-  /** Appends a chunk to the memory of our own that the last chunk is a view of; it fits, or there is no room at all. */
-  #append(chunk: Uint8Array): void {
-    if (this.#spareUsed === this.#spare.length) {
-      this.#spare = new Uint8Array(Math.min(LAST_SPARE, Math.max(chunk.length, this.#available)));
-      this.#spareUsed = 0;
-      this.#chunks.push(NOTHING);
-    }
-    const last = this.#chunks.length - 1;
-    const begin = this.#spareUsed - this.#chunks[last]!.length;
-    this.#spare.set(chunk, this.#spareUsed);
-    this.#spareUsed += chunk.length;
-    this.#chunks[last] = this.#spare.subarray(begin, this.#spareUsed);
   }
 
   /** The rest of a chunk may wait for long: a small one must not hold on to the memory of the whole. */
   #unpin(): void {
     if (this.#chunks.length - this.#first !== 1) return;
     const rest = this.#chunks[this.#first]!.subarray(this.#at);
-    if (rest.buffer !== this.#spare.buffer && rest.length <= SMALL && rest.buffer.byteLength > rest.length) {
+    if (this.#free === 0 && rest.length <= SMALL && rest.buffer.byteLength > rest.length) {
       this.#chunks = [rest.slice()];
       this.#first = this.#at = 0;
     }
