@@ -5,7 +5,8 @@ import type { Decoded } from "../codec/decoder.ts";
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal, type Deferred, deferred, delay, orAbort } from "../connection/abort.ts";
 import { Link } from "../connection/link.ts";
-import { MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { wholeNumber } from "../codec/number.ts";
+import { MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
 import { checkWord, MAX_FUNCTION_NAME } from "../connection/text.ts";
 

@@ -3,7 +3,8 @@
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal, delay } from "../connection/abort.ts";
-import { MAX_TIMER, oneOf, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { wholeNumber } from "../codec/number.ts";
+import { MAX_TIMER, oneOf, optionsOf, readConnectOptions } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
 import { type Balance, BALANCES, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";

@@ -1,7 +1,8 @@
 /** Any number of background submissions in one pipeline: in order, in constant memory, without a promise for each. */
 
 import { handled, orAbort } from "../connection/abort.ts";
-import { wholeNumber } from "../connection/options.ts";
+import { wholeNumber } from "../codec/number.ts";
+import { checkFunction } from "../connection/options.ts";
 import type { Workload } from "../connection/text.ts";
 import type { BackgroundJob } from "./background_job.ts";
 import { Fifo } from "./fifo.ts";
@@ -27,7 +28,7 @@ export async function* submitAll(
   checkOptions(options);
   const { unique = makeUnique, signal } = options;
   const most = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
-  if (typeof unique !== "function") throw new TypeError("Cannot use unique: expected a function");
+  checkFunction(unique, "unique");
   backgroundPacket(functionName, "", "", options); // what is wrong with all of them is not told of the first
   if (typeof workloads !== "object" || workloads instanceof Uint8Array) {
     throw new TypeError("Cannot use the workloads: expected an iterable of them");

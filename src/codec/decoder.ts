@@ -1,6 +1,7 @@
 /** Bytes to packets, in any chunking and in linear time: whole packets are views, a split one is joined once. */
 
 import { ProtocolError } from "../errors.ts";
+import { wholeNumber } from "./number.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, type Packet, type PacketType } from "./packet.ts";
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
@@ -76,11 +77,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295.
    */
   constructor(options: DecoderOptions<Text> = {}) {
-    const max = options.maxPacketSize ?? DEFAULT_MAX_PACKET_SIZE;
-    if (!Number.isInteger(max) || max < 0 || max > 0xffff_ffff) {
-      throw new RangeError(`Cannot use maxPacketSize ${max}: it is not from 0 to 4294967295`);
-    }
-    this.#maxPacketSize = max;
+    this.#maxPacketSize = wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, 0xffff_ffff);
     this.#text = options.text ?? false;
   }
 
@@ -267,7 +264,6 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     this.#error = new ProtocolError(`Cannot decode: ${message}`, { offset: this.#consumed });
     this.#needed = Infinity;
     this.#chunks = [];
-    this.#first = this.#at = 0;
     return this.#error;
   }
 }

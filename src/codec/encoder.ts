@@ -133,8 +133,7 @@ export class PacketEncoder {
     if (bytes[0] === 0) throw new RangeError("Cannot encode a line: it begins with a NUL");
     const room = bytes.length + terminator.length;
     if (this.#slab.length - this.#end < room) this.#grow(room);
-    this.#slab.set(bytes, this.#end);
-    this.#end = append(this.#slab, this.#end + bytes.length, terminator);
+    this.#end = append(this.#slab, append(this.#slab, this.#end, bytes), terminator);
     this.#size += room;
   }
 
@@ -165,9 +164,7 @@ export class PacketEncoder {
  * ```
  */
 export function encodeRequest<T extends PacketType>(type: T, ...args: PacketInput<T>): Uint8Array {
-  requests.write(type, ...args);
-  const { size } = requests;
-  return join(requests.take(), size);
+  return encode(requests, type, args);
 }
 
 /**
@@ -178,13 +175,17 @@ export function encodeRequest<T extends PacketType>(type: T, ...args: PacketInpu
  * longer.
  */
 export function encodeResponse<T extends PacketType>(type: T, ...args: PacketInput<T>): Uint8Array {
-  responses.write(type, ...args);
-  const { size } = responses;
-  return join(responses.take(), size);
+  return encode(responses, type, args);
 }
 
 const requests = /* @__PURE__ */ new PacketEncoder("REQ");
 const responses = /* @__PURE__ */ new PacketEncoder("RES");
+
+function encode<T extends PacketType>(encoder: PacketEncoder, type: T, args: PacketInput<T>): Uint8Array {
+  encoder.write(type, ...args);
+  const { size } = encoder;
+  return join(encoder.take(), size);
+}
 
 /** Pieces of so many bytes in all, as one. */
 export function join(pieces: readonly Uint8Array[], size: number): Uint8Array {

@@ -1,6 +1,7 @@
 /** The options that clients and workers share, and what they report. */
 
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
+import { wholeNumber } from "../codec/number.ts";
 import { dialTcp, type TlsOptions } from "./dial_tcp.ts";
 import { parseServers } from "./servers.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
@@ -89,10 +90,8 @@ export function optionsOf<T extends ConnectOptions>(options: string | T = {} as 
 export function readConnectOptions(options: ConnectOptions): { servers: ServerAddress[]; settings: LinkSettings } {
   const { tls = false, dial = dialTcp({ tls }), onEvent } = options;
   if (options.dial !== undefined && tls !== false) throw new TypeError("Cannot use dial and tls together");
-  if (typeof dial !== "function") throw new TypeError("Cannot use dial: expected a function");
-  if (onEvent !== undefined && typeof onEvent !== "function") {
-    throw new TypeError("Cannot use onEvent: expected a function");
-  }
+  checkFunction(dial, "dial");
+  if (onEvent !== undefined) checkFunction(onEvent, "onEvent");
   const minBackoff = wholeNumber(options, "minBackoff", 100, 0, MAX_TIMER);
   return {
     servers: parseServers(options.servers),
@@ -109,23 +108,12 @@ export function readConnectOptions(options: ConnectOptions): { servers: ServerAd
 }
 
 /**
- * A number option, or its default.
+ * Checks an option that is a function.
  *
- * @throws {RangeError} It is not a whole number in the range.
+ * @throws {TypeError} It is none.
  */
-export function wholeNumber<K extends string, T>(
-  options: { readonly [P in K]?: number | undefined },
-  name: K,
-  usual: T,
-  min: number,
-  max: number,
-): number | T {
-  const value = options[name];
-  if (value === undefined) return usual;
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`Cannot use ${name} ${String(value)}: expected a whole number from ${min} to ${max}`);
-  }
-  return value;
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value !== "function") throw new TypeError(`Cannot use ${name}: expected a function`);
 }
 
 /**

@@ -3,7 +3,8 @@
 import { ConnectionError } from "../errors.ts";
 import type { Packet, TextLine } from "../codec/mod.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
-import { wholeNumber } from "../connection/options.ts";
+import { wholeNumber } from "../codec/number.ts";
+import { checkFunction } from "../connection/options.ts";
 import { memoryPipe } from "../connection/memory_pipe.ts";
 import type { Dial, ServerAddress, Transport } from "../connection/transport.ts";
 import { listen, type Listener, type ListenOptions } from "./listen.ts";
@@ -132,7 +133,7 @@ export class JobServer implements AsyncDisposable {
     if (typeof exceptions !== "boolean" || typeof roundRobin !== "boolean") {
       throw new TypeError("Cannot use exceptions or roundRobin: expected true or false");
     }
-    if (fault !== undefined && typeof fault !== "function") throw new TypeError("Cannot use fault: it is no function");
+    if (fault !== undefined) checkFunction(fault, "fault");
     const number = (name: NumberOption, otherwise: number, least: number) =>
       wholeNumber(options, name, otherwise, least, MAX_NUMBER);
     this.#maxConnections = number("maxConnections", Infinity, 1);

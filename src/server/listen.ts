@@ -2,7 +2,7 @@
 
 import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
 import { type NodeSocket, NodeTransport, socketModule } from "../connection/node_transport.ts";
-import { wholeNumber } from "../connection/options.ts";
+import { wholeNumber } from "../codec/number.ts";
 import { formatServer } from "../connection/servers.ts";
 import type { ServerAddress, Transport } from "../connection/transport.ts";
 

@@ -2,7 +2,8 @@
 
 import { GearmanError } from "../errors.ts";
 import { checkSignal, deferred } from "../connection/abort.ts";
-import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions, wholeNumber } from "../connection/options.ts";
+import { wholeNumber } from "../codec/number.ts";
+import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
 import { checkFunctionName, checkWord } from "../connection/text.ts";
 import type { JobHandler } from "./run.ts";
 import { type Ability, type Foreman, Station } from "./station.ts";

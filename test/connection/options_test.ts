@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { optionsOf, readConnectOptions, wholeNumber } from "../../src/connection/options.ts";
+import { wholeNumber } from "../../src/codec/number.ts";
+import { optionsOf, readConnectOptions } from "../../src/connection/options.ts";
 import type { ConnectOptions, GearmanEvent } from "../../src/connection/options.ts";
 import { PlayedTransport, turns } from "../fixtures/transports.ts";
 
