@@ -155,9 +155,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
 
   async #close(): Promise<void> {
     if (this.#error === undefined && this.#writing !== undefined) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const linger = new Promise<void>((resolve) => timer = setTimeout(resolve, LINGER));
-      await Promise.race([this.#writing.promise, linger]);
+      const timer = setTimeout(this.#writing.resolve, LINGER);
+      await this.#writing.promise;
       clearTimeout(timer);
     }
     await this.#closeTransport();
@@ -220,7 +219,12 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
       const { done, value } = await this.#iterator.next();
       if (this.#error !== undefined) throw this.#error;
       if (done === true) {
-        if (this.#closing === undefined) this.#end();
+        if (this.#closing !== undefined) return false;
+        try {
+          this.#decoder.end();
+        } catch (cause) {
+          throw lostBy(cause);
+        }
         return false;
       }
       this.#transferred += value.length;
@@ -234,22 +238,14 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     }
   }
 
-  #end(): void {
-    try {
-      this.#decoder.end();
-    } catch (cause) {
-      throw new ConnectionError("The connection was lost: the peer ended it inside a packet", { cause });
-    }
-  }
-
   /** Remembers the first thing that went wrong, as an error of ours, and gives the transport up. */
   #fail(error: unknown): GearmanError {
     if (this.#error === undefined) {
-      this.#error = error instanceof GearmanError
-        ? error
-        : new ConnectionError(`The connection was lost: ${messageOf(error)}`, { cause: error });
+      this.#error = error instanceof GearmanError ? error : lostBy(error);
       this.#closeTransport();
     }
     return this.#error;
   }
 }
+
+const lostBy = (cause: unknown) => new ConnectionError(`The connection was lost: ${messageOf(cause)}`, { cause });

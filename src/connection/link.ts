@@ -40,7 +40,7 @@ export class Link<Text extends boolean = false> {
   failures = 0;
   #retryAt = 0;
   #lastError: Error | undefined;
-  /** For how many ms it was dialed in vain by callers less patient than `connectTimeout`. */
+  /** For how many ms it was dialed in vain, also by callers less patient than `connectTimeout`. */
   #hung = 0;
   #waiting = false;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -122,10 +122,9 @@ export class Link<Text extends boolean = false> {
 
   async #dial(controller: AbortController): Promise<Connection<Text>> {
     const { connectTimeout, dial, maxPacketSize } = this.#settings;
-    let timedOut = false;
     const started = performance.now();
     const timer = setTimeout(() => {
-      timedOut = true;
+      this.#hung = connectTimeout;
       controller.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
     }, connectTimeout);
     let transport: Transport | undefined;
@@ -144,7 +143,7 @@ export class Link<Text extends boolean = false> {
       const server = this.name;
       const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
       const hung = (this.#hung += performance.now() - started) >= connectTimeout && !this.#closed;
-      if (!controller.signal.aborted || timedOut || hung) this.#failed(error, ++this.failures);
+      if (!controller.signal.aborted || hung) this.#failed(error, ++this.failures);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -180,7 +179,6 @@ export class Link<Text extends boolean = false> {
   #over(connection: Connection<Text>, error: GearmanError): void {
     if (this.connection !== connection) return;
     this.connection = this.#transport = undefined;
-    this.#lastError = error;
     this.setWaiting(false);
     this.#watch();
     connection.close();
