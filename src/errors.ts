@@ -119,8 +119,7 @@ function tell(error: GearmanError, { cause: _, ...known }: ErrorOptions): void {
 
 /** Text that came from a peer, made fit for a message: without control characters, at most 200 characters long. */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  const clean = text.slice(0, 400).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+  const clean = text.slice(0, 400).replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim();
   return clean.length > 200 ? `${clean.slice(0, 199)}…` : clean;
 }
 

@@ -86,8 +86,8 @@ export class ClientBackgroundJob implements BackgroundJob {
 /** Server and handle of whatever a caller names a job by. */
 export function locate(job: string | BackgroundJob): { server: string | undefined; handle: string } {
   if (typeof job === "string") {
-    const at = job.lastIndexOf("//");
-    return at < 0 ? { server: undefined, handle: job } : { server: job.slice(0, at), handle: job.slice(at + 2) };
+    const [, server, handle = ""] = /^(?:(.*)\/\/)?(.*)$/s.exec(job)!;
+    return { server, handle };
   }
   if (typeof job?.handle !== "string" || typeof job.server !== "string") {
     throw new TypeError("Cannot use the job: expected a handle, a token or a BackgroundJob");

@@ -183,8 +183,8 @@ export class GearmanClient implements AsyncDisposable {
     checkHandle(handle);
     const sessions = server === undefined ? this.#sessions : [this.#sessionOf(server)];
     const packet = { type: PacketType.GET_STATUS, args: [handle] };
-    const queries = sessions.map((only) => new Query(packet, PacketType.STATUS_RES, readStatus, only));
-    return await this.#ask(queries, options.signal);
+    const make = (only: Session) => new Query(packet, PacketType.STATUS_RES, readStatus, only);
+    return await this.#ask(sessions.map(make), options.signal);
   }
 
   /**
@@ -304,17 +304,15 @@ export class GearmanClient implements AsyncDisposable {
     for (const session of failing) session.link.open(request.signal).then(() => session.greet()).catch(() => {});
     for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
-      if (this.#closing !== undefined) break;
-      if (!link.ready) {
+      if (!link.ready && this.#closing === undefined) {
         try {
           await link.open(request.signal);
         } catch (error) {
           last = error;
         }
-        if (request.settled) return;
-        if (link.connection === undefined || this.#closing !== undefined) continue;
       }
-      return session.send(request);
+      if (request.settled) return;
+      if (link.connection !== undefined && this.#closing === undefined) return session.send(request);
     }
     if (!request.settled) request.onUnsent(this.#closing ? new ConnectionError("the client is closed") : last);
   }

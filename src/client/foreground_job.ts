@@ -68,7 +68,7 @@ export class ForegroundJob extends Submission {
 
   /** The connection was lost, or the job was, after the server had accepted it. */
   onGone(error: GearmanError, server: string): void {
-    this.fail(this.lost("it was accepted, and its outcome is not known", error, "accepted", server));
+    this.lost("it was accepted, and its outcome is not known", error, "accepted", server);
   }
 
   override reject(error: unknown): void {
@@ -76,11 +76,8 @@ export class ForegroundJob extends Submission {
   }
 
   override settle(): void {
-    const { session } = this;
-    if (session !== undefined) {
-      if (this.#lags) session.lag(false);
-      if (this.handle !== undefined) session.unsubscribe(this.handle, this);
-    }
+    if (this.#lags) this.session?.lag(false);
+    if (this.handle !== undefined) this.session?.unsubscribe(this.handle, this);
     this.#lags = false;
     super.settle();
   }

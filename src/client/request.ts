@@ -99,21 +99,19 @@ export class Query<T> extends Request {
 
   override onLost(error: GearmanError, session: Session): boolean {
     if (!this.repeated) return this.repeated = true;
-    this.fail(error instanceof ConnectionError ? this.#unanswered(error, session.link.name) : error);
+    if (error instanceof ConnectionError) this.onUnsent(error, session);
+    else this.fail(error);
     return false;
   }
 
-  override onUnsent(cause: unknown): void {
-    this.fail(this.#unanswered(cause, this.only?.link.name));
+  override onUnsent(cause: unknown, session: Session | undefined = this.only): void {
+    const server = session?.link.name;
+    const message = `Cannot get an answer from ${server ?? "any job server"}: ${messageOf(cause)}`;
+    this.fail(new ConnectionError(message, { cause, server }));
   }
 
   override reject(error: unknown): void {
     this.#answer.reject(error);
-  }
-
-  #unanswered(cause: unknown, server: string | undefined): ConnectionError {
-    const message = `Cannot get an answer from ${server ?? "any job server"}: ${messageOf(cause)}`;
-    return new ConnectionError(message, { cause, server });
   }
 }
 
@@ -140,19 +138,19 @@ export abstract class Submission extends Request {
   }
 
   override onLost(error: GearmanError, session: Session): boolean {
-    this.fail(this.lost("it was sent, but never acknowledged", error, "unknown", session.link.name));
+    this.lost("it was sent, but never acknowledged", error, "unknown", session.link.name);
     return false;
   }
 
   override onUnsent(cause: unknown): void {
-    this.fail(this.lost("no job server could be reached", cause, "not-sent"));
+    this.lost("no job server could be reached", cause, "not-sent");
   }
 
-  /** The error of a submission that was lost at some point. */
-  lost(what: string, cause: unknown, delivery: Delivery, server?: string): ConnectionError {
+  /** Ends a submission that was lost at some point. */
+  lost(what: string, cause: unknown, delivery: Delivery, server?: string): void {
     const where = server === undefined ? "" : ` on ${server}`;
     const message = `Cannot run "${this.functionName}"${where}: ${what}: ${messageOf(cause)}`;
-    return new ConnectionError(message, { cause, delivery, server, handle: this.handle, unique: this.unique });
+    this.fail(new ConnectionError(message, { cause, delivery, server, handle: this.handle, unique: this.unique }));
   }
 }
 

@@ -170,7 +170,7 @@ export class Session implements LinkUser {
       this.leave(request);
       this.#reroute(request, error);
     }
-    this.#wake();
+    this.#resume?.();
   }
 
   async #flush(): Promise<void> {
@@ -257,11 +257,6 @@ export class Session implements LinkUser {
   #updateWaiting(): void {
     const waiting = this.#live > this.#lagging;
     this.link.setWaiting(waiting);
-    if (waiting || this.#live === 0) this.#wake();
-  }
-
-  #wake(): void {
-    this.#resume?.();
-    this.#resume = undefined;
+    if (waiting || this.#live === 0) this.#resume?.();
   }
 }

@@ -35,7 +35,8 @@ const LAST_SPARE = 65_536;
 const LARGE = 65_536;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
-const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
+/** Text as it is: a mark at its beginning is a part of it. */
+export const utf8: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Takes bytes as they come and yields packets as they are whole.

@@ -179,7 +179,7 @@ export class Link<Text extends boolean = false> {
   #over(connection: Connection<Text>, error: GearmanError): void {
     if (this.connection !== connection) return;
     this.connection = this.#transport = undefined;
-    this.setWaiting(false);
+    this.#waiting = false;
     this.#watch();
     connection.close();
     connection.close(); // the second does not wait for writes that would never go out

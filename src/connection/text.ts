@@ -1,11 +1,10 @@
 /** Arguments of packets as text, numbers and bytes that may be given away, and checks of those that are given. */
 
+import { utf8 } from "../codec/decoder.ts";
 import { HEADER_SIZE } from "../codec/packet.ts";
 
 /** libgearman's limit of a function's name, in bytes; gearmand's own is its 8 KiB buffer. */
 export const MAX_FUNCTION_NAME = 512;
-
-const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Freshly made bytes: `Uint8Array<ArrayBuffer>` where TypeScript knows it (a valid `BodyInit`), `Uint8Array` before. */
 export type Bytes = ReturnType<Uint8Array["slice"]>;
