@@ -116,10 +116,7 @@ export class GearmanClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       checkOptions(options);
       const packet = backgroundPacket(functionName, workload, options.unique ?? this.#makeUnique(), options);
-      this.#submit(packet, options.signal, ({ job, failure }) => {
-        if (failure !== undefined) reject(failure.error);
-        else resolve(job!);
-      });
+      this.#submit(packet, options.signal, ({ job, failure }) => failure ? reject(failure.error) : resolve(job!));
     });
   }
 

@@ -138,10 +138,9 @@ export class ForegroundJob extends Submission {
     const queue = this.#queue ??= new EventQueue(); // most jobs are collected, and need none
     queue.push(event);
     const { maxBuffered } = this.#limits;
-    if (queue.size > maxBuffered && event.type !== "complete") {
-      const what = `Cannot keep more of job ${this.handle} of "${this.functionName}"`;
-      this.fail(new GearmanError(`${what}: its consumer is over ${maxBuffered} bytes behind (maxBuffered)`));
-    } else this.#updateLag();
+    if (queue.size <= maxBuffered || event.type === "complete") return this.#updateLag();
+    const what = `Cannot keep more of job ${this.handle} of "${this.functionName}"`;
+    this.fail(new GearmanError(`${what}: its consumer is over ${maxBuffered} bytes behind (maxBuffered)`));
   }
 
   #updateLag(): void {

@@ -131,14 +131,10 @@ export class Session implements LinkUser {
   }
 
   onTick(silent: boolean): void {
-    const asked: string[] = [];
     // Only when it has told of those that it was asked about before.
-    for (const [handle, subscribers] of this.#probes > 0 ? [] : this.#jobs) {
-      if (subscribers.some((one) => one !== null) && asked.push(handle) === PROBED_JOBS) break;
-    }
-    for (const handle of asked) {
+    const wanted = this.#probes > 0 ? [] : [...this.#jobs].filter(([, subscribers]) => subscribers.some(Boolean));
+    for (const [handle, subscribers] of wanted.slice(0, PROBED_JOBS)) {
       // To the end of the line, so that the next probe asks after others.
-      const subscribers = this.#jobs.get(handle)!;
       this.#jobs.delete(handle);
       this.#jobs.set(handle, subscribers);
       const packet = { type: PacketType.GET_STATUS, args: [handle] };
@@ -152,7 +148,9 @@ export class Session implements LinkUser {
         for (const job of vanished ?? []) job?.onGone(error, this.link.name);
       }));
     }
-    if (silent && !asked.length) this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
+    if (silent && wanted.length === 0) {
+      this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
+    }
   }
 
   onLost(error: GearmanError): void {

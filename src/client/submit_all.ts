@@ -73,7 +73,7 @@ export async function* submitAll(
     for (;;) {
       // By halves, so that many leave in one write.
       if (wanting && !asking && submissions.length <= most / 2) pull();
-      const { job = undefined, failure = undefined } = submissions.first ?? {};
+      const { job, failure } = submissions.first ?? {} as Partial<BackgroundSubmission>;
       if (failure !== undefined) {
         throw failure.error === signal?.reason ? failure.error : withIndex(failure.error, taken);
       }

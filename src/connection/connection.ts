@@ -123,7 +123,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
         const pause = onPacket(result.value);
         if (pause !== undefined) await pause;
       }
-    } while (await this.#read());
+    } while (await (this.#reading ??= this.#readChunk()));
   }
 
   /** Packets as they come, ending with the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
@@ -133,7 +133,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
         for (;;) {
           const result = this.#decode();
           if (result.done !== true) return result;
-          if (!(await this.#read())) return { done: true, value: undefined };
+          // Calls at the same time share the read.
+          if (!(await (this.#reading ??= this.#readChunk()))) return { done: true, value: undefined };
         }
       },
     };
@@ -207,11 +208,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     }
   }
 
-  /** Reads one more chunk; false at the end of the stream. Calls at the same time share the read. */
-  #read(): Promise<boolean> {
-    return this.#reading ??= this.#readChunk();
-  }
-
+  /** Reads one more chunk; false at the end of the stream. */
   async #readChunk(): Promise<boolean> {
     try {
       if (this.#error !== undefined) throw this.#error;

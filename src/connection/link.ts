@@ -128,22 +128,23 @@ export class Link<Text extends boolean = false> {
       controller.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
     }, connectTimeout);
     let transport: Transport | undefined;
+    const { signal } = controller;
     const dialing = (async () => {
-      transport = await dial(this.#server, { signal: controller.signal });
-      if (controller.signal.aborted) quietly(() => transport!.close()); // too late
+      transport = await dial(this.#server, { signal });
+      if (signal.aborted) quietly(() => transport!.close()); // too late
       await transport.opened;
       return transport;
     })();
     try {
-      const opened = await orAbort(dialing, controller.signal);
-      controller.signal.throwIfAborted(); // given up between the connection and this line
+      const opened = await orAbort(dialing, signal);
+      signal.throwIfAborted(); // given up between the connection and this line
       return this.#start(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
     } catch (cause) {
       quietly(() => transport?.close());
       const server = this.name;
       const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
       const hung = (this.#hung += performance.now() - started) >= connectTimeout && !this.#closed;
-      if (!controller.signal.aborted || hung) this.#failed(error, ++this.failures);
+      if (!signal.aborted || hung) this.#failed(error, ++this.failures);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -167,9 +168,8 @@ export class Link<Text extends boolean = false> {
       if (this.connection === connection) return this.#user.onPacket(packet);
     }).then(() => new ConnectionError(`The connection was lost: ${this.name} ended it`), (error) => error).then(
       (error) => {
-        if (this.connection !== connection) return;
         // A server that takes connections and ends them unanswered is failing too; the first time it may be chance.
-        if (!heard && !this.#closed) this.#failed(error, this.failures++);
+        if (this.connection === connection && !heard && !this.#closed) this.#failed(error, this.failures++);
         this.#over(connection, error);
       },
     );
