@@ -277,8 +277,8 @@ export class GearmanClient implements AsyncDisposable {
       signal?.throwIfAborted(); // some may have answered, but not all
       const { errors } = error as AggregateError;
       const unknown = errors.find((each) => each?.known === false);
-      if (unknown !== undefined) return unknown;
-      throw errors[0];
+      if (unknown === undefined) throw errors[0];
+      return unknown;
     }
   }
 

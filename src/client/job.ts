@@ -110,8 +110,8 @@ export class ClientJob implements Job {
     return new ReadableStream<Bytes>({
       async pull(controller) {
         for (;;) {
-          const { done, value: event } = await job.next();
-          if (done === true) return controller.close();
+          const { value: event } = await job.next();
+          if (event === undefined) return controller.close();
           if ((event.type === "data" || event.type === "complete") && event.data.length > 0) {
             return controller.enqueue(event.data as Bytes);
           }

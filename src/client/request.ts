@@ -148,7 +148,7 @@ export abstract class Submission extends Request {
 
   /** Ends a submission that was lost at some point. */
   lost(what: string, cause: unknown, delivery: Delivery, server?: string): void {
-    const where = server === undefined ? "" : ` on ${server}`;
+    const where = server ? ` on ${server}` : "";
     const message = `Cannot run "${this.functionName}"${where}: ${what}: ${messageOf(cause)}`;
     this.fail(new ConnectionError(message, { cause, delivery, server, handle: this.handle, unique: this.unique }));
   }

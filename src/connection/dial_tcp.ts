@@ -92,9 +92,9 @@ function tlsSettings(module: NodeConnect, host: string, tls: TlsOptions): Record
     key: tls.key,
     // A name given is the one to check, whatever is dialed. SNI is for names: an address there is against RFC 6066, so
     // that an address which is to be checked needs words of its own.
-    ...(isAddress || serverName === "" ? {} : { servername: serverName }),
-    ...(isAddress && tls.serverName !== undefined
-      ? { checkServerIdentity: (_host: string, cert: unknown) => module.checkServerIdentity!(serverName, cert) }
-      : {}),
+    servername: isAddress ? "" : serverName,
+    ...(isAddress && tls.serverName !== undefined && {
+      checkServerIdentity: (_host: string, cert: unknown) => module.checkServerIdentity!(serverName, cert),
+    }),
   };
 }

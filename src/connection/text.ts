@@ -27,8 +27,7 @@ export function readText(bytes: Uint8Array): string {
 
 /** Reads a handle: gearmand puts a NUL, or a NUL and more, behind that of some WORK_FAIL packets. */
 export function readHandle(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return readText(end < 0 ? bytes : bytes.subarray(0, end));
+  return readText(bytes).split("\0", 1)[0]!;
 }
 
 /** Reads a decimal number; workers may send anything, and what is no finite number is 0. */
