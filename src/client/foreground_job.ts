@@ -59,8 +59,8 @@ export class ForegroundJob extends Submission {
   }
 
   /** The worker failed it. */
-  onFailed(handle: string, exception: Uint8Array | undefined): void {
-    const { functionName } = this;
+  onFailed(exception: Uint8Array | undefined): void {
+    const { functionName, handle } = this;
     const what = `Job ${handle} of "${functionName}" failed`;
     const message = exception === undefined ? what : `${what}: ${printable(readText(exception))}`;
     this.fail(new JobFailedError(message, { handle, functionName, exception }));
@@ -99,8 +99,8 @@ export class ForegroundJob extends Submission {
   next(): Promise<IteratorResult<JobEvent, undefined>> {
     const value = this.#queue?.shift();
     this.#updateLag();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
     return new Promise((resolve, reject) => {
-      if (value !== undefined) return resolve({ done: false, value });
       this.#readers.push({ resolve, reject });
       if (this.#end !== undefined) this.#endReaders();
     });

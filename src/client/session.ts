@@ -121,9 +121,8 @@ export class Session implements LinkUser {
       }
       case PacketType.WORK_FAIL:
       case PacketType.WORK_EXCEPTION: {
-        const handle = readHandle(packet.args[0]);
         const exception = packet.type === PacketType.WORK_FAIL ? undefined : ownedBytes(packet.args);
-        return this.#turn(handle, true)?.onFailed(handle, exception);
+        return this.#turn(readHandle(packet.args[0]), true)?.onFailed(exception);
       }
       default:
         return this.#answer(packet);
