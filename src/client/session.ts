@@ -130,9 +130,12 @@ export class Session implements LinkUser {
   }
 
   onTick(silent: boolean): void {
+    const wanted: [handle: string, subscribers: Subscriber[]][] = [];
     // Only when it has told of those that it was asked about before.
-    const wanted = this.#probes > 0 ? [] : [...this.#jobs].filter(([, subscribers]) => subscribers.some(Boolean));
-    for (const [handle, subscribers] of wanted.slice(0, PROBED_JOBS)) {
+    for (const job of this.#probes > 0 ? [] : this.#jobs) {
+      if (job[1].some(Boolean) && wanted.push(job) === PROBED_JOBS) break;
+    }
+    for (const [handle, subscribers] of wanted) {
       // To the end of the line, so that the next probe asks after others.
       this.#jobs.delete(handle);
       this.#jobs.set(handle, subscribers);

@@ -183,17 +183,17 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
 
   /** "Arguments given in the data part are separated by a NULL byte, and the last argument is determined by the size" */
   #split(body: Uint8Array, start: number, end: number, count: number): Uint8Array[] {
-    const args: Uint8Array[] = [];
+    const args = new Array<Uint8Array>(count); // push() makes room for 17
     let begin = start;
     for (let i = 1; i < count; i++) {
       let at = begin;
       while (at < end && body[at] !== 0) at++;
       if (at === end) throw this.#fail(`it has ${i} of ${count} arguments`);
-      args.push(body.subarray(begin, at));
+      args[i - 1] = body.subarray(begin, at);
       begin = at + 1;
     }
     // A body where there should be none is read over, as gearmand does.
-    if (count > 0) args.push(body.subarray(begin, end));
+    if (count > 0) args[count - 1] = body.subarray(begin, end);
     return args;
   }
 

@@ -155,9 +155,13 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   async #close(): Promise<void> {
-    if (this.#error === undefined && this.#writing !== undefined) {
-      const timer = setTimeout(this.#writing.resolve, LINGER);
-      await this.#writing.promise;
+    const writing = this.#writing;
+    if (this.#error === undefined && writing !== undefined) {
+      const timer = setTimeout(() => {
+        this.#cutOff = true;
+        writing.resolve();
+      }, LINGER);
+      await writing.promise;
       clearTimeout(timer);
     }
     await this.#closeTransport();

@@ -334,6 +334,7 @@ test("close() of a peer that never reads ends by itself, after two seconds", { t
   const connection = new Connection(transport);
   transport.answers.push(new Promise(() => {}));
   connection.send(PacketType.PRE_SLEEP);
+  const flushing = connection.flush().then(() => "flushed", (error: unknown) => error);
   let closing: Promise<void> | undefined;
   const timers = holdTimers(() => closing = connection.close());
   assert.deepEqual(timers.map(({ ms }) => ms), [2_000]);
@@ -342,6 +343,7 @@ test("close() of a peer that never reads ends by itself, after two seconds", { t
   timers[0]!.callback();
   await closing;
   assert.equal(transport.closed, 1);
+  assert.ok(await flushing instanceof ConnectionError, "flushed what was never taken");
 });
 
 test("close() never rejects, and an end inside a packet after it is nobody's error", { timeout }, async () => {
