@@ -185,15 +185,16 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   #split(body: Uint8Array, start: number, end: number, count: number): Uint8Array[] {
     const args = new Array<Uint8Array>(count); // push() makes room for 17
     let begin = start;
-    for (let i = 1; i < count; i++) {
+    let i = 0;
+    for (; i < count - 1; i++) {
       let at = begin;
       while (at < end && body[at] !== 0) at++;
-      if (at === end) throw this.#fail(`it has ${i} of ${count} arguments`);
-      args[i - 1] = body.subarray(begin, at);
+      if (at === end) throw this.#fail(`it has ${i + 1} arguments of ${count}`);
+      args[i] = body.subarray(begin, at);
       begin = at + 1;
     }
     // A body where there should be none is read over, as gearmand does.
-    if (count > 0) args[count - 1] = body.subarray(begin, end);
+    if (count > 0) args[i] = body.subarray(begin, end);
     return args;
   }
 

@@ -128,7 +128,9 @@ export class PacketEncoder {
    */
   writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     const bytes = typeof line === "string" ? utf8.encode(line) : line;
-    if (!(bytes instanceof Uint8Array)) throw new TypeError("Cannot encode a line: neither string nor Uint8Array");
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError("Cannot encode a line: it is neither string nor Uint8Array");
+    }
     if (bytes.includes(10)) throw new RangeError("Cannot encode a line: it holds a line feed");
     if (bytes[0] === 0) throw new RangeError("Cannot encode a line: it begins with a NUL");
     const room = bytes.length + terminator.length;
