@@ -66,6 +66,7 @@ export function contests(quick: boolean): Record<string, Contest> {
       ...each("ours", foreground("submit.ts", "sets")),
       ...each("sliding", foreground("submit.ts", "foreground")),
       ...each("raw", foreground("raw.ts", "foreground")),
+      ...each("raw sets", foreground("raw.ts", "sets")),
     },
     "worker": {
       "libgearman": worker((_, port) => c("worker", port)),

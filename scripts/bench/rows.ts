@@ -92,6 +92,7 @@ export const ROWS: readonly Row[] = [
     least: 1,
     side: own,
     references: libgearman,
+    floor: (runtime) => `raw sets ${runtime}`,
     ...rate,
   },
   {

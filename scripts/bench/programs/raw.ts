@@ -5,17 +5,18 @@ import process from "node:process";
 import { encodeRequest, PacketType } from "../../../src/codec/mod.ts";
 import { measure, portOf, WORKLOAD } from "./measure.ts";
 
-/** What is sent, what it is answered with in the end, and how many may be unanswered. */
+/** What is sent, what it is answered with in the end, how many may be unanswered, and how many are sent at a time. */
 const { SUBMIT_JOB, SUBMIT_JOB_BG, JOB_CREATED, WORK_COMPLETE } = PacketType;
-const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window: number]> = {
+const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window: number, set?: number]> = {
   pipelined: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1_000],
   awaited: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1],
   foreground: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100],
+  sets: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100, 100],
   queued: [encodeRequest(SUBMIT_JOB_BG, "echo", "", WORKLOAD), JOB_CREATED, 1_000], // for a worker yet to come
 };
 
 const [mode, server, count] = process.argv.slice(2) as [string, string, string];
-const [one, answer, window] = MODES[mode]!;
+const [one, answer, window, set = 1] = MODES[mode]!;
 const packets = new Uint8Array(one.length * window);
 for (let i = 0; i < window; i++) packets.set(one, i * one.length);
 
@@ -25,7 +26,7 @@ await new Promise<void>((resolve) => socket.once("connect", resolve));
 await measure(Number(count), (jobs) =>
   new Promise<void>((resolve) => {
     socket.removeAllListeners("data");
-    let sent = 0, answered = 0;
+    let sent = 0, answered = 0, free = 0;
     let rest: Uint8Array = new Uint8Array(0);
     const send = (number: number) => {
       const some = Math.min(number, jobs - sent);
@@ -43,8 +44,11 @@ await measure(Number(count), (jobs) =>
       }
       rest = bytes.subarray(at);
       answered += found;
-      if (answered === jobs) resolve();
-      else send(found);
+      free += found;
+      if (answered === jobs) return resolve();
+      if (free < set) return;
+      send(free);
+      free = 0;
     });
     send(window);
   }));
