@@ -1,7 +1,7 @@
 /** Exchanges with bytes that are no proper requests, played against gearmand and against JobServer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
-import { canDo, complete, grab, type Script, submit } from "./script.ts";
+import { canDo, complete, grab, type Script, submit, UNTIL } from "./script.ts";
 import { request as r } from "./wire.ts";
 
 /** A packet of any body; `length` is what its header says of it. */
@@ -36,7 +36,9 @@ export const malformedScripts: readonly Script[] = [
     name: "a result without the NUL behind its handle",
     steps: [["c", submit("f", "1")], ["w", canDo("f"), grab], ["w", request(P.WORK_COMPLETE, "H:1")], [
       "c",
+      UNTIL,
       "show jobs\n",
+      "H:1\t1",
     ]],
   },
   {
