@@ -97,15 +97,17 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       this.#free = Math.min(LAST_SPARE, Math.max(size, this.#available));
       this.#chunks.push(new Uint8Array(this.#free).subarray(0, 0));
     }
-    if (this.#free > 0) {
+    const free = this.#free;
+    if (free > 0 && size > free) {
+      this.push(chunk.subarray(0, free));
+      return this.push(chunk.subarray(free));
+    }
+    if (free > 0) {
       const last = this.#chunks.pop()!;
-      const part = chunk.subarray(0, this.#free);
-      const filled = new Uint8Array(last.buffer, last.byteOffset, last.length + part.length);
-      filled.set(part, last.length);
-      this.#chunks.push(filled);
-      this.#free -= part.length;
-      this.#available += part.length;
-      return this.push(chunk.subarray(part.length)); // what there was no room for
+      const filled = new Uint8Array(last.buffer, last.byteOffset, last.length + size);
+      filled.set(chunk, last.length);
+      this.#free -= size;
+      chunk = filled;
     }
     this.#chunks.push(chunk);
     this.#available += size;
