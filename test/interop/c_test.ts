@@ -1,14 +1,13 @@
 /** The program in C, `gearman`: as a client with our worker, and with -w as a worker that runs a command for each job. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
 import { pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
 import { needs } from "../support/gearmand.ts";
 import { until } from "../support/peers.ts";
-import type { TestServer } from "../support/servers.ts";
-import { startOurWorker, workOff } from "./our_worker.ts";
-import type { OurWorker } from "./our_worker.ts";
+import { type TestServer, withClient } from "../support/servers.ts";
+import { withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, eventsOf, failureOf, gearman, onEveryPort, timeout } from "./programs.ts";
 import type { Program } from "./programs.ts";
 
@@ -16,16 +15,7 @@ import type { Program } from "./programs.ts";
 // exceptions ends in a NUL, and this client waits on for one that does not.
 onEveryPort("the client in C with our worker", needs("gearman"), (start) => {
   let server: TestServer;
-  let worker: OurWorker;
-  before(async () => {
-    server = await start();
-    worker = startOurWorker(server);
-  });
-  after(async () => {
-    worker.release();
-    await worker.stop();
-    await server.stop();
-  });
+  withOurWorker(start, (given) => server = given);
 
   test("every byte comes back, and nothing where there is nothing", { timeout }, async () => {
     for (const option of ["-f", "-If", "-Lf"]) {
@@ -97,14 +87,7 @@ onEveryPort("our client with the worker in C", needs("gearman"), (start) => {
   const work = (functionName: string, command: readonly string[], ...options: string[]): Program => {
     return gearman(server.port, ["-w", ...options, "-f", functionName, "--", ...command]);
   };
-  before(async () => {
-    server = await start();
-    client = new GearmanClient(server.connect);
-  });
-  after(async () => {
-    await client.close();
-    await server.stop();
-  });
+  withClient({ start }, (...given) => [server, client] = given);
 
   test("every byte goes through a command and comes back, and so does nothing", { timeout }, async () => {
     const worker = work("cat", ["cat"]);

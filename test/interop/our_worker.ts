@@ -1,5 +1,6 @@
 /** The worker of ours that the clients of others are tried with. */
 
+import { after, before } from "node:test";
 import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
 import { until } from "../support/peers.ts";
 import type { TestServer } from "../support/servers.ts";
@@ -62,6 +63,22 @@ export function startOurWorker(server: TestServer): OurWorker {
       await client.close();
     },
   };
+}
+
+/** Starts a server with the worker before the tests beside it, gives it out, and ends both after the tests. */
+export function withOurWorker(start: () => Promise<TestServer>, use: (server: TestServer) => void): void {
+  let server: TestServer;
+  let worker: OurWorker;
+  before(async () => {
+    server = await start();
+    worker = startOurWorker(server);
+    use(server);
+  });
+  after(async () => {
+    worker.release();
+    await worker.stop();
+    await server.stop();
+  });
 }
 
 /** Works on the queued jobs of a function one after the other, and tells their workloads in that order. */

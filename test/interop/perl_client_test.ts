@@ -1,11 +1,10 @@
 /** Clients in Perl (Gearman::Client) with our worker. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { toHex, utf8 } from "../fixtures/bytes.ts";
 import type { TestServer } from "../support/servers.ts";
-import { startOurWorker, workOff } from "./our_worker.ts";
-import type { OurWorker } from "./our_worker.ts";
+import { withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, onEveryPort, perl, timeout, withoutPerl } from "./programs.ts";
 
 // Without `exceptions` it cannot read the WORK_FAIL that gearmand makes of an exception, and dies of it.
@@ -19,17 +18,8 @@ const CLIENT = String.raw`
 
 onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
   let server: TestServer;
-  let worker: OurWorker;
   const run = (script: string): Promise<string[]> => perl(CLIENT + script, server.port).lines();
-  before(async () => {
-    server = await start();
-    worker = startOurWorker(server);
-  });
-  after(async () => {
-    worker.release();
-    await worker.stop();
-    await server.stop();
-  });
+  withOurWorker(start, (given) => server = given);
 
   test("do_task() returns every byte, and nothing where there is nothing", { timeout }, async () => {
     const lines = await run(String.raw`

@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { GearmanClient, JobFailedError } from "../../mod.ts";
+import { type GearmanClient, JobFailedError } from "../../mod.ts";
 import { pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
 import { until } from "../support/peers.ts";
-import type { TestServer } from "../support/servers.ts";
+import { type TestServer, withClient } from "../support/servers.ts";
 import { ALL_BYTES, eventsOf, failureOf, onEveryPort, perl, timeout, withoutPerl } from "./programs.ts";
 import type { Program } from "./programs.ts";
 
@@ -50,17 +50,12 @@ onEveryPort("our client with a worker in Perl", withoutPerl(), (start) => {
   let client: GearmanClient;
   let worker: Program;
   let folder: string;
-  before(async () => {
+  withClient({ start }, (...given) => [server, client] = given);
+  before(() => {
     folder = mkdtempSync(join(tmpdir(), "gearwire-"));
-    server = await start();
-    client = new GearmanClient(server.connect);
     worker = perl(WORKER, server.port);
   });
-  after(async () => {
-    await client.close();
-    await server.stop();
-    rmSync(folder, { recursive: true });
-  });
+  after(() => rmSync(folder, { recursive: true }));
 
   test("every byte comes back, and nothing arrives", { timeout }, async () => {
     assert.equal(toHex(await worker.serves(client.do("echo", ALL_BYTES))), toHex(ALL_BYTES));

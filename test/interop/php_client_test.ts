@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { toHex, utf8 } from "../fixtures/bytes.ts";
 import type { TestServer } from "../support/servers.ts";
-import { startOurWorker, workOff } from "./our_worker.ts";
-import type { OurWorker } from "./our_worker.ts";
+import { startOurWorker, withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";
 
 // An empty workload cannot be sent by it: libgearman calls it invalid.
@@ -50,18 +49,9 @@ const MANUAL = String.raw`
 
 onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
   let server: TestServer;
-  let worker: OurWorker;
   const run = (script: string, ...args: string[]): Promise<string[]> =>
     php(CLIENT + script, server.port, ...args).lines();
-  before(async () => {
-    server = await start();
-    worker = startOurWorker(server);
-  });
-  after(async () => {
-    worker.release();
-    await worker.stop();
-    await server.stop();
-  });
+  withOurWorker(start, (given) => server = given);
 
   test(
     "doNormal(), doHigh() and doLow() return every byte, and nothing where there is nothing",

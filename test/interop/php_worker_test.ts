@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
 import { pattern, toHex } from "../fixtures/bytes.ts";
 import { until } from "../support/peers.ts";
-import type { TestServer } from "../support/servers.ts";
+import { type TestServer, withClient } from "../support/servers.ts";
 import { ALL_BYTES, eventsOf, failureOf, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";
 import type { Program } from "./programs.ts";
 
@@ -54,17 +54,12 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
   let client: GearmanClient;
   let worker: Program;
   let folder: string;
-  before(async () => {
+  withClient({ start }, (...given) => [server, client] = given);
+  before(() => {
     folder = mkdtempSync(join(tmpdir(), "gearwire-"));
-    server = await start();
-    client = new GearmanClient(server.connect);
     worker = php(WORKER, server.port);
   });
-  after(async () => {
-    await client.close();
-    await server.stop();
-    rmSync(folder, { recursive: true });
-  });
+  after(() => rmSync(folder, { recursive: true }));
 
   test("every byte comes back, and so does nothing", { timeout }, async () => {
     assert.equal(toHex(await worker.serves(client.do("echo", ALL_BYTES))), toHex(ALL_BYTES));

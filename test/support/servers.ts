@@ -43,7 +43,10 @@ export function onEveryServer(name: string, tests: (kind: ServerKind) => void, o
 }
 
 /** Starts a server of the kind and a client of it before the tests beside it, gives them out, and ends both after the tests. */
-export function withClient(kind: ServerKind, use: (server: TestServer, client: GearmanClient) => void): void {
+export function withClient(
+  kind: Pick<ServerKind, "start">,
+  use: (server: TestServer, client: GearmanClient) => void,
+): void {
   let server: TestServer;
   let client: GearmanClient;
   before(async () => {
