@@ -34,8 +34,17 @@ function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contes
 /** All contests; a quick run does a fifth of the jobs. */
 export function contests(quick: boolean): Record<string, Contest> {
   const some = (jobs: number) => quick ? jobs / 5 : jobs;
-  const background = (program: string, mode: string, jobs: number) => (runtime: Runtime) =>
-    withGearmand((server) => measured(ours(runtime, program, mode, server, some(jobs))));
+  const background = (program: string, mode: string, jobs: number, env = {}) => (runtime: Runtime) =>
+    withGearmand((server) => measured(ours(runtime, program, mode, server, some(jobs))), env);
+  const pipelined = (env: Record<string, string>): Contest => ({
+    ...each("raw", background("raw.ts", "pipelined", 500_000, env)),
+    ...each("ours", background("submit.ts", "pipelined", 500_000, env)),
+    ...Object.fromEntries(PEERS.map((name) => [
+      name,
+      () => withGearmand((server) => measured(ours("node", "peer.ts", name, server, some(20_000), install(name))), env),
+    ])),
+    "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000))), env),
+  });
   const foreground = (program: string, mode: string) => (runtime: Runtime) =>
     withGearmand((server, port) =>
       beside(c("worker", port), () => measured(ours(runtime, program, mode, server, some(50_000))))
@@ -50,8 +59,8 @@ export function contests(quick: boolean): Record<string, Contest> {
     });
 
   return {
-    "pipelined": pipelined(some, {}),
-    "fast": pipelined(some, FAST),
+    "pipelined": pipelined({}),
+    "fast": pipelined(FAST),
     "generated": {
       "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(50_000)))),
       ...each("ours", background("submit.ts", "generated", 50_000)),
@@ -103,19 +112,6 @@ export function contests(quick: boolean): Record<string, Contest> {
       ...each("few", (runtime) => measured(ours(runtime, "queue.ts", 1_000))),
       ...each("many", (runtime) => measured(ours(runtime, "queue.ts", 100_000))),
     },
-  };
-}
-
-function pipelined(some: (jobs: number) => number, env: Record<string, string>): Contest {
-  const background = (program: string) => (runtime: Runtime) =>
-    withGearmand((server) => measured(ours(runtime, program, "pipelined", server, some(500_000))), env);
-  const peer = (name: typeof PEERS[number]) => () =>
-    withGearmand((server) => measured(ours("node", "peer.ts", name, server, some(20_000), install(name))), env);
-  return {
-    ...each("raw", background("raw.ts")),
-    ...each("ours", background("submit.ts")),
-    ...Object.fromEntries(PEERS.map((name) => [name, peer(name)])),
-    "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000))), env),
   };
 }
 

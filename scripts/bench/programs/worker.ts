@@ -7,15 +7,16 @@ import process from "node:process";
 import { GearmanWorker } from "../../../mod.ts";
 import { startMeasuring, warmUp } from "./measure.ts";
 
-const [server, concurrency, jobs] = process.argv.slice(2) as [string, string, string?];
+const [server, concurrency, count] = process.argv.slice(2) as [string, string, string?];
+const jobs = Number(count ?? 0);
 const worker = new GearmanWorker({ servers: server, concurrency: Number(concurrency) });
-const before = warmUp(Number(jobs ?? 0));
+const before = warmUp(jobs);
 let done = 0;
 let print: ReturnType<typeof startMeasuring>;
 worker.addFunction("echo", (job) => {
   if (done === before) print = startMeasuring();
   done++;
-  if (done === Number(jobs)) {
+  if (done === jobs) {
     print(done - before);
     void worker.close();
   }
