@@ -2,9 +2,9 @@
 
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkSignal, delay } from "../connection/abort.ts";
+import { checkSignal, delay, handled } from "../connection/abort.ts";
 import { wholeNumber } from "../codec/number.ts";
-import { MAX_TIMER, oneOf, optionsOf, readConnectOptions } from "../connection/options.ts";
+import { checkOptions, MAX_TIMER, oneOf, optionsOf, readConnectOptions } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
 import { type Balance, BALANCES, choose } from "../connection/balance.ts";
 import { formatServer, parseServers } from "../connection/servers.ts";
@@ -15,7 +15,7 @@ import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
 import { BackgroundSubmission, type OnSettled, type Outgoing, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
-import { backgroundPacket, checkHandle, checkOptions, checkWorkload, foregroundPacket, MAX_UNIQUE } from "./submit.ts";
+import { backgroundPacket, checkHandle, checkWorkload, foregroundPacket, MAX_UNIQUE } from "./submit.ts";
 import type { DoBackgroundOptions, DoOptions } from "./submit.ts";
 import { type DoBackgroundAllOptions, submitAll } from "./submit_all.ts";
 
@@ -298,7 +298,7 @@ export class GearmanClient implements AsyncDisposable {
     const order = only ? [only] : choose(this.#sessions, this.#balance, key, () => this.#turn++);
     const failing = order.filter(({ link }) => link.failures > 0);
     // Whether a server has recovered is found out beside the work, while another does that.
-    for (const session of failing) session.link.open(request.signal).then(() => session.greet()).catch(() => {});
+    for (const session of failing) handled(session.link.open(request.signal).then(() => session.greet()));
     for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
       if (!link.ready && this.#closing === undefined) {

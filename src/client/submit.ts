@@ -2,7 +2,7 @@
 
 import { PacketType } from "../codec/packet.ts";
 import { checkSignal } from "../connection/abort.ts";
-import { type CallOptions, oneOf } from "../connection/options.ts";
+import { type CallOptions, checkOptions, oneOf } from "../connection/options.ts";
 import { checkFunctionName, checkName, checkText, type Workload } from "../connection/text.ts";
 import type { Outgoing } from "./request.ts";
 
@@ -105,15 +105,6 @@ export function checkWorkload(workload: Workload): Workload {
   if (!(workload instanceof Uint8Array)) throw new TypeError("Cannot use the workload: it is no string or Uint8Array");
   if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
   return workload.length < LARGE ? new Uint8Array(workload) : workload;
-}
-
-/**
- * Checks that the options of a call are an object: PHP's third argument is the unique.
- *
- * @throws {TypeError} They are not.
- */
-export function checkOptions(options: CallOptions): void {
-  if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
 }
 
 function seconds(at: Date): string {

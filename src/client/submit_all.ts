@@ -2,12 +2,12 @@
 
 import { handled, orAbort } from "../connection/abort.ts";
 import { wholeNumber } from "../codec/number.ts";
-import { checkFunction } from "../connection/options.ts";
+import { checkFunction, checkOptions } from "../connection/options.ts";
 import type { Workload } from "../connection/text.ts";
 import type { BackgroundJob } from "./background_job.ts";
 import { Fifo } from "./fifo.ts";
 import type { BackgroundSubmission, OnSettled, Outgoing } from "./request.ts";
-import { backgroundPacket, checkOptions, type DoBackgroundOptions } from "./submit.ts";
+import { backgroundPacket, type DoBackgroundOptions } from "./submit.ts";
 
 /** Options of many submissions in the background. */
 export interface DoBackgroundAllOptions extends Omit<DoBackgroundOptions, "unique"> {

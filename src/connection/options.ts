@@ -2,6 +2,7 @@
 
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
 import { wholeNumber } from "../codec/number.ts";
+import { quietly } from "./abort.ts";
 import { dialTcp, type TlsOptions } from "./dial_tcp.ts";
 import { parseServers } from "./servers.ts";
 import type { Dial, ServerAddress } from "./transport.ts";
@@ -102,9 +103,19 @@ export function readConnectOptions(options: ConnectOptions): { servers: ServerAd
       minBackoff,
       maxBackoff: Math.max(minBackoff, wholeNumber(options, "maxBackoff", 30_000, 0, MAX_TIMER)),
       probeInterval: wholeNumber(options, "probeInterval", 15_000, 1, MAX_TIMER),
-      emit: (event) => emit(options, event),
+      // Whoever watches must not harm what he watches.
+      emit: (event) => void quietly(() => options.onEvent?.(event)),
     },
   };
+}
+
+/**
+ * Checks that the options of a call are an object: PHP's third argument is the unique.
+ *
+ * @throws {TypeError} They are not.
+ */
+export function checkOptions(options: object): void {
+  if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
 }
 
 /**
@@ -124,14 +135,5 @@ export function checkFunction(value: unknown, name: string): void {
 export function oneOf(value: string, name: string, words: readonly string[]): void {
   if (!words.includes(value)) {
     throw new RangeError(`Cannot use ${name} ${String(value)}: expected ${words.join(" or ")}`);
-  }
-}
-
-function emit(options: ConnectOptions, event: GearmanEvent): void {
-  try {
-    const result: unknown = options.onEvent?.(event);
-    if (result instanceof Promise) result.catch(() => {}); // an async listener harms no more than another
-  } catch {
-    // Whoever watches must not harm what he watches.
   }
 }

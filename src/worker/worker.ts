@@ -3,7 +3,7 @@
 import { GearmanError } from "../errors.ts";
 import { checkSignal, deferred } from "../connection/abort.ts";
 import { wholeNumber } from "../codec/number.ts";
-import { type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
+import { checkOptions, type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
 import { checkFunctionName, checkWord } from "../connection/text.ts";
 import type { JobHandler } from "./run.ts";
 import { type Ability, type Foreman, Station } from "./station.ts";
@@ -88,7 +88,7 @@ export class GearmanWorker implements AsyncDisposable {
   addFunction(functionName: string, handler: JobHandler, options: { timeout?: number } = {}): this {
     checkFunctionName(functionName);
     if (typeof handler !== "function") throw new TypeError(`Cannot add "${functionName}": its handler is no function`);
-    if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
+    checkOptions(options);
     const timeout = wholeNumber(options, "timeout", undefined, 1, MAX_TIMER);
     this.#abilities.set(functionName, { handler, timeout });
     for (const station of this.#stations) station.tell();
