@@ -34,6 +34,8 @@ interface Outcome {
   readonly failed: number;
   readonly skipped: number;
   readonly seconds: number;
+  /** Of each failure, a line of what it is, and more of why. */
+  readonly failures: readonly string[];
 }
 
 /** How the tests are run on each; all of them write what came of it as JUnit's XML. */
@@ -78,16 +80,24 @@ function runTests(name: string, runtime: Runtime, command: string, args: string[
   const report = `${REPORTS}/${name}.xml`;
   const cases = existsSync(report) ? readReport(readFileSync(report, "utf8")) : [];
   const count = (result: Case["result"]) => cases.filter((one) => one.result === result).length;
-  const wrong = REQUIRED ? wrongSkips(cases, runtime) : [];
-  for (const line of wrong) console.log(line);
-  const failed = Math.max(count("failed") + wrong.length, status === 0 && cases.length > 0 ? 0 : 1);
-  if (failed > 0) console.log(`${stdout}${stderr}`);
-  return { name, passed: count("passed"), failed, skipped: count("skipped"), seconds };
+  const failure = (what: string, why: string) => `FAILED ${name}: ${what}\n${why.replace(/^/gm, "    ")}`;
+  const failures = [
+    ...(REQUIRED ? wrongSkips(cases, runtime) : []).map((line) => failure(line, "")),
+    ...cases.filter(({ result }) => result === "failed").map(({ name, why }) => failure(name, why.slice(0, 1_000))),
+  ];
+  const output = `${stdout}${stderr}`;
+  if (failures.length === 0 && (status !== 0 || cases.length === 0)) {
+    failures.push(failure(`it ended with ${status}`, output.slice(-2_000)));
+  }
+  if (failures.length > 0) console.log(output);
+  return { name, passed: count("passed"), failed: failures.length, skipped: count("skipped"), seconds, failures };
 }
 
 interface Case {
   readonly name: string;
   readonly result: "passed" | "failed" | "skipped";
+  /** What the report says of a failure. */
+  readonly why: string;
 }
 
 /** The tests of a report; the groups around them, which Deno counts as tests too, are left out. */
@@ -95,7 +105,7 @@ function readReport(xml: string): Case[] {
   const cases = Array.from(xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g), (match) => {
     const [, name = "", inside = ""] = match;
     const result = /<(failure|error)\b/.test(inside) ? "failed" : /<skipped\b/.test(inside) ? "skipped" : "passed";
-    return { name: unescape(name), result } as const;
+    return { name: unescape(name), result, why: unescape(inside.replace(/<[^>]*>/g, "")).trim() } as const;
   });
   const groups = new Set<string>();
   for (const { name } of cases) {
@@ -105,8 +115,8 @@ function readReport(xml: string): Case[] {
 }
 
 function unescape(text: string): string {
-  const characters: Record<string, string> = { amp: "&", apos: "'", gt: ">", lt: "<", quot: '"' };
-  return text.replace(/&(amp|apos|gt|lt|quot);/g, (_, name) => characters[name]!);
+  const characters: Record<string, string> = { "#10": "\n", amp: "&", apos: "'", gt: ">", lt: "<", quot: '"' };
+  return text.replace(/&(#10|amp|apos|gt|lt|quot);/g, (_, name) => characters[name]!);
 }
 
 /** With everything there, nothing is skipped but what the list of exceptions names, and all of that is. */
@@ -136,6 +146,7 @@ rmSync(REPORTS, { recursive: true, force: true });
 mkdirSync(REPORTS, { recursive: true });
 const outcomes = names.map((name) => RUNTIMES[name]!(`${REPORTS}/${name}.xml`));
 printTable(outcomes);
+for (const { failures } of outcomes) for (const failure of failures) console.log(failure);
 
 const sum = (kind: "passed" | "failed") => outcomes.reduce((total, outcome) => total + outcome[kind], 0);
 const ran = new Set(outcomes.map(({ passed, failed, skipped }) => passed + failed + skipped));
