@@ -1,7 +1,7 @@
 /** What is measured against what: in each round every side of a contest runs once, one right after the other. */
 
 import { install } from "../support/tools.ts";
-import type { Measure } from "./programs/measure.ts";
+import { type Measure, warmUp } from "./programs/measure.ts";
 import {
   beside,
   c,
@@ -50,7 +50,9 @@ export function contests(quick: boolean): Record<string, Contest> {
       beside(c("worker", port), () => measured(ours(runtime, program, mode, server, some(50_000))))
     );
   const worker = (command: (server: string, port: number) => string[]) => () =>
-    withGearmand((server, port) => beside(command(server, port), () => measured(c("tasks", port, some(50_000)))));
+    withGearmand((server, port) =>
+      beside(command(server, port), () => measured(c("tasks", port, some(50_000), warmUp(some(50_000)))))
+    );
   const queued = (command: (server: string, port: number, jobs: number) => string[]) => () =>
     withGearmand(async (server, port) => {
       const jobs = some(100_000);

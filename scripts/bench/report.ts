@@ -39,7 +39,7 @@ export function markdown(results: Results, rounds: number): string {
       rounds === 1 ? "" : "s"
     }.`,
     "",
-    "What runs on a JIT does a twentieth of its jobs first, which are not counted: ours, the raw socket, the packages of npm.",
+    "What runs on a JIT does 20,000 jobs first, which are not counted: ours, the raw socket, the packages of npm (10,000).",
     "A background job costs gearmand 8 us here, most of them in the kernel, for memory that it takes 4 KiB at a time; it is",
     "then the limit of all who submit many. So these rows are there twice, once with its memory in large pieces",
     "(`GLIBC_TUNABLES` in run.ts).",

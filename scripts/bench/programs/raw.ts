@@ -5,11 +5,13 @@ import process from "node:process";
 import { encodeRequest, PacketType } from "../../../src/codec/mod.ts";
 import { measure, portOf, WORKLOAD } from "./measure.ts";
 
-/** What is sent, what it is answered with in the end, how many may be unanswered, and how many are sent at a time. */
+/** Its digits count. */
+const UNIQUE = "u000000";
 const { SUBMIT_JOB, SUBMIT_JOB_BG, JOB_CREATED, WORK_COMPLETE } = PacketType;
+/** What is sent, what it is answered with in the end, how many may be unanswered, and how many are sent at a time. */
 const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window: number, set?: number]> = {
   pipelined: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1_000],
-  awaited: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1],
+  awaited: [encodeRequest(SUBMIT_JOB_BG, "bench", UNIQUE, WORKLOAD), JOB_CREATED, 1],
   foreground: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100],
   sets: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100, 100],
   queued: [encodeRequest(SUBMIT_JOB_BG, "echo", "", WORKLOAD), JOB_CREATED, 1_000], // for a worker yet to come
@@ -23,13 +25,15 @@ for (let i = 0; i < window; i++) packets.set(one, i * one.length);
 const socket = connect({ port: portOf(server), host: "127.0.0.1", noDelay: true });
 await new Promise<void>((resolve) => socket.once("connect", resolve));
 
-await measure(Number(count), (jobs) =>
+const digits = mode === "awaited" ? Buffer.from(packets.buffer, packets.indexOf(117) + 1) : undefined; // behind the u
+await measure(Number(count), (jobs, counted) =>
   new Promise<void>((resolve) => {
     socket.removeAllListeners("data");
     let sent = 0, answered = 0, free = 0;
     let rest: Uint8Array = new Uint8Array(0);
     const send = (number: number) => {
       const some = Math.min(number, jobs - sent);
+      if (counted) digits?.write(String(sent).padStart(6, "0"));
       sent += some;
       if (some > 0) socket.write(packets.subarray(0, some * one.length));
     };
