@@ -6,7 +6,7 @@ import { GearmanClient } from "../../mod.ts";
 const client = new GearmanClient(process.argv[2]);
 client.do("refused");
 client.do("fails");
-new GearmanClient("127.0.0.1:1").do("unreachable");
+new GearmanClient("unix:/nowhere").do("unreachable");
 const job = client.do("late", "", { signal: AbortSignal.timeout(60_000) });
 await job.created();
 process.stdout.write("waiting\n");
