@@ -28,8 +28,8 @@ export class Session implements LinkUser {
   readonly #outbox = new Fifo<Request>();
   #flushing = false;
   #greeted = false;
-  /** How many jobs it has been asked about, and not told of. */
-  #probes = 0;
+  /** The last question about a job: while it has no answer, the next ones wait. */
+  #asked: Query<void> | undefined;
   /** Waiting for their replies, which come in order. */
   readonly #awaiting = new Fifo<Request>();
   /** Foreground jobs by handle; several where one unique was submitted more than once. */
@@ -132,7 +132,7 @@ export class Session implements LinkUser {
   onTick(silent: boolean): void {
     const wanted: [handle: string, subscribers: Subscriber[]][] = [];
     // Only when it has told of those that it was asked about before.
-    for (const job of this.#probes > 0 ? [] : this.#jobs) {
+    for (const job of this.#asked?.settled === false ? [] : this.#jobs) {
       if (job[1].some(Boolean) && wanted.push(job) === PROBED_JOBS) break;
     }
     for (const [handle, subscribers] of wanted) {
@@ -140,15 +140,14 @@ export class Session implements LinkUser {
       this.#jobs.delete(handle);
       this.#jobs.set(handle, subscribers);
       const packet = { type: PacketType.GET_STATUS, args: [handle] };
-      this.#probes++;
-      this.send(this.#probe(packet, PacketType.STATUS_RES, ([, known]) => {
-        this.#probes--;
+      this.#asked = this.#probe(packet, PacketType.STATUS_RES, ([, known]) => {
         if (readText(known!) !== "0") return;
         const vanished = this.#jobs.get(handle);
         this.#jobs.delete(handle);
         const error = new GearmanError("the server does not know it any more");
         for (const job of vanished ?? []) job?.onGone(error, this.link.name);
-      }));
+      });
+      this.send(this.#asked);
     }
     if (silent && wanted.length === 0) {
       this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
@@ -161,7 +160,6 @@ export class Session implements LinkUser {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     this.#greeted = false;
-    this.#probes = 0;
 
     for (const job of jobs.flat()) job?.onGone(error, this.link.name);
     const again = awaiting.filter((request) => !request.settled && request.onLost(error, this));

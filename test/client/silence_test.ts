@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionError, fromStreams, GearmanClient } from "../../mod.ts";
 import type { Dial } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { PlayedTransport } from "../fixtures/transports.ts";
 import { FakeServer, polite } from "../support/fake_server.ts";
@@ -101,4 +102,15 @@ test("a vanished job is found while other calls are answered", { timeout }, asyn
   while (error === undefined) await echo(client);
   assert.ok(error instanceof ConnectionError);
   assert.equal(error.delivery, "accepted");
+});
+
+test("a vanished job is found by a server that refuses to say how it is, the first time", { timeout }, async () => {
+  let asked = 0;
+  const answer = polite();
+  const server = new FakeServer((packet, peer) => {
+    if (packet.type === PacketType.GET_STATUS && asked++ === 0) peer.answer(PacketType.ERROR, "BUSY", "ask again");
+    else answer(packet, peer);
+  });
+  await using client = new GearmanClient({ dial: server.dial, probeInterval: 20 });
+  await assert.rejects(client.do("f").text(), { name: "ConnectionError", delivery: "accepted" });
 });
