@@ -97,13 +97,10 @@ function byobReads(reader: ReadableStreamBYOBReader): Read {
   let buffer = new ArrayBuffer(READ_SIZE);
   return async () => {
     const { done, value } = await reader.read(new Uint8Array(buffer));
+    const small = value !== undefined && value.length < SMALL_READ;
+    buffer = small ? value.buffer : new ArrayBuffer(READ_SIZE); // also at the end, behind which may be read again
     if (done || value === undefined) return { done: true, value: undefined };
-    if (value.length < SMALL_READ) {
-      buffer = value.buffer;
-      return { done: false, value: value.slice() };
-    }
-    buffer = new ArrayBuffer(READ_SIZE);
-    return { done: false, value };
+    return { done: false, value: small ? value.slice() : value };
   };
 }
 

@@ -243,3 +243,12 @@ test(DENO_CONN, { timeout, skip: exception(DENO_CONN) }, async () => {
     await assertEchoes(fromStreams(await deno!.connect({ port, hostname: "127.0.0.1" })));
   });
 });
+
+test("whoever reads on behind the end is at the end again", { timeout }, async () => {
+  for (const type of [undefined, "bytes"] as const) {
+    const start = (controller: ReadableByteStreamController | ReadableStreamDefaultController) => controller.close();
+    const readable = new ReadableStream({ type, start } as UnderlyingByteSource) as ReadableStream<Uint8Array>;
+    const connection = new Connection(fromStreams({ readable, writable: sink().writable }));
+    for (let i = 0; i < 3; i++) for await (const _ of connection) assert.fail("there is nothing to read");
+  }
+});
