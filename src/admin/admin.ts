@@ -177,8 +177,9 @@ export class GearmanAdmin implements AsyncDisposable {
     limits: number | { high: number; normal: number; low: number } = 0,
     options?: CallOptions,
   ): Promise<void> {
-    const given = typeof limits === "number" ? [limits] : [limits.high, limits.normal, limits.low];
-    for (const limit of given) wholeNumber({ limit }, "limit", undefined, 0, MAX_LIMIT);
+    const given = typeof limits === "object" ? [limits.high, limits.normal, limits.low] : [limits];
+    // One that is missing is no default: gearmand reads whatever is no number as no limit.
+    for (const limit of given) wholeNumber({ limit: limit ?? NaN }, "limit", undefined, 0, MAX_LIMIT);
     const name = checkWord(functionName, "function name", MAX_FUNCTION_NAME);
     await this.#value(`maxqueue ${name} ${given.join(" ")}`, options);
   }

@@ -32,6 +32,9 @@ test("what cannot stand in a command is refused before a byte is sent", async ()
     await assert.rejects(admin.maxQueue("f", limit), RangeError);
     await assert.rejects(admin.maxQueue("f", { high: 0, normal: limit, low: 0 }), RangeError);
   }
+  for (const limits of ["7", true, [1, 2, 3], {}, { high: 5, normal: 5 }]) {
+    await assert.rejects(admin.maxQueue("f", limits as never), RangeError, JSON.stringify(limits));
+  }
   await assert.rejects(admin.createFunction(1 as never), TypeError);
   await assert.rejects(admin.status({ signal: {} as never }), TypeError);
   await assert.rejects(admin.watch({ interval: -1 }).next(), RangeError);
