@@ -65,9 +65,9 @@ export class Station implements LinkUser {
     return this.#runs.size + this.#grabs;
   }
 
-  /** Whether asking for a job makes sense. */
+  /** Whether asking for a job makes sense: not while a server that failed has said nothing, which would take a slot. */
   get promising(): boolean {
-    return this.#registered && !this.dry && !this.#stale && this.#foreman.abilities.size > 0;
+    return this.#registered && this.link.ready && !this.dry && !this.#stale && this.#foreman.abilities.size > 0;
   }
 
   /** Connects, not before it is time, and registers; resolves when the connection is lost again. */
@@ -163,18 +163,18 @@ export class Station implements LinkUser {
         this.dry = packet.type === PacketType.NO_JOB;
         if (packet.type !== PacketType.NO_JOB) this.#start(packet.type, packet.args);
         if (this.#stale) this.tell();
-        return this.#foreman.update();
+        break;
       case PacketType.NOOP:
         if (!this.#asleep) return; // one that crossed a grab, whose own answer tells
         this.#falseAlarms = performance.now() - this.#asleepSince < AT_ONCE ? this.#falseAlarms + 1 : 0;
         this.#asleep = this.dry = false;
-        return this.#foreman.update();
+        break;
       case PacketType.ERROR: { // JOB_NOT_FOUND after a result that came too late, most of all: nothing to be done
         const error = new ServerError(readText(packet.args[0]), readText(packet.args[1]));
-        return this.#foreman.settings.emit({ type: "error", server: this.link.name, error });
+        this.#foreman.settings.emit({ type: "error", server: this.link.name, error });
       }
-      default: // ECHO_RES of a probe, OPTION_RES
     }
+    this.#foreman.update(); // also after ECHO_RES of a probe and OPTION_RES: the server is well
   }
 
   onTick(silent: boolean): void {

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { ConnectionError, dialTcp, GearmanClient } from "../../mod.ts";
-import type { GearmanEvent } from "../../mod.ts";
+import type { Dial, GearmanEvent } from "../../mod.ts";
+import { PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { pattern, toHex } from "../fixtures/bytes.ts";
-import { turns } from "../fixtures/transports.ts";
+import { PlayedTransport, turns } from "../fixtures/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { freePort } from "../support/gearmand.ts";
 import { until } from "../support/peers.ts";
@@ -221,3 +222,26 @@ test("a worker that is dropped while it holds no job asks again at once", { time
     await server.peer.end();
   }
 });
+
+test(
+  "a server that has hung is not asked for jobs before it answers: the slots are for the others",
+  { timeout },
+  async () => {
+    const silent: PlayedTransport[] = [];
+    await using well = new JobServer();
+    const dial: Dial = (server, options) =>
+      server.hostname === "well" ? well.dial(server, options) : silent[silent.push(new PlayedTransport()) - 1]!;
+    await using _worker = startWorker({ servers: "silent:1,well:2", dial, probeInterval: 20 }, { f: () => {} });
+    await using client = new GearmanClient({ servers: "well:2", dial });
+    while (silent.length < 4) {
+      await client.do("f");
+      await turns(1);
+    }
+    const asked = silent.slice(0, 3).map(({ writes }) => {
+      const decoder = new PacketDecoder();
+      for (const bytes of writes) decoder.push(bytes);
+      return [...decoder].some(({ type }) => type === PacketType.GRAB_JOB_ALL);
+    });
+    assert.deepEqual(asked, [true, false, false]);
+  },
+);
