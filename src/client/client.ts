@@ -2,7 +2,7 @@
 
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkSignal, delay, handled } from "../connection/abort.ts";
+import { checkSignal, delay, handled, quietly } from "../connection/abort.ts";
 import { wholeNumber } from "../codec/number.ts";
 import { checkOptions, MAX_TIMER, oneOf, optionsOf, readConnectOptions } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
@@ -302,11 +302,8 @@ export class GearmanClient implements AsyncDisposable {
     for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
       if (!link.ready && this.#closing === undefined) {
-        try {
-          await link.open(request.signal);
-        } catch (error) {
-          last = error;
-        }
+        await quietly(() => link.open(request.signal));
+        last = link.lastError ?? last;
       }
       if (request.settled) return;
       if (link.connection !== undefined && this.#closing === undefined) return session.send(request);

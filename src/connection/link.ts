@@ -39,7 +39,8 @@ export class Link<Text extends boolean = false> {
   /** Failures in a row; a packet from the server ends the row. */
   failures = 0;
   #retryAt = 0;
-  #lastError: Error | undefined;
+  /** Why it could not be reached, or was lost, the last time. */
+  lastError: Error | undefined;
   /** For how many ms it was dialed in vain, also by callers less patient than `connectTimeout`. */
   #hung = 0;
   #waiting = false;
@@ -77,7 +78,7 @@ export class Link<Text extends boolean = false> {
   async open(signal?: AbortSignal): Promise<Connection<Text>> {
     if (this.connection !== undefined) return this.connection;
     if (this.#closed) throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
-    if (this.backoff > 0) throw this.#lastError;
+    if (this.backoff > 0) throw this.lastError;
     const attempt = this.#attempt ??= this.#startAttempt();
     attempt.waiting++;
     try {
@@ -178,6 +179,7 @@ export class Link<Text extends boolean = false> {
 
   #over(connection: Connection<Text>, error: GearmanError): void {
     if (this.connection !== connection) return;
+    this.lastError = error;
     this.connection = this.#transport = undefined;
     this.#waiting = false;
     this.#watch();
@@ -189,7 +191,7 @@ export class Link<Text extends boolean = false> {
 
   /** Leaves the server alone: not at all, then for `minBackoff`, then twice as long each time, with jitter. */
   #failed(error: Error, failures: number): void {
-    this.#lastError = error;
+    this.lastError = error;
     const { minBackoff, maxBackoff } = this.#settings;
     const most = failures === 0 ? 0 : Math.min(maxBackoff, minBackoff * 2 ** (failures - 1));
     const delay = Math.round(most * (0.5 + Math.random() / 2));

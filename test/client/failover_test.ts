@@ -344,3 +344,17 @@ onEveryServer("a client whose first server refuses", (kind) => {
     await server.stop();
   });
 });
+
+test(
+  "a connection that is lost as soon as it is made says why: what was dialed is no transport",
+  { timeout },
+  async () => {
+    await using client = new GearmanClient({ dial: () => ({}) as never });
+    for (const call of [client.doBackground("f"), client.echo("x")]) {
+      const error: unknown = await call.catch((error: unknown) => error);
+      assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError, String(error));
+      assert.ok(error.message.endsWith(error.cause.message), error.message);
+      assert.ok(error.cause.cause instanceof TypeError);
+    }
+  },
+);
