@@ -297,8 +297,9 @@ export class GearmanClient implements AsyncDisposable {
     const { only, key } = request;
     const order = only ? [only] : choose(this.#sessions, this.#balance, key, () => this.#turn++);
     const failing = order.filter(({ link }) => link.failures > 0);
-    // Whether a server has recovered is found out beside the work, while another does that.
-    for (const session of failing) handled(session.link.open(request.signal).then(() => session.greet()));
+    // Whether a server has recovered is found out beside the work, while another does that, whatever time that has.
+    const signal = failing.length < order.length ? undefined : request.signal;
+    for (const session of failing) handled(session.link.open(signal).then(() => session.greet()));
     for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
       if (!link.ready && this.#closing === undefined) {

@@ -8,6 +8,7 @@ import { PacketType } from "../../src/codec/mod.ts";
 import { memoryPipe } from "../../src/connection/mod.ts";
 import { text } from "../fixtures/bytes.ts";
 import { withPeer } from "../fixtures/sockets.ts";
+import { deferred, turns } from "../fixtures/transports.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
 import { freePort } from "../support/gearmand.ts";
 import { RawWorker, until } from "../support/peers.ts";
@@ -87,6 +88,24 @@ describe("fail-over", () => {
     await until(async () => (await client.doBackground("f")).server === "b:2" && dials() === 2);
     for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "b:2");
     assert.equal(dials(), 2, "one dial under way is enough");
+  });
+
+  test("a server that takes its time to recover is not given up by calls that have none", { timeout }, async () => {
+    const fleet = new Fleet("a:1", "b:2");
+    fleet.down.add("a:1");
+    await using client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
+    await client.doBackground("f");
+    fleet.down.clear();
+    const recovered = deferred<void>();
+    fleet.servers.get("a:1")!.refuse = () => recovered.promise;
+    const dials = () => fleet.dials.filter((name) => name === "a:1").length;
+    const hasty = new AbortController();
+    await until(async () => (await client.doBackground("f", "", { signal: hasty.signal })) && dials() === 2);
+    hasty.abort();
+    await turns(1);
+    recovered.resolve();
+    await until(async () => (await client.doBackground("f")).server === "a:1");
+    assert.equal(dials(), 2);
   });
 
   test("a job that no server takes was not sent; the cause is the last server's", { timeout }, async () => {

@@ -47,7 +47,7 @@ export class FakePeer {
 }
 
 /** What a dial does instead of connecting, if anything. */
-export type Refusal = (server: ServerAddress, signal: AbortSignal | undefined) => Promise<never> | undefined;
+export type Refusal = (server: ServerAddress, signal: AbortSignal | undefined) => Promise<void> | undefined;
 
 /** A server of packets that a test writes itself. */
 export class FakeServer {
@@ -55,7 +55,7 @@ export class FakeServer {
   readonly peers: FakePeer[] = [];
   /** The servers that were dialed, by `host:port`, in order. */
   readonly dials: string[] = [];
-  /** Makes dials fail, or hang. */
+  /** Makes dials fail, hang, or take their time. */
   refuse: Refusal = () => undefined;
   readonly #onRequest: (packet: Packet, peer: FakePeer, index: number) => void;
 
