@@ -103,8 +103,8 @@ export function readConnectOptions(options: ConnectOptions): { servers: ServerAd
       minBackoff,
       maxBackoff: Math.max(minBackoff, wholeNumber(options, "maxBackoff", 30_000, 0, MAX_TIMER)),
       probeInterval: wholeNumber(options, "probeInterval", 15_000, 1, MAX_TIMER),
-      // Whoever watches must not harm what he watches.
-      emit: (event) => void quietly(() => options.onEvent?.(event)),
+      // Whoever watches must not harm what he watches; where nobody does, an event costs nothing.
+      emit: (event) => void (options.onEvent && quietly(() => options.onEvent?.(event))),
     },
   };
 }
