@@ -31,7 +31,6 @@ const REQUIRED = process.env["GEARMAN_REQUIRED"] === "1" && files.length === 0;
 interface Outcome {
   readonly name: string;
   readonly passed: number;
-  readonly failed: number;
   readonly skipped: number;
   readonly seconds: number;
   /** Of each failure, a line of what it is, and more of why. */
@@ -90,7 +89,7 @@ function runTests(name: string, runtime: Runtime, command: string, args: string[
     failures.push(failure(`it ended with ${status}`, output.slice(-2_000)));
   }
   if (failures.length > 0) console.log(output);
-  return { name, passed: count("passed"), failed: failures.length, skipped: count("skipped"), seconds, failures };
+  return { name, passed: count("passed"), skipped: count("skipped"), seconds, failures };
 }
 
 interface Case {
@@ -136,7 +135,9 @@ function printTable(outcomes: readonly Outcome[]): void {
   const row = (...cells: (string | number)[]) => console.log(cells.map((cell) => String(cell).padStart(8)).join("  "));
   console.log();
   row("runtime", "passed", "failed", "skipped", "seconds");
-  for (const { name, passed, failed, skipped, seconds } of outcomes) row(name, passed, failed, skipped, seconds);
+  for (const { name, passed, failures, skipped, seconds } of outcomes) {
+    row(name, passed, failures.length, skipped, seconds);
+  }
 }
 
 const names = runtimes.length > 0 ? runtimes : Object.keys(RUNTIMES);
@@ -146,11 +147,12 @@ rmSync(REPORTS, { recursive: true, force: true });
 mkdirSync(REPORTS, { recursive: true });
 const outcomes = names.map((name) => RUNTIMES[name]!(`${REPORTS}/${name}.xml`));
 printTable(outcomes);
-for (const { failures } of outcomes) for (const failure of failures) console.log(failure);
+const failures = outcomes.flatMap(({ failures }) => failures);
+for (const failure of failures) console.log(failure);
 
-const sum = (kind: "passed" | "failed") => outcomes.reduce((total, outcome) => total + outcome[kind], 0);
-const ran = new Set(outcomes.map(({ passed, failed, skipped }) => passed + failed + skipped));
-const differ = REQUIRED && sum("failed") === 0 && ran.size > 1 ? 1 : 0;
-if (differ > 0) console.log("Not every runtime has run as many tests as the others");
-console.log(`${sum("passed")} passed, ${sum("failed") + differ} failed`);
-if (sum("failed") + differ > 0) process.exitCode = 1;
+const passed = outcomes.reduce((total, outcome) => total + outcome.passed, 0);
+const ran = new Set(outcomes.map(({ passed, failures, skipped }) => passed + failures.length + skipped));
+const failed = failures.length + (REQUIRED && failures.length === 0 && ran.size > 1 ? 1 : 0);
+if (failed > failures.length) console.log("Not every runtime has run as many tests as the others");
+console.log(`${passed} passed, ${failed} failed`);
+if (failed > 0) process.exitCode = 1;
