@@ -25,7 +25,8 @@ for (let i = 0; i < window; i++) packets.set(one, i * one.length);
 const socket = connect({ port: portOf(server), host: "127.0.0.1", noDelay: true });
 await new Promise<void>((resolve) => socket.once("connect", resolve));
 
-const digits = mode === "awaited" ? Buffer.from(packets.buffer, packets.indexOf(117) + 1) : undefined; // behind the u
+const buffer = Buffer.from(packets.buffer);
+const unique = buffer.indexOf(UNIQUE); // -1 where there is none
 await measure(Number(count), (jobs, counted) =>
   new Promise<void>((resolve) => {
     socket.removeAllListeners("data");
@@ -33,7 +34,7 @@ await measure(Number(count), (jobs, counted) =>
     let rest: Uint8Array = new Uint8Array(0);
     const send = (number: number) => {
       const some = Math.min(number, jobs - sent);
-      if (counted) digits?.write(String(sent).padStart(6, "0"));
+      if (counted && unique !== -1) buffer.write(`u${String(sent).padStart(6, "0")}`, unique);
       sent += some;
       if (some > 0) socket.write(packets.subarray(0, some * one.length));
     };
