@@ -77,28 +77,29 @@ describe("fail-over", () => {
     },
   );
 
-  test("while a server is dialed whose recovery is in doubt, jobs go to one that is up", { timeout }, async () => {
+  /** A client that has found the first of two servers down, what that does from now on, and how often it was dialed. */
+  const recovering = async (refuse: () => Promise<void>): Promise<[client: GearmanClient, dials: () => number]> => {
     const fleet = new Fleet("a:1", "b:2");
     fleet.down.add("a:1");
-    await using client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
+    const client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
     await client.doBackground("f");
     fleet.down.clear();
-    fleet.servers.get("a:1")!.refuse = () => new Promise(() => {}); // a black hole now
-    const dials = () => fleet.dials.filter((name) => name === "a:1").length;
+    fleet.servers.get("a:1")!.refuse = refuse;
+    return [client, () => fleet.dials.filter((name) => name === "a:1").length];
+  };
+
+  test("while a server is dialed whose recovery is in doubt, jobs go to one that is up", { timeout }, async () => {
+    const [made, dials] = await recovering(() => new Promise(() => {})); // a black hole now
+    await using client = made;
     await until(async () => (await client.doBackground("f")).server === "b:2" && dials() === 2);
     for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "b:2");
     assert.equal(dials(), 2, "one dial under way is enough");
   });
 
   test("a server that takes its time to recover is not given up by calls that have none", { timeout }, async () => {
-    const fleet = new Fleet("a:1", "b:2");
-    fleet.down.add("a:1");
-    await using client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
-    await client.doBackground("f");
-    fleet.down.clear();
     const recovered = deferred<void>();
-    fleet.servers.get("a:1")!.refuse = () => recovered.promise;
-    const dials = () => fleet.dials.filter((name) => name === "a:1").length;
+    const [made, dials] = await recovering(() => recovered.promise);
+    await using client = made;
     const hasty = new AbortController();
     await until(async () => (await client.doBackground("f", "", { signal: hasty.signal })) && dials() === 2);
     hasty.abort();
