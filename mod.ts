@@ -31,13 +31,13 @@
 export { type ClientOptions, GearmanClient } from "./src/client/client.ts";
 export type { Job, JobEvent } from "./src/client/job.ts";
 export type { BackgroundJob, JobStatus, UniqueJobStatus } from "./src/client/background_job.ts";
-export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submit.ts";
-export type { DoBackgroundAllOptions } from "./src/client/submit_all.ts";
+export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submission_packet.ts";
+export type { DoBackgroundAllOptions } from "./src/client/batch.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
-export type { Bytes, Workload } from "./src/connection/text.ts";
+export type { Bytes, Workload } from "./src/connection/arguments.ts";
 export { dialTcp, fromStreams } from "./src/connection/mod.ts";
 export type { Dial, DialTcpOptions, Duplex, ServerAddress, TlsOptions, Transport } from "./src/connection/mod.ts";
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
 export type { ConnectionErrorOptions, JobFailedErrorOptions } from "./src/errors.ts";
 export { GearmanWorker, type WorkerOptions } from "./src/worker/worker.ts";
-export type { AssignedJob, JobHandler } from "./src/worker/run.ts";
+export type { AssignedJob, JobHandler } from "./src/worker/job_run.ts";

@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-console -- it is there to print
-/** Every check but the tests: format, lint, types, documentation, size, and what would be published. */
+/** Every check but the tests: format, lint, types, documentation, and what would be published. */
 
 import { spawnSync } from "node:child_process";
 import process from "node:process";
@@ -17,7 +17,6 @@ const CHECKS: Record<string, string[]> = {
   "examples in README and documentation": ["test", "-A", "--doc", "README.md", "mod.ts", "src"],
   "links": ["run", "--allow-read", "scripts/links.ts"],
   "pages of the documentation": ["run", "-A", "scripts/doc.ts"],
-  "size": ["run", "--allow-read", "scripts/size.ts"],
   "imports (layers)": ["test", "-A", "test/layers_test.ts"],
   "what would be published": ["publish", "--dry-run", "--allow-dirty"],
 };
@@ -30,7 +29,7 @@ for (const [name, args] of Object.entries(CHECKS)) {
   });
   if (status !== 0) failed++;
   console.log(`${status === 0 ? "ok    " : "FAILED"} ${name}`);
-  if (status !== 0 || name === "size" || name === "links") console.log(`${stdout}${stderr}`);
+  if (status !== 0 || name === "links") console.log(`${stdout}${stderr}`);
 }
 console.log(`${Object.keys(CHECKS).length - failed} passed, ${failed} failed`);
 if (failed > 0) process.exitCode = 1;

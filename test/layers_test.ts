@@ -11,13 +11,15 @@ const EXTENSION = import.meta.url.slice(-2);
 
 /** What each folder may import besides itself. */
 const BELOW: Record<string, readonly string[]> = {
-  errors: [],
-  codec: ["errors"],
-  connection: ["errors", "codec"],
-  client: ["errors", "codec", "connection"],
-  worker: ["errors", "codec", "connection"],
-  admin: ["errors", "codec", "connection"],
-  server: ["errors", "codec", "connection"],
+  internal: [],
+  errors: ["internal"],
+  codec: ["internal", "errors"],
+  transport: ["internal", "errors"],
+  connection: ["internal", "errors", "codec", "transport"],
+  client: ["internal", "errors", "codec", "transport", "connection"],
+  worker: ["internal", "errors", "codec", "transport", "connection"],
+  admin: ["internal", "errors", "codec", "transport", "connection"],
+  server: ["internal", "errors", "codec", "transport", "connection"],
 };
 
 interface Import {

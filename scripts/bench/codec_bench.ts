@@ -1,7 +1,7 @@
 /** The codec by itself: `deno bench scripts/bench/codec_bench.ts`. */
 
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
-import { join } from "../../test/fixtures/bytes.ts";
+import { join } from "../../test/support/bytes.ts";
 import { WORKLOAD } from "./programs/measure.ts";
 
 /** One iteration is so many packets. */

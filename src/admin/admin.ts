@@ -3,12 +3,12 @@
 import { ProtocolError, ServerError } from "../errors.ts";
 import type { Decoded } from "../codec/decoder.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkSignal, type Deferred, deferred, delay, orAbort } from "../connection/abort.ts";
-import { Link } from "../connection/link.ts";
-import { wholeNumber } from "../codec/number.ts";
+import { checkSignal, type Deferred, deferred, delay, orAbort } from "../internal/signals.ts";
+import { Link } from "../connection/server_connection.ts";
+import { wholeNumber } from "../internal/checks.ts";
 import { MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
-import { checkWord, MAX_FUNCTION_NAME } from "../connection/text.ts";
+import { checkWord, MAX_FUNCTION_NAME } from "../connection/arguments.ts";
 
 /** One function, as `status` lists it. */
 export interface FunctionStatus {

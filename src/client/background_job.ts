@@ -1,7 +1,7 @@
 /** A job in the background: what is left of it after submission is a handle, and a status as long as it lives. */
 
 import type { CallOptions } from "../connection/options.ts";
-import { readHandle, readNumber, readText } from "../connection/text.ts";
+import { readHandle, readNumber, readText } from "../connection/arguments.ts";
 import type { GearmanClient } from "./client.ts";
 
 /** How a job is doing. Once it is over, the server knows nothing of it: `known` is false, as for one that never was. */

@@ -2,22 +2,22 @@
 
 import { ConnectionError, printable } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkSignal, delay, handled, quietly } from "../connection/abort.ts";
-import { wholeNumber } from "../codec/number.ts";
+import { checkSignal, delay, handled, quietly } from "../internal/signals.ts";
+import { wholeNumber } from "../internal/checks.ts";
 import { checkOptions, MAX_TIMER, oneOf, optionsOf, readConnectOptions } from "../connection/options.ts";
 import type { CallOptions, ConnectOptions } from "../connection/options.ts";
-import { type Balance, BALANCES, choose } from "../connection/balance.ts";
-import { formatServer, parseServers } from "../connection/servers.ts";
-import { type Bytes, checkName, ownedBytes, type Workload } from "../connection/text.ts";
+import { type Balance, BALANCES, choose } from "./balance.ts";
+import { formatServer, parseServers } from "../transport/addresses.ts";
+import { type Bytes, checkName, ownedBytes, type Workload } from "../connection/arguments.ts";
 import { locate, readStatus, readUniqueStatus } from "./background_job.ts";
 import type { BackgroundJob, JobStatus, UniqueJobStatus } from "./background_job.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
 import { BackgroundSubmission, type OnSettled, type Outgoing, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
-import { backgroundPacket, checkHandle, checkWorkload, foregroundPacket, MAX_UNIQUE } from "./submit.ts";
-import type { DoBackgroundOptions, DoOptions } from "./submit.ts";
-import { type DoBackgroundAllOptions, submitAll } from "./submit_all.ts";
+import { backgroundPacket, checkHandle, checkWorkload, foregroundPacket, MAX_UNIQUE } from "./submission_packet.ts";
+import type { DoBackgroundOptions, DoOptions } from "./submission_packet.ts";
+import { type DoBackgroundAllOptions, submitAll } from "./batch.ts";
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {

@@ -2,8 +2,8 @@
 
 import { GearmanError, JobFailedError, printable } from "../errors.ts";
 import { join } from "../codec/encoder.ts";
-import { type Deferred, deferred, handled, type Settle } from "../connection/abort.ts";
-import { type Bytes, readText } from "../connection/text.ts";
+import { type Deferred, deferred, handled, type Settle } from "../internal/signals.ts";
+import { type Bytes, readText } from "../connection/arguments.ts";
 import type { ClientOptions } from "./client.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";

@@ -1,7 +1,7 @@
 /** A job in the foreground, as its submitter holds it: awaitable, iterable, a stream. */
 
-import { handled } from "../connection/abort.ts";
-import type { Bytes } from "../connection/text.ts";
+import { handled } from "../internal/signals.ts";
+import type { Bytes } from "../connection/arguments.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 
 /** What happens to a foreground job, in order; a failure is thrown instead. */

@@ -2,8 +2,8 @@
 
 import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
 import { PacketType } from "../codec/packet.ts";
-import { deferred, onAbort } from "../connection/abort.ts";
-import { readText } from "../connection/text.ts";
+import { deferred, onAbort } from "../internal/signals.ts";
+import { readText } from "../connection/arguments.ts";
 import { type BackgroundJob, ClientBackgroundJob } from "./background_job.ts";
 import type { GearmanClient } from "./client.ts";
 import type { Session } from "./session.ts";

@@ -2,13 +2,13 @@
 
 import { GearmanError, ProtocolError, ServerError } from "../errors.ts";
 import { type Packet, packetName, PacketType } from "../codec/packet.ts";
-import { handled } from "../connection/abort.ts";
+import { handled } from "../internal/signals.ts";
 import type { Connection } from "../connection/connection.ts";
-import { Link, type LinkUser } from "../connection/link.ts";
+import { Link, type LinkUser } from "../connection/server_connection.ts";
 import type { LinkSettings } from "../connection/options.ts";
-import type { ServerAddress } from "../connection/transport.ts";
-import { ownedBytes, readHandle, readNumber, readText } from "../connection/text.ts";
-import { Fifo } from "./fifo.ts";
+import type { ServerAddress } from "../transport/transport.ts";
+import { ownedBytes, readHandle, readNumber, readText } from "../connection/arguments.ts";
+import { Fifo } from "../internal/queue.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 import { type Outgoing, Query, type Request } from "./request.ts";
 

@@ -1,7 +1,7 @@
 /** Bytes to packets, in any chunking and in linear time: whole packets are views, a split one is joined once. */
 
 import { ProtocolError } from "../errors.ts";
-import { wholeNumber } from "./number.ts";
+import { wholeNumber } from "../internal/checks.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, type Packet, type PacketType } from "./packet.ts";
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */

@@ -4,8 +4,8 @@ import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
 import { PacketEncoder } from "../codec/encoder.ts";
 import { type Decoded, type DecoderOptions, PacketDecoder } from "../codec/decoder.ts";
 import type { PacketInput, PacketType } from "../codec/packet.ts";
-import { type Deferred, deferred, quietly } from "./abort.ts";
-import type { Transport } from "./transport.ts";
+import { type Deferred, deferred, quietly } from "../internal/signals.ts";
+import type { Transport } from "../transport/transport.ts";
 
 /** How long `close` waits for pending writes to a peer that does not read, in ms. */
 const LINGER = 2_000;

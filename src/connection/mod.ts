@@ -25,10 +25,10 @@
  */
 
 export { Connection } from "./connection.ts";
-export { dialTcp, type DialTcpOptions, type TlsOptions } from "./dial_tcp.ts";
-export { type Duplex, fromStreams } from "./from_streams.ts";
-export { memoryPipe } from "./memory_pipe.ts";
-export type { Dial, ServerAddress, Transport } from "./transport.ts";
+export { dialTcp, type DialTcpOptions, type TlsOptions } from "../transport/dial_tcp.ts";
+export { type Duplex, fromStreams } from "../transport/from_streams.ts";
+export { memoryPipe } from "../transport/memory_pipe.ts";
+export type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError, ProtocolError } from "../errors.ts";
 export { type Decoded, type DecoderOptions, type Packet, type PacketArgs } from "../codec/mod.ts";
 export { type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";

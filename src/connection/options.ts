@@ -1,11 +1,11 @@
 /** The options that clients and workers share, and what they report. */
 
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
-import { wholeNumber } from "../codec/number.ts";
-import { quietly } from "./abort.ts";
-import { dialTcp, type TlsOptions } from "./dial_tcp.ts";
-import { parseServers } from "./servers.ts";
-import type { Dial, ServerAddress } from "./transport.ts";
+import { wholeNumber } from "../internal/checks.ts";
+import { quietly } from "../internal/signals.ts";
+import { dialTcp, type TlsOptions } from "../transport/dial_tcp.ts";
+import { parseServers } from "../transport/addresses.ts";
+import type { Dial, ServerAddress } from "../transport/transport.ts";
 
 /**
  * What a client or a worker reports; more kinds may come in a minor version.

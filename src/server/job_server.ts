@@ -3,16 +3,16 @@
 import { ConnectionError } from "../errors.ts";
 import type { Packet, TextLine } from "../codec/mod.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
-import { wholeNumber } from "../codec/number.ts";
+import { wholeNumber } from "../internal/checks.ts";
 import { checkFunction } from "../connection/options.ts";
-import { memoryPipe } from "../connection/memory_pipe.ts";
-import type { Dial, ServerAddress, Transport } from "../connection/transport.ts";
-import { listen, type Listener, type ListenOptions } from "./listen.ts";
+import { memoryPipe } from "../transport/memory_pipe.ts";
+import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
+import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
 import { toText } from "./names.ts";
 import { type Fault, Peer, type PeerSettings } from "./peer.ts";
-import { Requests } from "./requests.ts";
+import { Requests } from "./packet_commands.ts";
 import { State } from "./state.ts";
-import { TextCommands } from "./text.ts";
+import { TextCommands } from "./text_commands.ts";
 
 /** Options of {@linkcode JobServer}; the names are those of gearmand where it has them. */
 export interface JobServerOptions {

@@ -3,7 +3,7 @@
 import { ConnectionError, GearmanError } from "../errors.ts";
 import { type Packet, type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";
 import { Connection } from "../connection/connection.ts";
-import type { Transport } from "../connection/transport.ts";
+import type { Transport } from "../transport/transport.ts";
 import { toWire } from "./names.ts";
 import { Party } from "./state.ts";
 

@@ -1,12 +1,12 @@
 /** The worker: functions, slots, and one station at every server. */
 
 import { GearmanError } from "../errors.ts";
-import { checkSignal, deferred } from "../connection/abort.ts";
-import { wholeNumber } from "../codec/number.ts";
+import { checkSignal, deferred } from "../internal/signals.ts";
+import { wholeNumber } from "../internal/checks.ts";
 import { checkOptions, type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
-import { checkFunctionName, checkWord } from "../connection/text.ts";
-import type { JobHandler } from "./run.ts";
-import { type Ability, type Foreman, Station } from "./station.ts";
+import { checkFunctionName, checkWord } from "../connection/arguments.ts";
+import type { JobHandler } from "./job_run.ts";
+import { type Ability, type Foreman, Station } from "./worker_connection.ts";
 
 /** Options of {@linkcode GearmanWorker}. */
 export interface WorkerOptions extends ConnectOptions {

@@ -6,7 +6,7 @@ import { PacketType as P } from "../../src/codec/mod.ts";
 import { dialTcp } from "../../src/connection/mod.ts";
 import { until } from "../support/peers.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
-import { request as r, Wire } from "../server/wire.ts";
+import { request as r, Wire } from "../conformance/wire.ts";
 
 onEveryServer("an admin client", (kind) => {
   let server: TestServer;

@@ -6,7 +6,7 @@ import { ConnectionError, dialTcp, GearmanClient } from "../../mod.ts";
 import type { ConnectOptions, Dial } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { type Fault, JobServer } from "../../src/server/mod.ts";
-import { text } from "../fixtures/bytes.ts";
+import { text } from "../support/bytes.ts";
 import { needs, startGearmand } from "../support/gearmand.ts";
 import { command, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";

@@ -6,9 +6,9 @@ import { ConnectionError, dialTcp, GearmanClient, GearmanError } from "../../mod
 import type { ClientOptions, Dial } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { memoryPipe } from "../../src/connection/mod.ts";
-import { text } from "../fixtures/bytes.ts";
-import { withPeer } from "../fixtures/sockets.ts";
-import { deferred, turns } from "../fixtures/transports.ts";
+import { text } from "../support/bytes.ts";
+import { withPeer } from "../support/sockets.ts";
+import { deferred, turns } from "../support/transports.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
 import { freePort } from "../support/gearmand.ts";
 import { RawWorker, until } from "../support/peers.ts";

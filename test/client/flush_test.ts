@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionError, GearmanClient, type Transport } from "../../mod.ts";
 import { encodeResponse, PacketType } from "../../src/codec/mod.ts";
-import { deferred } from "../../src/connection/abort.ts";
-import { turns } from "../fixtures/transports.ts";
+import { deferred } from "../../src/internal/signals.ts";
+import { turns } from "../support/transports.ts";
 import { until } from "../support/peers.ts";
 import { watchTimers } from "../support/timers.ts";
 

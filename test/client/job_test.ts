@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { type GearmanClient, JobFailedError, ServerError } from "../../mod.ts";
 import type { JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { fromHex, pattern, text, toHex } from "../fixtures/bytes.ts";
+import { fromHex, pattern, text, toHex } from "../support/bytes.ts";
 import { limitQueue, RawWorker } from "../support/peers.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";

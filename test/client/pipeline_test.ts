@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GearmanClient, ServerError } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { text } from "../fixtures/bytes.ts";
+import { text } from "../support/bytes.ts";
 import { needs, size, startGearmand } from "../support/gearmand.ts";
 import { command, jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";

@@ -6,8 +6,8 @@ import { ConnectionError, GearmanClient, JobFailedError, ProtocolError } from ".
 import type { ClientOptions, JobEvent } from "../../mod.ts";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
-import { chunks, header, join, pattern, text, utf8 } from "../fixtures/bytes.ts";
-import { PlayedTransport, turns } from "../fixtures/transports.ts";
+import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
+import { PlayedTransport, turns } from "../support/transports.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
 import type { FakePeer } from "../support/fake_server.ts";
 import { until } from "../support/peers.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanWorker } from "../../mod.ts";
-import { withPeer } from "../fixtures/sockets.ts";
+import { withPeer } from "../support/sockets.ts";
 import { onEveryServer } from "../support/servers.ts";
 
 onEveryServer("over a unix socket", (kind) => {

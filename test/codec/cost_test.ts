@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
-import { chunks, header, join, pattern } from "../fixtures/bytes.ts";
+import { chunks, header, join, pattern } from "../support/bytes.ts";
 import { REQUIRED } from "../support/gearmand.ts";
 
 /** The median time of three runs, in ms. */

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { decodePackets, encodeRequest, encodeResponse, PacketDecoder } from "../../src/codec/mod.ts";
 import { packetName, PacketType, ProtocolError } from "../../src/codec/mod.ts";
 import type { Decoded, DecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
-import { chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
+import { chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
 /** A packet or line as one string: "RES ECHO_RES hello" or "TEXT status". */
 function words(item: Packet | TextLine): string {

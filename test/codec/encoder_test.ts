@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
 import { argumentCount } from "../../src/codec/packet.ts";
-import { encode, header, join, pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
+import { encode, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
 const LARGE = 65_536;
 

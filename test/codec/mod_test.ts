@@ -5,9 +5,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as codec from "../../src/codec/mod.ts";
 import { GearmanError } from "../../src/errors.ts";
-import { character } from "../fixtures/arbitraries.ts";
-import { chunks, encode, fromHex, header, join, toHex, utf8, vectorArgs, vectorKind } from "../fixtures/bytes.ts";
-import { vectors } from "../fixtures/vectors.ts";
+import { character } from "../support/arbitraries.ts";
+import { chunks, encode, fromHex, header, join, toHex, utf8, vectorArgs, vectorKind } from "../support/bytes.ts";
+import { vectors } from "../support/vectors.ts";
 
 const { decodePackets, PacketDecoder, PacketEncoder, PacketType, ProtocolError } = codec;
 

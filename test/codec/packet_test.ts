@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, packetName, PacketType } from "../../src/codec/packet.ts";
 import type { Packet, PacketArgs, PacketInput } from "../../src/codec/packet.ts";
-import { header, uint32, utf8, vectorKind } from "../fixtures/bytes.ts";
-import { vectors } from "../fixtures/vectors.ts";
+import { header, uint32, utf8, vectorKind } from "../support/bytes.ts";
+import { vectors } from "../support/vectors.ts";
 
 test("there are 41 packet types, 1 to 42 without 5, each once", () => {
   const numbers = Object.values(PacketType).sort((a, b) => a - b);

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import { argumentCount } from "../../src/codec/packet.ts";
-import { latin1 } from "../server/wire.ts";
+import { latin1 } from "../conformance/wire.ts";
 
 const source = readFileSync(new URL(`../../src/codec/mod.${import.meta.url.slice(-2)}`, import.meta.url), "utf8");
 const examples = new Map(

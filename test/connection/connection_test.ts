@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import type { Packet, TextLine } from "../../src/codec/mod.ts";
 import { Connection, ConnectionError, GearmanError, memoryPipe, ProtocolError } from "../../src/connection/mod.ts";
-import { chunks, header, join, pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
-import { deferred, holdTimers, PlayedTransport, turns } from "../fixtures/transports.ts";
+import { chunks, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
+import { deferred, holdTimers, PlayedTransport, turns } from "../support/transports.ts";
 
 const timeout = 10_000;
 const echo = (data: string) => encodeResponse(PacketType.ECHO_RES, data);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { optionsOf, readConnectOptions } from "../../src/connection/options.ts";
 import type { ConnectOptions, GearmanEvent } from "../../src/connection/options.ts";
-import { PlayedTransport, turns } from "../fixtures/transports.ts";
+import { PlayedTransport, turns } from "../support/transports.ts";
 
 test("what is left out has its default", () => {
   const { servers, settings } = readConnectOptions({});

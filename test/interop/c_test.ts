@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
-import { pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
+import { pattern, text, toHex, utf8 } from "../support/bytes.ts";
 import { needs } from "../support/gearmand.ts";
 import { until } from "../support/peers.ts";
 import { type TestServer, withClient } from "../support/servers.ts";

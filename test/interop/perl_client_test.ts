@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toHex, utf8 } from "../fixtures/bytes.ts";
+import { toHex, utf8 } from "../support/bytes.ts";
 import type { TestServer } from "../support/servers.ts";
 import { withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, onEveryPort, perl, timeout, withoutPerl } from "./programs.ts";

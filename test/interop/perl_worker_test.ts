@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type GearmanClient, JobFailedError } from "../../mod.ts";
-import { pattern, text, toHex, utf8 } from "../fixtures/bytes.ts";
+import { pattern, text, toHex, utf8 } from "../support/bytes.ts";
 import { until } from "../support/peers.ts";
 import { type TestServer, withClient } from "../support/servers.ts";
 import { ALL_BYTES, eventsOf, failureOf, onEveryPort, perl, timeout, withoutPerl } from "./programs.ts";

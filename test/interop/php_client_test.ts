@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { toHex, utf8 } from "../fixtures/bytes.ts";
+import { toHex, utf8 } from "../support/bytes.ts";
 import type { TestServer } from "../support/servers.ts";
 import { startOurWorker, withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
-import { pattern, toHex } from "../fixtures/bytes.ts";
+import { pattern, toHex } from "../support/bytes.ts";
 import { until } from "../support/peers.ts";
 import { type TestServer, withClient } from "../support/servers.ts";
 import { ALL_BYTES, eventsOf, failureOf, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { after, describe } from "node:test";
 import type { Job } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { join, text, toHex } from "../fixtures/bytes.ts";
+import { join, text, toHex } from "../support/bytes.ts";
 import { findProgram, needs, REQUIRED, startGearmand } from "../support/gearmand.ts";
 import type { TestServer } from "../support/servers.ts";
 

@@ -7,8 +7,8 @@ import process from "node:process";
 import { PacketType } from "../../src/codec/mod.ts";
 import { dialTcp } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { SERVER_CERT, SERVER_KEY } from "../fixtures/tls.ts";
-import { request, Wire } from "./wire.ts";
+import { SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
+import { request, Wire } from "../conformance/wire.ts";
 
 const server = new JobServer();
 const tls = await server.listen({ tls: { cert: SERVER_CERT, key: SERVER_KEY } });

@@ -5,7 +5,7 @@ import { memoryPipe } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { Fault, JobServerOptions } from "../../src/server/mod.ts";
-import { readable, request as r, Wire } from "./wire.ts";
+import { readable, request as r, Wire } from "../conformance/wire.ts";
 
 const HELLO = r(P.ECHO_REQ, "hello");
 const SUBMIT = r(P.SUBMIT_JOB_BG, "f", "", "work");

@@ -13,10 +13,10 @@ import { ConnectionError, dialTcp, memoryPipe } from "../../src/connection/mod.t
 import type { ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { JobServerOptions } from "../../src/server/mod.ts";
-import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../fixtures/tls.ts";
+import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
 import { REQUIRED } from "../support/gearmand.ts";
 import { watchTimers } from "../support/timers.ts";
-import { readable, request as r, Wire } from "./wire.ts";
+import { readable, request as r, Wire } from "../conformance/wire.ts";
 
 const HELLO = r(P.ECHO_REQ, "hello");
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ConnectionError, GearmanClient, ProtocolError, ServerError } from "../../mod.ts";
 import type { AssignedJob, ClientOptions, Dial, JobHandler } from "../../mod.ts";
 import { type Packet, PacketType } from "../../src/codec/mod.ts";
-import { text } from "../fixtures/bytes.ts";
+import { text } from "./bytes.ts";
 import { isSubmission } from "./fake_server.ts";
 import { Tap } from "./tap.ts";
 

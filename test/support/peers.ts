@@ -5,7 +5,7 @@ import { PacketType } from "../../src/codec/mod.ts";
 import type { Packet, PacketInput } from "../../src/codec/mod.ts";
 import { Connection, dialTcp } from "../../src/connection/mod.ts";
 import type { ServerAddress } from "../../src/connection/mod.ts";
-import { parseServers } from "../../src/connection/servers.ts";
+import { parseServers } from "../../src/transport/addresses.ts";
 import type { TestServer } from "./servers.ts";
 
 /** Waits until something is true, asking again and again; the test's own timeout ends it. */

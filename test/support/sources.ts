@@ -1,7 +1,7 @@
 // Sources of workloads whose use a test can see, and what comes of submitting them.
 
 import { type BackgroundJob, GearmanClient, type Workload } from "../../mod.ts";
-import { text } from "../fixtures/bytes.ts";
+import { text } from "./bytes.ts";
 import { type FakeServer, isSubmission } from "./fake_server.ts";
 
 /** Workloads "0", "1" and so on, and what became of their source. */

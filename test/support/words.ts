@@ -1,7 +1,7 @@
 // What comes of a job, in a form that a failed comparison shows well.
 
 import type { Job, JobEvent } from "../../mod.ts";
-import { text } from "../fixtures/bytes.ts";
+import { text } from "./bytes.ts";
 
 /** What comes of a job, as words. */
 export async function wordsOf(job: Job): Promise<string[]> {

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { type Dial, GearmanClient, type GearmanEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { deferred, turns } from "../fixtures/transports.ts";
+import { deferred, turns } from "../support/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { jobsOf, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";

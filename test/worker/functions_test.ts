@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { GearmanClient, type GearmanWorker } from "../../mod.ts";
 import type { WorkerOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { deferred, turns } from "../fixtures/transports.ts";
+import { deferred, turns } from "../support/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";

@@ -6,7 +6,7 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { GearmanClient } from "../../mod.ts";
-import { text } from "../fixtures/bytes.ts";
+import { text } from "../support/bytes.ts";
 import { runtime } from "../support/exceptions.ts";
 import { until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";

@@ -1,0 +1,271 @@
+/** Tests of how doBackgroundAll() ends: with its source, a failure, a break, an abort, and what is wrong from the start. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, GearmanClient, GearmanError } from "../../mod.ts";
+import type { DoBackgroundAllOptions, Workload } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { turns } from "../support/transports.ts";
+import { FakeServer, polite } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { countedSignal } from "../support/signals.ts";
+import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../support/sources.ts";
+
+const timeout = 30_000;
+
+describe("doBackgroundAll() ends", () => {
+  test("with an empty source at once, without a dial", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    for (const empty of [[], new Set<string>(), new Numbers(0)]) {
+      assert.deepEqual(await listOf(client.doBackgroundAll("f", empty)), []);
+    }
+    assert.deepEqual(server.dials, []);
+  });
+
+  test("by break: the source is closed, and what has not left is not sent", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const source = new Numbers(Infinity);
+    for await (const { handle } of client.doBackgroundAll("f", source, { inFlight: 10 })) {
+      if (handle === "H:25") break;
+    }
+    assert.equal(source.closed, 1);
+    await client.echo("all before has come");
+    const sent = submitted(server).length;
+    assert.ok(sent >= 25 && sent <= 35, `${sent}`);
+    await client.echo("and nothing more comes");
+    assert.equal(submitted(server).length, sent);
+  });
+
+  test("by break, also while the source has not answered, and waits for one that closes", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const faucet = new Faucet();
+    faucet.push("0");
+    for await (const _ of client.doBackgroundAll("f", faucet)) break;
+    assert.equal(faucet.closed, 1);
+    faucet.push("1"); // too late
+    let closed = false;
+    async function* closing() {
+      try {
+        for (let i = 0;; i++) yield `${i}`;
+      } finally {
+        await turns(2);
+        closed = true;
+      }
+    }
+    for await (const _ of client.doBackgroundAll("f", closing(), { inFlight: 1 })) break;
+    assert.ok(closed);
+    await client.echo("all before has come");
+    assert.deepEqual(submitted(server), ["0", "0"]);
+  });
+
+  test("with a workload that is none, which it names, after the jobs before it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const cases: [unknown, DoBackgroundAllOptions, RegExp, typeof TypeError | typeof RangeError][] = [
+      [5, {}, /^Workload 3: Cannot use the workload/, TypeError],
+      [
+        "x",
+        { unique: (_, index) => index === 3 ? "u".repeat(64) : "" },
+        /^Workload 3: Cannot use the unique/,
+        RangeError,
+      ],
+      ["x", { unique: (_, index) => index === 3 ? 5 as never : "" }, /^Workload 3: Cannot use the unique/, TypeError],
+    ];
+    for (const [bad, options, message, kind] of cases) {
+      let closed = 0;
+      const source = function* () {
+        try {
+          yield* ["a", new Uint8Array(1), "c", bad as string, "e"];
+        } finally {
+          closed++;
+        }
+      };
+      const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source(), options));
+      assert.equal(handles.length, 3);
+      assert.ok(error instanceof kind, String(error));
+      assert.match(error.message, message);
+      assert.equal(closed, 1);
+    }
+  });
+
+  test("with what its source or its unique() throws, as it is, after the jobs before it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const reason = Object.freeze(new Error("the file is gone"));
+    function* broken() {
+      yield* ["a", "b"];
+      throw reason;
+    }
+    async function* asynchronously() {
+      await turns(1);
+      yield* broken();
+    }
+    for (const source of [broken(), asynchronously()]) {
+      const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source));
+      assert.equal(handles.length, 2);
+      assert.equal(error, reason);
+    }
+    const source = new Numbers(Infinity);
+    const unique = (_: Workload, index: number) => {
+      if (index === 4) throw reason;
+      return "";
+    };
+    const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source, { unique }));
+    assert.equal(handles.length, 4);
+    assert.equal(error, reason);
+    assert.equal(source.closed, 1);
+  });
+
+  test("with a lost connection: the error says of which workload, and how far it had come", { timeout }, async () => {
+    let answered = 0;
+    const server = new FakeServer((_, peer) => {
+      if (++answered === 4) peer.end();
+      else if (answered < 4 || peer !== server.peers[0]) peer.answer(PacketType.JOB_CREATED, `H:${answered}`);
+    });
+    await using client = clientOf(server);
+    const source = new Numbers(Infinity);
+    const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source, { inFlight: 8, unique: () => "u" }));
+    assert.deepEqual(handles, ["H:1", "H:2", "H:3"]);
+    assert.ok(error instanceof ConnectionError, String(error));
+    assert.match(error.message, /^Workload 3: Cannot run "f" on 127.0.0.1:4730: it was sent, but never acknowledged/);
+    assert.deepEqual([error.delivery, error.unique], ["unknown", "u"]);
+    assert.equal(source.closed, 1);
+    await client.doBackground("f", "a new connection serves, and nothing of the old one is repeated");
+    assert.equal(server.peers.length, 2);
+    assert.equal(submitted(server).length, new Set(submitted(server)).size);
+  });
+
+  test("when no server can be reached: workload 0 was not sent", { timeout }, async () => {
+    await using client = new GearmanClient({ dial: () => Promise.reject(new Error("refused")), minBackoff: 1 });
+    const { handles, error } = await outcomeOf(client.doBackgroundAll("f", new Numbers(Infinity)));
+    assert.deepEqual(handles, []);
+    assert.ok(error instanceof ConnectionError && error.delivery === "not-sent", String(error));
+    assert.match(error.message, /^Workload 0: .*refused/);
+  });
+
+  test("with the signal's reason, untouched, at any stage, and keeps no listener", { timeout }, async () => {
+    const server = new FakeServer();
+    await using client = clientOf(server);
+    const reason = Object.freeze(new GearmanError("enough"));
+    const aborted = countedSignal();
+    aborted.abort(reason);
+    const untouched = new Numbers(1);
+    const jobs = client.doBackgroundAll("f", untouched, { signal: aborted.signal });
+    await assert.rejects(jobs.next(), (error) => error === reason);
+    assert.deepEqual([untouched.asked, aborted.listeners()], [0, 0]);
+
+    // While none has been answered, and while the source is silent.
+    for (const source of [new Numbers(Infinity), new Faucet()]) {
+      const { signal, listeners, abort } = countedSignal();
+      const jobs = client.doBackgroundAll("f", source, { signal, inFlight: 5 });
+      const next = jobs.next();
+      await turns(3);
+      abort(reason);
+      await assert.rejects(next, (error) => error === reason);
+      assert.deepEqual([source.closed, listeners()], [1, 0]);
+      assert.deepEqual(await jobs.next(), { done: true, value: undefined });
+    }
+  });
+
+  test("with the signal's reason after the jobs that were accepted before it", { timeout }, async () => {
+    const server = new FakeServer(polite());
+    await using client = clientOf(server);
+    const { signal, listeners, abort } = countedSignal();
+    const source = new Faucet();
+    source.push("a", "b", "c");
+    const jobs = client.doBackgroundAll("f", source, { signal });
+    assert.equal((await jobs.next()).value?.handle, "H:1");
+    await client.echo("the others are accepted too");
+    abort("enough");
+    const { handles, error } = await outcomeOf(jobs);
+    assert.deepEqual([handles, error, source.closed, listeners()], [["H:2", "H:3"], "enough", 1, 0]);
+  });
+
+  test("when the client is closed", { timeout }, async () => {
+    const server = new FakeServer((packet, peer) => {
+      if (server.peers[0]!.requests.length <= 3) peer.answer(PacketType.JOB_CREATED, `H:${packet.args.length}`);
+    });
+    const client = clientOf(server);
+    const source = new Numbers(Infinity);
+    const outcome = outcomeOf(client.doBackgroundAll("f", source, { inFlight: 6 }));
+    await until(() => submitted(server).length >= 6);
+    await client.close();
+    const { handles, error } = await outcome;
+    assert.equal(handles.length, 3);
+    assert.ok(error instanceof ConnectionError && error.delivery === "unknown", String(error));
+    assert.equal(source.closed, 1);
+    await assert.rejects(
+      client.doBackgroundAll("f", ["x"]).next(),
+      (error) => error instanceof ConnectionError && error.delivery === "not-sent",
+    );
+  });
+});
+
+test("bad arguments of doBackgroundAll() are told by the first next(), and the source is not touched", async () => {
+  const server = new FakeServer();
+  await using client = clientOf(server);
+  const cases: [unknown, unknown, unknown, typeof TypeError | typeof RangeError][] = [
+    ["", undefined, {}, RangeError],
+    ["f\0", undefined, {}, RangeError],
+    [5, undefined, {}, TypeError],
+    ["f", "one workload", {}, TypeError],
+    ["f", new Uint8Array(3), {}, TypeError],
+    ["f", 5, {}, TypeError],
+    ["f", null, {}, TypeError],
+    ["f", {}, {}, TypeError],
+    ["f", undefined, null, TypeError],
+    ["f", undefined, "unique", TypeError],
+    ["f", undefined, { unique: "u" }, TypeError],
+    ["f", undefined, { signal: {} }, TypeError],
+    ["f", undefined, { priority: "urgent" }, RangeError],
+    ["f", undefined, { at: new Date(), reducer: "r" }, TypeError],
+    ...[0, -1, 1.5, NaN, Infinity, "5"].map((inFlight): [string, undefined, unknown, typeof RangeError] => //
+    ["f", undefined, { inFlight }, RangeError]),
+  ];
+  for (const [functionName, workloads, options, kind] of cases) {
+    const source = new Numbers(1);
+    const given = workloads === undefined ? source : workloads;
+    const jobs = client.doBackgroundAll(functionName as never, given as never, options as never);
+    await assert.rejects(jobs.next(), kind, JSON.stringify([functionName, workloads, options]));
+    assert.deepEqual([source.asked, source.closed], [0, 0]);
+  }
+  assert.deepEqual(server.dials, []);
+});
+
+test(
+  "an error of the source's own is left as it is, also a TypeError, and one that cannot be changed",
+  { timeout },
+  async () => {
+    const server = new FakeServer(polite());
+    await using client = new GearmanClient({ dial: server.dial });
+    for (const error of [new TypeError("its own"), Object.freeze(new RangeError("frozen"))]) {
+      const source = function* () {
+        yield "a";
+        throw error;
+      };
+      const jobs = client.doBackgroundAll("f", source());
+      await jobs.next();
+      await assert.rejects(jobs.next(), (thrown) => thrown === error);
+      assert.ok(!error.message.includes("Workload"));
+    }
+  },
+);
+
+test("a source that fails to close, or never does, does not hide why the calls end", { timeout }, async () => {
+  const server = new FakeServer(); // accepts nothing
+  for (const close of [() => Promise.reject(new Error("no")), () => new Promise<never>(() => {})]) {
+    await using client = new GearmanClient({ dial: server.dial });
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: () => ({ done: false, value: "a" }) as never, return: close }),
+    };
+    const why = new Error("why");
+    const controller = new AbortController();
+    const next = client.doBackgroundAll("f", source, { inFlight: 1, signal: controller.signal }).next();
+    await until(() => server.peers.at(-1)?.requests.length === 1);
+    controller.abort(why);
+    await assert.rejects(next, (error) => error === why);
+  }
+});

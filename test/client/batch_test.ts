@@ -1,0 +1,165 @@
+/** Tests of doBackgroundAll() on every job server, and of its pace. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type GearmanClient, ServerError } from "../../mod.ts";
+import type { DoBackgroundAllOptions } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { text } from "../support/bytes.ts";
+import { turns } from "../support/transports.ts";
+import { type FakePeer, FakeServer, polite } from "../support/fake_server.ts";
+import { jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../support/sources.ts";
+
+const timeout = 30_000;
+
+/** Whether the stack of an error begins with its message, as V8's does. */
+const runtimeShowsMessages = `${new Error("shown").stack}`.includes("shown");
+
+onEveryServer("doBackgroundAll()", (kind) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  withClient(kind, (...given) => [server, client] = given);
+
+  test(
+    "submits every workload once and yields its job, in order, whatever kind of source it is",
+    { timeout },
+    async () => {
+      async function* slowly() {
+        for (let i = 0; i < 2_500; i++) {
+          if (i % 500 === 0) await turns(1);
+          yield i % 2 === 0 ? `${i}` : new TextEncoder().encode(`${i}`);
+        }
+      }
+      const sources = {
+        list: Array.from({ length: 2_500 }, (_, i) => `${i}`),
+        numbers: new Numbers(2_500),
+        slow: slowly(),
+      };
+      for (const [name, source] of Object.entries(sources)) {
+        const jobs = await listOf(client.doBackgroundAll(name, source));
+        assert.equal(new Set(jobs.map(String)).size, 2_500);
+        assert.equal(new Set(jobs.map(({ unique }) => unique)).size, 2_500);
+        assert.deepEqual(await jobs[0]!.status(), await client.jobStatus(jobs[0]!.handle));
+        assert.equal(await jobsOf(server, name), 2_500);
+        const worker = await RawWorker.open(server, name);
+        const done: string[] = [];
+        await worker.serve(2_500, ({ handle, workload }) => {
+          assert.equal(handle, jobs[done.length]!.handle);
+          done.push(text(workload));
+          return "";
+        });
+        assert.deepEqual(done, sources.list);
+        await worker.close();
+      }
+    },
+  );
+
+  test("a refusal names the workload, after the jobs before it, and closes the source", { timeout }, async () => {
+    const worker = await RawWorker.open(server, "full");
+    await limitQueue(server, worker, "full", 7);
+    const source = new Numbers(Infinity);
+    const { handles, error } = await outcomeOf(client.doBackgroundAll("full", source, { inFlight: 20 }));
+    assert.equal(handles.length, 7);
+    assert.ok(error instanceof ServerError && error.code === "QUEUE_ERROR", String(error));
+    assert.match(error.message, /^Workload 7: The job server answered QUEUE_ERROR/);
+    assert.match(`${error.stack}`, runtimeShowsMessages ? /Workload 7/ : /./);
+    assert.equal(source.closed, 1);
+    assert.ok(source.asked <= 20, `${source.asked}`);
+    await worker.close();
+  });
+
+  test("a unique for each makes submitting it all once more harmless", { timeout }, async () => {
+    const options: DoBackgroundAllOptions = { unique: (workload, index) => `${workload}-${index}` };
+    const [first, second] = [
+      await listOf(client.doBackgroundAll("again", new Numbers(10), options)),
+      await listOf(client.doBackgroundAll("again", new Numbers(20), options)),
+    ];
+    assert.deepEqual(second.slice(0, 10).map(String), first.map(String));
+    assert.deepEqual(second.map(({ unique }) => unique), Array.from({ length: 20 }, (_, i) => `${i}-${i}`));
+    assert.equal(await jobsOf(server, "again"), 20);
+  });
+
+  test("calls from inside its loop work, also of doBackgroundAll()", { timeout }, async () => {
+    let inner = 0;
+    for await (const job of client.doBackgroundAll("outer", new Numbers(50), { inFlight: 3 })) {
+      assert.equal((await job.status()).known, true);
+      for await (const _ of client.doBackgroundAll("inner", [job.handle, ""], { inFlight: 1 })) inner++;
+    }
+    assert.equal(inner, 100);
+  });
+});
+
+describe("the pace of doBackgroundAll()", () => {
+  test("is at most inFlight unanswered submissions, and a source read no further", { timeout }, async () => {
+    const waiting: FakePeer[] = [];
+    const server = new FakeServer((_, peer) => void waiting.push(peer));
+    await using client = clientOf(server);
+    for (const inFlight of [1, 2, 7]) {
+      const source = new Numbers(30);
+      const jobs = listOf(client.doBackgroundAll("f", source, { inFlight }));
+      for (let answered = 0; answered < 30; answered++) {
+        await until(() => waiting.length > 0);
+        await turns(1);
+        assert.ok(waiting.length <= inFlight, `${waiting.length} unanswered of ${inFlight}`);
+        assert.ok(source.asked <= answered + inFlight, `${source.asked} asked for, ${answered} answered`);
+        waiting.shift()!.answer(PacketType.JOB_CREATED, `H:${answered}`);
+      }
+      assert.equal((await jobs).length, 30);
+    }
+  });
+
+  test("is a thousand unanswered submissions, where nothing is said", { timeout }, async () => {
+    const server = new FakeServer();
+    await using client = clientOf(server);
+    const jobs = client.doBackgroundAll("f", new Numbers(Infinity));
+    const first = jobs.next();
+    await until(() => submitted(server).length === 1_000);
+    await turns(3);
+    assert.equal(submitted(server).length, 1_000);
+    for (let i = 0; i < 400; i++) server.peer.answer(PacketType.JOB_CREATED, `H:${i}`);
+    assert.equal((await first).value?.handle, "H:0");
+    await jobs.return();
+  });
+
+  test(
+    "is the consumer's: what it has not taken counts, and what it takes lets the source go on",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server);
+      const source = new Numbers(1_000);
+      const jobs = client.doBackgroundAll("f", source, { inFlight: 10 });
+      for (let taken = 0; taken < 50; taken++) {
+        assert.equal((await jobs.next()).value?.handle, `H:${taken + 1}`);
+        await turns(1);
+        assert.ok(source.asked <= taken + 11, `${source.asked} asked for, ${taken + 1} taken`);
+      }
+      await jobs.return();
+      assert.equal(source.closed, 1);
+    },
+  );
+
+  test(
+    "is the source's: an accepted job is yielded while the source has not yielded the next",
+    { timeout },
+    async () => {
+      const server = new FakeServer(polite());
+      await using client = clientOf(server);
+      const source = new Faucet();
+      const jobs = client.doBackgroundAll("f", source);
+      for (let i = 1; i <= 5; i++) {
+        const next = jobs.next();
+        await turns(1);
+        source.push(`${i}`);
+        assert.equal((await next).value?.handle, `H:${i}`);
+      }
+      const last = jobs.next();
+      source.end();
+      assert.deepEqual(await last, { done: true, value: undefined });
+      assert.equal(source.closed, 0, "it had ended by itself");
+    },
+  );
+});

@@ -1,0 +1,43 @@
+/** Tests of the queue that requests and events wait in. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Fifo } from "../../src/internal/queue.ts";
+
+interface Item {
+  readonly number: number;
+}
+
+test("items come out in the order in which they went in, whatever is taken out between", () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { maxLength: 500 }), (pushes) => {
+      const queue = new Fifo<Item>();
+      const model: Item[] = [];
+      pushes.forEach((push, number) => {
+        if (push) {
+          queue.push({ number });
+          model.push({ number });
+        } else {
+          assert.deepEqual(queue.shift(), model.shift());
+        }
+        assert.equal(queue.length, model.length);
+        assert.deepEqual(queue.first, model[0]);
+      });
+      assert.deepEqual(queue.drain(), model);
+      assert.equal(queue.length, 0);
+      assert.equal(queue.shift(), undefined);
+    }),
+  );
+});
+
+test("a queue that is never empty does not hold on to what was taken out", () => {
+  const queue = new Fifo<Item>();
+  for (let number = 0; number < 100; number++) queue.push({ number });
+  for (let number = 100; number < 100_000; number++) {
+    queue.push({ number });
+    assert.equal(queue.shift()!.number, number - 100);
+  }
+  assert.equal(queue.length, 100);
+  assert.equal(queue.drain().length, 100);
+});

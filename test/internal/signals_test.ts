@@ -1,0 +1,93 @@
+/** Tests of waiting with a way out. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { delay, onAbort, orAbort } from "../../src/internal/signals.ts";
+import { deferred, turns } from "../support/transports.ts";
+import { countedSignal } from "../support/signals.ts";
+
+const timeout = 10_000;
+
+test("orAbort() has the promise's outcome, with a signal and without", { timeout }, async () => {
+  const { signal, listeners } = countedSignal();
+  for (const one of [undefined, signal]) {
+    assert.equal(await orAbort(Promise.resolve(5), one), 5);
+    await assert.rejects(orAbort(Promise.reject(new Error("no")), one), /^Error: no$/);
+  }
+  await turns(1);
+  assert.equal(listeners(), 0);
+});
+
+test(
+  "orAbort() rejects with the signal's reason when that comes first, and leaves no listener",
+  { timeout },
+  async () => {
+    const { signal, listeners, abort } = countedSignal();
+    const never = orAbort(new Promise(() => {}), signal);
+    const late = deferred<number>();
+    const overtaken = orAbort(late.promise, signal);
+    assert.equal(listeners(), 1, "one serves both");
+    abort("enough");
+    assert.equal(listeners(), 0);
+    await assert.rejects(never, (reason) => reason === "enough");
+    late.reject(new Error("nobody listens, and nobody is told"));
+    await assert.rejects(overtaken, (reason) => reason === "enough");
+    await assert.rejects(orAbort(Promise.resolve(1), signal), (reason) => reason === "enough");
+    assert.equal(listeners(), 0);
+  },
+);
+
+test("onAbort() calls all who wait for a signal, in order, through one listener; who has gone is not called", () => {
+  const { signal, listeners, abort } = countedSignal();
+  const called: number[] = [];
+  const forget = [1, 2, 3, 4].map((i) =>
+    onAbort(signal, () => {
+      called.push(i);
+      if (i === 2) forget[2]!(); // one may send another away
+    })
+  );
+  assert.equal(listeners(), 1);
+  forget[0]!();
+  forget[0]!();
+  assert.equal(listeners(), 1);
+  abort("enough");
+  assert.deepEqual(called, [2, 4]);
+  for (const one of forget) one();
+  assert.equal(listeners(), 0);
+});
+
+test("onAbort() listens again after all have gone", () => {
+  const { signal, listeners, abort } = countedSignal();
+  let called = 0;
+  const first = onAbort(signal, () => called++);
+  first();
+  assert.equal(listeners(), 0);
+  onAbort(signal, () => called++);
+  first();
+  assert.equal(listeners(), 1);
+  abort("enough");
+  assert.equal(called, 1);
+});
+
+test("those who wait for one promise go on in the order in which they came", { timeout }, async () => {
+  const promise = deferred();
+  const order: number[] = [];
+  const { signal } = new AbortController();
+  for (let i = 0; i < 6; i++) orAbort(promise.promise, i % 2 === 0 ? signal : undefined).then(() => order.push(i));
+  promise.resolve();
+  await turns(1);
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5]);
+});
+
+test("delay() resolves after its time, and rejects at once when its signal fires", { timeout }, async () => {
+  await delay(0, undefined);
+  const began = performance.now();
+  await delay(20, new AbortController().signal);
+  assert.ok(performance.now() - began >= 15);
+  const { signal, listeners, abort } = countedSignal();
+  const waiting = delay(2_000_000_000, signal);
+  abort("enough");
+  await assert.rejects(waiting, (reason) => reason === "enough");
+  await assert.rejects(delay(2_000_000_000, signal), (reason) => reason === "enough");
+  assert.equal(listeners(), 0);
+});

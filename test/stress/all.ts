@@ -1,0 +1,3 @@
+import { importTests } from "../support/folder.ts";
+
+await importTests(import.meta.url);

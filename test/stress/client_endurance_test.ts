@@ -1,0 +1,109 @@
+// deno-lint-ignore-file no-console -- the figures are there to be read
+/** The proof that a client keeps nothing: its tables are empty, and its memory is what it was. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
+import { PacketType } from "../../src/codec/mod.ts";
+import { withPeer } from "../support/sockets.ts";
+import { size } from "../support/gearmand.ts";
+import { RawWorker, until } from "../support/peers.ts";
+import { type Program, runProgram, startProgram } from "../support/programs.ts";
+import { onEveryServer } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+
+const timeout = 60_000;
+const ROUNDS = size(100, 30);
+const LINES = size(200_000, 50_000);
+const kib = (bytes: number[]) => bytes.map((one) => one >> 10).join(" ");
+
+/** The first samples are of code that is still being compiled. */
+function assertFlat(memory: number[]): void {
+  assert.equal(memory.length, 10);
+  const growth = Math.min(...memory.slice(-3)) / Math.max(...memory.slice(1, 4));
+  assert.ok(growth < 1.15, `memory has grown ${growth.toFixed(2)} times: ${kib(memory)} KiB`);
+}
+
+onEveryServer("a client of long standing", (kind) => {
+  let server: TestServer;
+  let worker: GearmanWorker;
+  before(async () => {
+    server = await kind.start();
+    worker = new GearmanWorker({ ...server.connect, concurrency: 50 });
+    worker.addFunction("echo", (job) => job.workload);
+    worker.run();
+  });
+  after(async () => {
+    await worker.close();
+    await server.stop();
+  });
+
+  test(
+    `has empty tables and the memory it had after ${ROUNDS * 100} jobs, ${ROUNDS * 5} aborts and ${ROUNDS} reconnects`,
+    { timeout },
+    async () => {
+      const result = JSON.parse(await runProgram("client_program", ["rounds", `${server.port}`, `${ROUNDS}`]));
+      const { memory, ...ended } = result;
+      console.log(`${kind.name}: after each tenth of ${ROUNDS} rounds, each with a reconnect: ${kib(memory)} KiB`);
+      const expected = { done: ROUNDS * 100, aborted: ROUNDS * 5, lost: ROUNDS * 3, reconnects: ROUNDS, size: 0 };
+      assert.deepEqual(ended, expected);
+      assertFlat(memory);
+    },
+  );
+
+  test(`pushes ${LINES} lines through doBackgroundAll() in the memory of the first ones`, { timeout }, async () => {
+    const { done, rate, memory } = JSON.parse(
+      await runProgram("client_program", ["lines", `${server.port}`, `${LINES}`]),
+    );
+    console.log(`${kind.name}: ${rate} lines a second; after each tenth of ${LINES}: ${kib(memory)} KiB`);
+    assert.equal(done, LINES);
+    assertFlat(memory);
+  });
+
+  test("is cut off at maxResultSize when a worker sends data without end, and lives on", { timeout }, async () => {
+    const raw = await RawWorker.open(server, "endless");
+    const client = new GearmanClient({ ...server.connect, maxResultSize: 1_000_000 });
+    const cutOff = assert.rejects(
+      client.do("endless").text(),
+      (error) => error instanceof GearmanError && /over 1000000 bytes \(maxResultSize\)$/.test(error.message),
+    );
+    const { handle } = await raw.grab();
+    let over = false;
+    cutOff.finally(() => over = true);
+    let sent = 0;
+    for (; !over; sent++) {
+      raw.send(PacketType.WORK_DATA, handle, new Uint8Array(50_000));
+      await raw.served();
+    }
+    await cutOff;
+    // What still comes is read over, and does not stop other calls.
+    for (let i = 0; i < 100; i++) raw.send(PacketType.WORK_DATA, handle, new Uint8Array(50_000));
+    raw.send(PacketType.WORK_COMPLETE, handle, "the end after all");
+    await raw.served();
+    assert.equal(await client.do("echo", "alive").text(), "alive");
+    assert.ok(sent >= 20, `${sent}`);
+    await client.close();
+    await raw.close();
+  });
+}, { port: true });
+
+test(
+  "the same MB 300 times, to a server that never reads, makes the calls wait and memory stay",
+  { timeout },
+  async () => {
+    let program!: Program;
+    await withPeer(() => {}, async ({ port }) => {
+      program = startProgram("client_program", ["stuck", `${port}`, "300"]);
+      await Promise.race([until(() => program.output.includes("stuck ")), program.ended]);
+    }, { pauseOnConnect: true });
+    // Now the server has gone.
+    assert.equal(await program.ended, 0, program.errors);
+    const { rss, growth, written, notSent, unknown } = JSON.parse(program.output.replace("stuck ", ""));
+    console.log(
+      `300 MB for a server that does not read: ${rss >> 10} KiB more resident, ${growth >> 10} KiB more in use`,
+    );
+    assert.ok(rss < 50_000_000 && growth < 10_000_000, `${rss} and ${growth} bytes more`);
+    // What has not left is known not to have: there are 22 bytes of OPTION_REQ, and 15 before each MB.
+    assert.deepEqual([notSent + unknown, unknown], [300, Math.ceil((written - 22) / 1_000_015)]);
+  },
+);

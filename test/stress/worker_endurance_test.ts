@@ -1,0 +1,54 @@
+/** The proof that a worker leaves nothing behind: a hundred thousand jobs, and its memory is what it was. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { GearmanClient } from "../../mod.ts";
+import { text } from "../support/bytes.ts";
+import { runtime } from "../support/exceptions.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
+import { statusOf } from "../support/workers.ts";
+
+const JOBS = 100_000;
+const SAMPLES = 10;
+
+const skip = needs("gearmand");
+describe(`a worker of many jobs${skip === false ? "" : ` (${skip})`}`, { skip }, () => {
+  test("has no table, timer or listener left, and its memory stays flat", { timeout: 120_000 }, async (t) => {
+    const gearmand = await startGearmand();
+    const { port } = gearmand;
+    const address = `127.0.0.1:${port}`;
+    // Compiled for Node the program is JavaScript too.
+    const name = `../support/endurance_program.${import.meta.url.slice(-2)}`;
+    const program = fileURLToPath(new URL(name, import.meta.url));
+    const command = runtime === "deno" ? ["run", "-A", "--no-check", program] : [program];
+    const args = [...command, address, String(JOBS), String(SAMPLES)];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "", errors = "";
+    child.stdout.on("data", (chunk: Uint8Array) => output += text(chunk));
+    child.stderr.on("data", (chunk: Uint8Array) => errors += text(chunk));
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+
+    const client = new GearmanClient(address);
+    const workload = new Uint8Array(200);
+    for (let left = JOBS; left > 0; left -= 1_000) {
+      await Promise.all(Array.from({ length: 1_000 }, () => client.doBackground("f", workload, { unique: "" })));
+    }
+    await client.close();
+    // It ends by itself: nothing is left that would keep it.
+    assert.equal(await ended, 0, errors);
+    assert.equal(errors, "");
+    const { done, heap, mostTimers, timers, listeners, rate } = JSON.parse(output);
+    t.diagnostic?.(`${rate} jobs a second; heap in KiB: ${heap.map((bytes: number) => bytes >> 10).join(" ")}`);
+    assert.deepEqual({ done, timers, listeners }, { done: JOBS, timers: 0, listeners: 0 });
+    assert.ok(mostTimers > 0 && mostTimers <= 50, `${mostTimers} timers at a time`);
+    assert.equal(heap.length, SAMPLES);
+    // The first samples are of code that is still being compiled. A hundred bytes a job would be eight MB.
+    const growth = Math.min(...heap.slice(-3)) / Math.max(...heap.slice(1, 4));
+    assert.ok(growth < 1.2, `its heap has grown ${growth.toFixed(2)} times: ${heap}`);
+    assert.deepEqual(await statusOf({ connect: { servers: address }, port, stop: gearmand.stop }, "f"), [0, 0, 0]);
+    await gearmand.stop();
+  });
+});

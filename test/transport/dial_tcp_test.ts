@@ -1,0 +1,337 @@
+/** Tests of the dialer: TCP and unix sockets, good and bad ends, time to wait and to give up. TLS has its own file. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type net from "node:net";
+import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
+import { Connection, ConnectionError, dialTcp, GearmanError, ProtocolError } from "../../src/connection/mod.ts";
+import type { ServerAddress, Transport } from "../../src/connection/mod.ts";
+import { GearmanClient } from "../../mod.ts";
+import { Link } from "../../src/connection/server_connection.ts";
+import { readConnectOptions } from "../../src/connection/options.ts";
+import { join, pattern, text, utf8 } from "../support/bytes.ts";
+import { echoBack, freeAddress, withPeer } from "../support/sockets.ts";
+import { deferred, holdTimers, turns } from "../support/transports.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
+
+const timeout = 20_000;
+const dial = dialTcp();
+
+/** Connects to the address. */
+async function connect(address: ServerAddress): Promise<Connection> {
+  return new Connection(await dial(address, {}));
+}
+
+/** Sends packets to a peer that sends them back, and compares. */
+async function assertEchoes(connection: Connection, sizes = [5, 0, 100_000]): Promise<void> {
+  for (const size of sizes) connection.send(PacketType.ECHO_REQ, pattern(size));
+  let at = 0;
+  for await (const packet of connection) {
+    assert.ok(text(packet.args[0]!) === text(pattern(sizes[at]!)), `${sizes[at]} bytes`);
+    if (++at === sizes.length) break;
+  }
+  await connection.close();
+}
+
+/** The error that a connection ends with. */
+function failure(connection: Connection): Promise<unknown> {
+  return connection.pump(() => {}).then(() => assert.fail("it ended well"), (error: unknown) => error);
+}
+
+/** A code of the runtime's error, which all runtimes have in common. */
+function code(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
+
+test("packets go to a TCP server and back", { timeout }, async () => {
+  await withPeer(echoBack, async (address) => {
+    await assertEchoes(await connect(address));
+    await assertEchoes(new Connection(await dialTcp({ keepAlive: false, tls: false })(address, {})));
+    await assertEchoes(await connect({ hostname: "localhost", port: address.port }));
+  });
+});
+
+test("packets go to a unix socket and back", { timeout }, async () => {
+  await withPeer(echoBack, async (address) => await assertEchoes(await connect(address)), { unix: true });
+});
+
+test("8 MiB go out and come back, though each write may take only a part", { timeout }, async () => {
+  await withPeer(echoBack, async (address) => await assertEchoes(await connect(address), [8_388_608, 1, 1_000_000]));
+});
+
+test("what was read is never overwritten, and a slow reader loses nothing", { timeout }, async () => {
+  const sent = pattern(3_000_000);
+  await withPeer((socket) => void socket.end(sent), async (address) => {
+    const transport = await dial(address, {});
+    const found: Uint8Array[] = [];
+    for await (const chunk of transport) {
+      found.push(chunk);
+      if (found.length % 4 === 0) await turns(1);
+    }
+    await transport.close();
+    assert.ok(found.length > 1);
+    assert.ok(text(join(found)) === text(sent));
+  });
+});
+
+test("a refused connection rejects with the runtime's error", { timeout }, async () => {
+  const address = await freeAddress();
+  await assert.rejects(connect(address), (error) => error instanceof Error && code(error) === "ECONNREFUSED");
+});
+
+test("a unix socket that is not there rejects with the runtime's error", { timeout }, async () => {
+  await assert.rejects(
+    connect({ hostname: "", port: 0, path: "/nonexistent/gearwire.sock" }),
+    (error) => error instanceof Error && code(error) === "ENOENT",
+  );
+});
+
+test("an unknown host rejects with the runtime's error", { timeout }, async () => {
+  await assert.rejects(
+    connect({ hostname: "nonexistent.invalid", port: 4730 }),
+    (error) =>
+      error instanceof Error && !(error instanceof GearmanError) && /ENOTFOUND|EAI_AGAIN|lookup/.test(error.message),
+  );
+});
+
+test("a peer that takes no connections any more is given up in time, with a TimeoutError as cause", {
+  skip: needs("gearmand"),
+  timeout,
+}, async () => {
+  const { port, freeze, stop } = await startGearmand({ args: ["--backlog", "1"] });
+  const links: Link[] = [];
+  try {
+    await freeze();
+    const { servers, settings } = readConnectOptions({ servers: `127.0.0.1:${port}`, connectTimeout: 200 });
+    const user = { onPacket: () => {}, onLost: () => {} };
+    let error: unknown;
+    // The kernel takes some for it; when its queue is full, it answers nothing at all.
+    while (error === undefined) {
+      links.push(new Link(servers[0]!, settings, user));
+      await links.at(-1)!.open().catch((cause) => error = cause);
+    }
+    assert.ok(error instanceof ConnectionError);
+    assert.deepEqual([error.server, error.delivery], [`127.0.0.1:${port}`, undefined]);
+    assert.ok(error.cause instanceof DOMException);
+    assert.deepEqual([error.cause.name, error.cause.message], ["TimeoutError", "no connection within 200 ms"]);
+    await using client = new GearmanClient({ servers: `127.0.0.1:${port}`, connectTimeout: 200 });
+    await assert.rejects(client.doBackground("f", "", { unique: "u" }), (error) => {
+      assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError);
+      assert.deepEqual([error.delivery, error.unique, error.cause.server], ["not-sent", "u", `127.0.0.1:${port}`]);
+      assert.ok(error.cause.cause instanceof DOMException && error.cause.cause.name === "TimeoutError");
+      return true;
+    });
+  } finally {
+    await Promise.all(links.map((link) => link.close()));
+    await stop();
+  }
+});
+
+test("a reset is a ConnectionError whose cause is the runtime's error", { timeout }, async () => {
+  const reset = (socket: net.Socket) => void socket.once("data", () => socket.resetAndDestroy());
+  await withPeer(reset, async (address) => {
+    const connection = await connect(address);
+    connection.send(PacketType.PRE_SLEEP);
+    const error = await failure(connection);
+    assert.ok(error instanceof ConnectionError);
+    assert.equal(code(error.cause), "ECONNRESET");
+    assert.throws(() => connection.send(PacketType.PRE_SLEEP), (thrown) => thrown === error);
+    await connection.close();
+  });
+});
+
+test("writing to a connection that was reset fails, though nobody reads", { timeout }, async () => {
+  const reset = (socket: net.Socket) => void socket.once("data", () => socket.resetAndDestroy());
+  await withPeer(reset, async (address) => {
+    const connection = await connect(address);
+    await assert.rejects(async () => {
+      for (;;) {
+        connection.send(PacketType.PRE_SLEEP);
+        await connection.flush();
+        await turns(1);
+      }
+    }, (error) => error instanceof ConnectionError && error.cause instanceof Error);
+    await connection.close();
+  });
+});
+
+test("an end inside a packet is a ConnectionError, an end between packets an end", { timeout }, async () => {
+  const packet = encodeResponse(PacketType.ECHO_RES, "hello");
+  await withPeer((socket) => void socket.end(packet.subarray(0, 14)), async (address) => {
+    const error = await failure(await connect(address));
+    assert.ok(error instanceof ConnectionError && error.cause instanceof ProtocolError);
+  });
+  await withPeer((socket) => void socket.end(packet), async (address) => {
+    const connection = await connect(address);
+    let found = 0;
+    for await (const _ of connection) found++;
+    assert.equal(found, 1);
+    await connection.close();
+  });
+});
+
+test("garbage is a ProtocolError, and the socket is closed", { timeout }, async () => {
+  const gone = deferred();
+  const serve = (socket: net.Socket) => {
+    socket.on("close", () => gone.resolve());
+    socket.resume().write("HTTP/1.1 400 Bad Request\r\n\r\n");
+  };
+  await withPeer(serve, async (address) => {
+    assert.ok(await failure(await connect(address)) instanceof ProtocolError);
+    await gone.promise;
+  });
+});
+
+test("a peer that has ended its own direction still gets what is sent", { timeout }, async () => {
+  const received = deferred<string>();
+  const serve = (socket: net.Socket) => {
+    let all = "";
+    socket.on("data", (chunk) => all += chunk);
+    socket.on("end", () => received.resolve(all));
+    socket.write(encodeResponse(PacketType.NOOP));
+    socket.once("data", () => socket.end());
+  };
+  await withPeer(serve, async (address) => {
+    const connection = await connect(address);
+    for await (const _ of connection) {
+      connection.send(PacketType.PRE_SLEEP);
+      break;
+    }
+    await connection.flush();
+    for await (const _ of connection) assert.fail("a second packet");
+    await connection.close();
+    assert.equal(await received.promise, text(encodeRequest(PacketType.PRE_SLEEP)));
+  }, { allowHalfOpen: true });
+});
+
+test("what was sent before close() arrives, though much that the peer sent is unread", { timeout }, async () => {
+  const received = deferred<number>();
+  const serve = (socket: net.Socket) => {
+    let size = 0;
+    socket.write(encodeResponse(PacketType.NOOP));
+    socket.write(encodeResponse(PacketType.ECHO_RES, new Uint8Array(67_108_864))); // more than all buffers hold
+    socket.on("data", (chunk) => size += chunk.length);
+    socket.on("error", (error) => received.reject(error));
+    socket.on("close", () => received.resolve(size));
+  };
+  await withPeer(serve, async (address) => {
+    const connection = await connect(address);
+    for await (const _ of connection) break;
+    for (let i = 0; i < 3; i++) connection.send(PacketType.ECHO_REQ, pattern(200_000));
+    await connection.flush();
+    let closing: Promise<void> | undefined;
+    holdTimers(() => closing = connection.close());
+    await closing;
+    assert.equal(await received.promise, 3 * 200_012);
+  });
+});
+
+test("a peer that goes on sending is not read faster than its packets are taken", { timeout }, async () => {
+  const size = 67_108_864; // more than the buffers of both kernels' ends hold
+  let sent = false;
+  const serve = (socket: net.Socket) => void socket.end(new Uint8Array(size), () => sent = true);
+  await withPeer(serve, async (address) => {
+    const transport = await dial(address, {});
+    let received = 0;
+    for await (const chunk of transport) {
+      if (received === 0) await turns(100);
+      if (received === 0) assert.equal(sent, false, "everything was taken before it was asked for");
+      received += chunk.length;
+    }
+    assert.equal(received, size);
+    await transport.close();
+  });
+});
+
+test("flush() waits for a peer that does not read, and a second close() ends it at once", { timeout }, async () => {
+  await withPeer(() => {}, async (address) => {
+    const connection = await connect(address);
+    const pumping = connection.pump(() => {});
+    for (let i = 0; i < 64; i++) connection.send(PacketType.ECHO_REQ, new Uint8Array(1_048_576));
+    let flushed = false;
+    const flushing = connection.flush().then(() => flushed = true, (error: unknown) => error);
+    await turns(20);
+    assert.equal(flushed, false);
+    let closing: Promise<void[]> | undefined;
+    holdTimers(() => closing = Promise.all([connection.close(), connection.close()]));
+    await closing;
+    assert.ok(await flushing instanceof ConnectionError);
+    await pumping;
+  }, { pauseOnConnect: true });
+});
+
+test("a read that waits ends when the transport is closed here, and closing twice is once", { timeout }, async () => {
+  await withPeer((socket) => void socket.resume(), async (address) => {
+    const transport: Transport = await dial(address, {});
+    const reading = transport[Symbol.asyncIterator]().next();
+    await turns(2);
+    holdTimers(() => transport.close());
+    await transport.close();
+    assert.deepEqual(await reading, { done: true, value: undefined });
+    assert.deepEqual(await transport[Symbol.asyncIterator]().next(), { done: true, value: undefined });
+    await assert.rejects(async () => await transport.write(utf8("x")), Error);
+  }, { allowHalfOpen: true }); // a peer that does not say goodbye
+});
+
+test("a signal that is aborted already keeps it from dialing", { timeout }, async () => {
+  let connections = 0;
+  await withPeer(() => connections++, async (address) => {
+    const reason = new Error("too late");
+    const signal = AbortSignal.abort(reason);
+    await assert.rejects(async () => await dial(address, { signal }), (error) => error === reason);
+    await turns();
+  });
+  assert.equal(connections, 0);
+});
+
+test(
+  "an abort while it dials rejects with the signal's reason, and leaves no connection behind",
+  { timeout },
+  async () => {
+    for (const unix of [false, true]) {
+      const gone: Promise<void>[] = [];
+      const serve = (socket: net.Socket) => {
+        gone.push(new Promise((resolve) => socket.on("close", () => resolve())));
+        echoBack(socket);
+      };
+      await withPeer(serve, async (address) => {
+        for (const reason of [new Error("gave up"), "a string", undefined]) {
+          const controller = new AbortController();
+          const dialing = dial(address, { signal: controller.signal });
+          controller.abort(reason);
+          await assert.rejects(async () => await dialing, (error) => error === controller.signal.reason);
+        }
+        await assertEchoes(await connect(address)); // whatever came before it has been accepted now
+        await Promise.all(gone);
+      }, { unix });
+    }
+  },
+);
+
+test("an abort after it has dialed changes nothing", { timeout }, async () => {
+  await withPeer(echoBack, async (address) => {
+    const controller = new AbortController();
+    const connection = new Connection(await dial(address, { signal: controller.signal }));
+    controller.abort();
+    await turns();
+    await assertEchoes(connection);
+  });
+});
+
+test("a runtime without sockets is told to pass a dial function", { timeout }, async () => {
+  const hidden = ["Deno", "process"].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
+  let dialing: Promise<unknown>;
+  try {
+    for (const [name] of hidden) Object.defineProperty(globalThis, name, { value: undefined, configurable: true });
+    dialing = Promise.resolve(dial({ hostname: "127.0.0.1", port: 1 }, {}));
+  } finally {
+    for (const [name, descriptor] of hidden) {
+      if (descriptor === undefined) delete (globalThis as Record<string, unknown>)[name];
+      else Object.defineProperty(globalThis, name, descriptor);
+    }
+  }
+  await assert.rejects(
+    dialing,
+    (error) => error instanceof GearmanError && /pass a dial function$/.test(error.message),
+  );
+});

@@ -1,0 +1,254 @@
+/** Tests of transports over web streams: byte streams and others, late and failing sockets, and pairs of each runtime. */
+
+import assert from "node:assert/strict";
+import net from "node:net";
+import { Duplex as NodeDuplex } from "node:stream";
+import { test } from "node:test";
+import { encodeRequest, PacketType } from "../../src/codec/mod.ts";
+import { Connection, ConnectionError, fromStreams } from "../../src/connection/mod.ts";
+import type { Duplex, Transport } from "../../src/connection/mod.ts";
+import { chunks, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
+import { deferred, turns } from "../support/transports.ts";
+import { exception } from "../support/exceptions.ts";
+
+const timeout = 10_000;
+
+/** A writable that keeps what it is given. */
+function sink(): { writable: WritableStream<Uint8Array>; written: Uint8Array[] } {
+  const written: Uint8Array[] = [];
+  return { writable: new WritableStream({ write: (bytes) => void written.push(bytes) }), written };
+}
+
+/** A readable of these chunks. */
+function source<T>(...parts: T[]): ReadableStream<T> {
+  return new ReadableStream<T>({
+    pull(controller) {
+      const part = parts.shift();
+      if (part === undefined) controller.close();
+      else controller.enqueue(part);
+    },
+  });
+}
+
+/** All chunks up to the end. */
+async function readAll(transport: Transport): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = [];
+  for await (const chunk of transport) found.push(chunk);
+  return found;
+}
+
+/** Sends a packet through the transport, whose peer sends back what it gets, and closes. */
+async function assertEchoes(transport: Transport): Promise<void> {
+  const connection = new Connection(transport);
+  const payloads = ["hello", "", "x".repeat(100_000)];
+  for (const payload of payloads) connection.send(PacketType.ECHO_REQ, payload);
+  for await (const packet of connection) {
+    assert.ok(text(packet.args[0]!) === payloads.shift());
+    if (payloads.length === 0) break;
+  }
+  await connection.close();
+}
+
+test("bytes go both ways through a pair of streams", { timeout }, async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  await assertEchoes(fromStreams({ readable, writable }));
+});
+
+test("a byte stream is read with a BYOB reader of 64 KiB, and nothing read is overwritten", { timeout }, async () => {
+  const stream = join(Array.from({ length: 40 }, (_, i) => encodeRequest(PacketType.ECHO_REQ, pattern(i * 997))));
+  const parts = chunks(stream, [10, 5_000, 65_536, 20_000, 1]);
+  const asked = new Set<number>();
+  const readable = new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      const request = controller.byobRequest!;
+      const view = request.view as Uint8Array;
+      asked.add(view.byteLength);
+      const part = parts[0];
+      if (part === undefined) {
+        controller.close();
+        request.respond(0);
+        return;
+      }
+      const size = Math.min(part.length, view.byteLength);
+      new Uint8Array(view.buffer, view.byteOffset).set(part.subarray(0, size));
+      if (size === part.length) parts.shift();
+      else parts[0] = part.subarray(size);
+      request.respond(size);
+    },
+  });
+  const found = await readAll(fromStreams({ readable, writable: sink().writable }));
+  assert.deepEqual([...asked], [65_536]);
+  assert.ok(toHex(join(found)) === toHex(stream), "what was read first has changed since");
+  for (const chunk of found) {
+    assert.ok(chunk.buffer.byteLength <= 4 * chunk.length, "a small read holds a large buffer");
+  }
+});
+
+test("a stream that is no byte stream is read with its default reader, as it comes", { timeout }, async () => {
+  const parts = [utf8("one"), utf8("two")];
+  const found = await readAll(fromStreams({ readable: source(...parts), writable: sink().writable }));
+  assert.deepEqual(found, parts);
+  assert.equal(found[0], parts[0]);
+});
+
+test("chunks may be ArrayBuffers, as those of WebSocketStream are", { timeout }, async () => {
+  const readable = source<Uint8Array | ArrayBuffer>(pattern(3).slice().buffer, utf8("x"), new ArrayBuffer(2));
+  const found = await readAll(fromStreams({ readable, writable: sink().writable }));
+  assert.deepEqual(found.map(toHex), [toHex(pattern(3)), "78", "0000"]);
+});
+
+test("a chunk that is no bytes breaks the connection with a TypeError as its cause", { timeout }, async () => {
+  const readable = source("text") as unknown as ReadableStream<Uint8Array>;
+  const connection = new Connection(fromStreams({ readable, writable: sink().writable }));
+  await assert.rejects(connection.pump(() => {}), (error) => {
+    return error instanceof ConnectionError && error.cause instanceof TypeError;
+  });
+});
+
+test("nothing is written or read before opened has resolved", { timeout }, async () => {
+  const opened = deferred();
+  const { writable, written } = sink();
+  const transport = fromStreams({ readable: source(utf8("hi")), writable, opened: opened.promise });
+  assert.equal(transport.opened, opened.promise);
+  const writing = transport.write(utf8("hello"));
+  const reading = readAll(transport);
+  await turns();
+  assert.deepEqual(written, []);
+  opened.resolve();
+  await writing;
+  assert.deepEqual(written.map(text), ["hello"]);
+  assert.deepEqual((await reading).map(text), ["hi"]);
+});
+
+test("opened that rejects fails reads and writes with its error, and is never unhandled", { timeout }, async () => {
+  const cause = new Error("proxy request failed");
+  // As on a socket of cloudflare:sockets: both promises reject, and the readable just ends.
+  const duplex: Duplex = {
+    readable: source(),
+    ...sink(),
+    opened: Promise.reject(cause),
+    closed: Promise.reject(cause),
+  };
+  const transport = fromStreams(duplex);
+  await turns();
+  await assert.rejects(readAll(transport), (error) => error === cause);
+  await assert.rejects(async () => await transport.write(utf8("x")), (error) => error === cause);
+
+  const connection = new Connection(fromStreams({ readable: source(), ...sink(), opened: Promise.reject(cause) }));
+  connection.send(PacketType.PRE_SLEEP);
+  await assert.rejects(connection.flush(), (error) => error instanceof ConnectionError && error.cause === cause);
+});
+
+test("closed that rejects is left to the reads and writes that it happens to", { timeout }, async () => {
+  const closed = deferred();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const transport = fromStreams({ readable, writable, closed: closed.promise });
+  closed.reject(new Error("network lost"));
+  await turns();
+  await assertEchoes(transport);
+});
+
+test("a readable that breaks and a writable that breaks fail with their own errors", { timeout }, async () => {
+  const cause = new Error("broken");
+  const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(cause) });
+  await assert.rejects(readAll(fromStreams({ readable, writable: sink().writable })), (error) => error === cause);
+  const writable = new WritableStream<Uint8Array>({ write: () => Promise.reject(cause) });
+  const transport = fromStreams({ readable: source(), writable });
+  await assert.rejects(async () => await transport.write(utf8("x")), (error) => error === cause);
+  transport.close();
+  await turns();
+});
+
+test("close() cancels, closes and ends a read that waits, once", { timeout }, async () => {
+  const calls: string[] = [];
+  const duplex: Duplex = {
+    readable: new ReadableStream({ cancel: () => void calls.push("cancel") }),
+    writable: new WritableStream({ close: () => void calls.push("close writable") }),
+    close: () => {
+      calls.push("close");
+      return Promise.reject(new Error("closed already"));
+    },
+  };
+  const transport = fromStreams(duplex);
+  const reading = readAll(transport);
+  await turns();
+  transport.close();
+  transport.close();
+  assert.deepEqual(await reading, []);
+  await turns();
+  assert.deepEqual(calls.sort(), ["cancel", "close", "close writable"]);
+  await assert.rejects(async () => await transport.write(utf8("x")));
+});
+
+test("close() does not wait for a peer that does not read, nor throws what a socket throws", { timeout }, async () => {
+  const duplex: Duplex = {
+    readable: new ReadableStream({ cancel: () => Promise.reject(new Error("cancel")) }),
+    writable: new WritableStream({
+      write: () => new Promise(() => {}),
+      close: () => Promise.reject(new Error("close")),
+    }),
+    close: () => {
+      throw new Error("closed already");
+    },
+  };
+  const transport = fromStreams(duplex);
+  void transport.write(utf8("x"));
+  const reading = readAll(transport);
+  await turns();
+  transport.close();
+  assert.deepEqual(await reading, []);
+  await turns();
+});
+
+test("what is no pair of streams, or is locked, is a TypeError", () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  for (const bad of [undefined, null, {}, { readable }, { writable }, { readable: {}, writable: {} }, "tcp"]) {
+    assert.throws(() => fromStreams(bad as unknown as Duplex), TypeError);
+  }
+  fromStreams({ readable, writable });
+  assert.throws(() => fromStreams({ readable, writable }), TypeError);
+});
+
+/** Runs with the port of a server that sends back what it gets. */
+async function withEchoServer(use: (port: number) => Promise<void>): Promise<void> {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await use((server.address() as net.AddressInfo).port);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+test("the web streams of a socket of node:net are a transport", { timeout }, async () => {
+  await withEchoServer(async (port) => {
+    const pair = NodeDuplex.toWeb(net.connect(port, "127.0.0.1"));
+    await assertEchoes(fromStreams(pair as unknown as Duplex));
+  });
+});
+
+interface DenoConnect {
+  connect(options: { port: number; hostname: string }): Promise<Duplex>;
+}
+const deno = (globalThis as unknown as { Deno?: DenoConnect }).Deno;
+
+const DENO_CONN = "a Deno.Conn is a transport, read with a BYOB reader";
+
+test(DENO_CONN, { timeout, skip: exception(DENO_CONN) }, async () => {
+  await withEchoServer(async (port) => {
+    await assertEchoes(fromStreams(await deno!.connect({ port, hostname: "127.0.0.1" })));
+  });
+});
+
+test("whoever reads on behind the end is at the end again", { timeout }, async () => {
+  for (const type of [undefined, "bytes"] as const) {
+    const start = (controller: ReadableByteStreamController | ReadableStreamDefaultController) => controller.close();
+    const readable = new ReadableStream({ type, start } as UnderlyingByteSource) as ReadableStream<Uint8Array>;
+    const connection = new Connection(fromStreams({ readable, writable: sink().writable }));
+    for (let i = 0; i < 3; i++) for await (const _ of connection) assert.fail("there is nothing to read");
+  }
+});

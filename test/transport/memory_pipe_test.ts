@@ -1,0 +1,111 @@
+/** Tests of the pipe in memory: it carries bytes both ways, makes a fast writer wait, and closes at both ends. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { memoryPipe } from "../../src/connection/mod.ts";
+import type { Transport } from "../../src/connection/mod.ts";
+import { pattern, text, utf8 } from "../support/bytes.ts";
+import { turns } from "../support/transports.ts";
+
+const timeout = 10_000;
+
+/** Everything up to the end of the stream, as text. */
+async function readAll(transport: Transport): Promise<string> {
+  let all = "";
+  for await (const chunk of transport) all += text(chunk);
+  return all;
+}
+
+/** Whether the promise settles while all that is ready to run is run. */
+async function settles(promise: void | Promise<void>): Promise<boolean> {
+  let settled = false;
+  const settle = () => settled = true;
+  Promise.resolve(promise).then(settle, settle);
+  await turns();
+  return settled;
+}
+
+test("each end reads what the other wrote, before and after it asks", { timeout }, async () => {
+  const [a, b] = memoryPipe();
+  await a.write(utf8("one "));
+  const reading = readAll(b);
+  await a.write(utf8("two "));
+  await turns();
+  await a.write(utf8("three"));
+  await b.write(utf8("back"));
+  const iterator = a[Symbol.asyncIterator]();
+  assert.equal(text((await iterator.next()).value), "back");
+  await a.close();
+  assert.equal(await reading, "one two three");
+});
+
+test("what is read is a copy: the writer may use its memory again", { timeout }, async () => {
+  const [a, b] = memoryPipe();
+  const bytes = utf8("kept");
+  await a.write(bytes);
+  bytes.fill(0);
+  await a.close();
+  assert.equal(await readAll(b), "kept");
+});
+
+test("an empty write is nothing", { timeout }, async () => {
+  const [a, b] = memoryPipe();
+  await a.write(new Uint8Array(0));
+  await a.write(utf8("x"));
+  assert.equal(text((await b[Symbol.asyncIterator]().next()).value), "x");
+  await a.close();
+});
+
+test("a writer waits while 64 KiB lie unread", { timeout }, async () => {
+  const [a, b] = memoryPipe();
+  assert.equal(a.write(pattern(65_535)), undefined);
+  const waiting = a.write(pattern(1));
+  const more = a.write(pattern(1));
+  assert.equal(await settles(waiting), false);
+  const iterator = b[Symbol.asyncIterator]();
+  assert.equal((await iterator.next()).value.length, 65_535);
+  await waiting;
+  await more;
+  assert.equal(a.write(pattern(10)), undefined);
+  await b.close();
+});
+
+test("close() ends both iterations, the other's after what was written before", { timeout }, async () => {
+  const [a, b] = memoryPipe();
+  const own = readAll(a);
+  await a.write(utf8("last words"));
+  await b.write(utf8("unread"));
+  await a.close();
+  await a.close();
+  assert.equal(await own, "unread");
+  assert.equal(await readAll(b), "last words");
+  assert.deepEqual(await a[Symbol.asyncIterator]().next(), { done: true, value: undefined });
+});
+
+test("a read that waits ends when either end is closed", { timeout }, async () => {
+  for (const closer of [0, 1] as const) {
+    const pipe = memoryPipe();
+    const reading = Promise.all(pipe.map(readAll));
+    await pipe[closer].close();
+    assert.deepEqual(await reading, ["", ""]);
+  }
+});
+
+test("what lies unread at the end that closes is dropped", { timeout }, async () => {
+  const [a, b] = memoryPipe();
+  await b.write(utf8("never read"));
+  await a.close();
+  assert.equal(await readAll(a), "");
+});
+
+test("writing to a closed pipe fails, and a writer that waited is let go", { timeout }, async () => {
+  for (const closer of [0, 1] as const) {
+    const pipe = memoryPipe();
+    const waiting = pipe[0].write(pattern(100_000));
+    assert.equal(await settles(waiting), false);
+    await pipe[closer].close();
+    assert.equal(await settles(waiting), true);
+    assert.throws(() => pipe[0].write(utf8("x")), /closed/);
+    assert.throws(() => pipe[1].write(utf8("x")), /closed/);
+  }
+});

@@ -1,0 +1,353 @@
+/** Tests of handlers, on every job server: what they are given, what they send, and what becomes of their outcome. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
+import type { AssignedJob, Job, JobEvent, JobHandler, WorkerOptions } from "../../mod.ts";
+import { pattern, text, toHex } from "../support/bytes.ts";
+import { deferred, turns } from "../support/transports.ts";
+import { onEveryServer, withClient } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
+import { watchTimers } from "../support/timers.ts";
+
+const timeout = 30_000;
+/** What a handler returns or throws that is none of the types that it may. */
+type Any = never;
+
+/** Events with their bytes as text, which a failed comparison shows better. */
+function show(event: JobEvent): string {
+  if (event.type === "created") return "created";
+  if (event.type === "status") return `status ${event.numerator}/${event.denominator}`;
+  return `${event.type} ${text(event.data)}`;
+}
+
+async function eventsOf(job: Job): Promise<string[]> {
+  const events: string[] = [];
+  for await (const event of job) events.push(show(event));
+  return events;
+}
+
+/** How a job failed: its exception, or `undefined` after a plain WORK_FAIL. */
+async function failureOf(job: Job): Promise<string | undefined> {
+  const error = await job.then((bytes) => assert.fail(`it did not fail: ${text(bytes)}`), (error) => error);
+  if (!(error instanceof JobFailedError)) throw error;
+  return error.exception && text(error.exception);
+}
+
+onEveryServer("a handler", (kind) => {
+  let server: TestServer;
+  let client: GearmanClient;
+  withClient(kind, (...given) => [server, client] = given);
+
+  function start(functions: Record<string, JobHandler>, options: WorkerOptions = {}): GearmanWorker {
+    const worker = new GearmanWorker({ ...server.connect, drainTimeout: 1_000, ...options });
+    for (const [name, handler] of Object.entries(functions)) worker.addFunction(name, handler);
+    worker.run();
+    return worker;
+  }
+
+  test("returns text, bytes or nothing, at once or later", { timeout }, async () => {
+    const bytes = pattern(300);
+    await using _worker = start({
+      text: () => "héllo\0",
+      bytes: () => bytes,
+      part: () => bytes.subarray(10, 20),
+      nothing: () => {},
+      empty: () => "",
+      "later text": async () => await "héllo\0",
+      "later bytes": () => Promise.resolve(bytes),
+      "later nothing": async () => await turns(1),
+    });
+    for (const name of ["text", "later text"]) assert.equal(await client.do(name).text(), "héllo\0");
+    for (const name of ["bytes", "later bytes"]) assert.equal(toHex(await client.do(name)), toHex(bytes));
+    assert.equal(toHex(await client.do("part")), toHex(bytes.subarray(10, 20)));
+    for (const name of ["nothing", "empty", "later nothing"]) {
+      assert.deepEqual(await eventsOf(client.do(name)), ["created", "complete "]);
+    }
+  });
+
+  test("that is an async generator yields data, and returns the result", { timeout }, async () => {
+    await using _worker = start({
+      with: async function* (job) {
+        for (const letter of job.text()) yield letter;
+        yield new Uint8Array(0);
+        return "end";
+      },
+      without: async function* () {
+        yield "only";
+      },
+      empty: async function* () {},
+    });
+    assert.deepEqual(await eventsOf(client.do("with", "ab")), ["created", "data a", "data b", "data ", "complete end"]);
+    assert.deepEqual(await eventsOf(client.do("without")), ["created", "data only", "complete "]);
+    assert.deepEqual(await eventsOf(client.do("empty")), ["created", "complete "]);
+  });
+
+  test("that throws or rejects fails its job, and the client gets the message", { timeout }, async () => {
+    class Refused extends Error {
+      override name = "Refused";
+    }
+    const hostile = {
+      toString() {
+        throw new Error("not even that");
+      },
+    };
+    const thrown: [unknown, string][] = [
+      [new Error("broken ö"), "broken ö"],
+      [new Refused(), "Refused"],
+      ["words", "words"],
+      [5, "5"],
+      [null, "null"],
+      [undefined, "undefined"],
+      [Symbol("sign"), "Symbol(sign)"],
+      [hostile, "unknown error"],
+      [new Proxy({}, { getPrototypeOf: () => hostile.toString() }), "unknown error"],
+      [Object.defineProperty(new Error(), "message", { get: hostile.toString }), "unknown error"],
+    ];
+    for (const [error, message] of thrown) {
+      await using _worker = start({
+        throws: () => {
+          throw error;
+        },
+        rejects: () => Promise.reject(error),
+        generates: async function* () {
+          yield "before";
+          throw error;
+        },
+      });
+      for (const name of ["throws", "rejects", "generates"]) {
+        assert.equal(await failureOf(client.do(name)), message, name);
+      }
+    }
+  });
+
+  test(
+    "fails its job without a word by a JobFailedError of its own, with the message by one of another job",
+    { timeout },
+    async () => {
+      const foreign = new JobFailedError("Job H:1 failed", { handle: "H:1", functionName: "other" });
+      await using _worker = start({
+        own: () => {
+          throw new JobFailedError("not for the client");
+        },
+        "own, later": () => Promise.reject(new JobFailedError()),
+        foreign: () => Promise.reject(foreign),
+        real: async () => {
+          await using inner = new GearmanClient(server.connect);
+          return await inner.do("own").text();
+        },
+      }, { concurrency: 2 });
+      for (const name of ["own", "own, later"]) assert.equal(await failureOf(client.do(name)), undefined, name);
+      assert.equal(await failureOf(client.do("foreign")), "Job H:1 failed");
+      assert.match(await failureOf(client.do("real")) ?? "", /"own" failed/);
+    },
+  );
+
+  test("fails its job by returning what cannot be sent", { timeout }, async () => {
+    const message = "Cannot send the result: it is neither a string nor a Uint8Array";
+    for (const result of [5, null, true, {}, [], () => {}, new ArrayBuffer(1), 5n]) {
+      await using _worker = start({ now: () => result as Any, later: () => Promise.resolve(result as Any) });
+      for (const name of ["now", "later"]) assert.equal(await failureOf(client.do(name)), message);
+    }
+  });
+
+  test("fails its job by yielding what cannot be sent, and may clean up", { timeout }, async () => {
+    const left = deferred();
+    await using _worker = start({
+      yields: async function* () {
+        try {
+          yield "good";
+          yield 5 as Any;
+          yield "never";
+        } finally {
+          left.resolve();
+        }
+      },
+    });
+    const events: string[] = [];
+    await assert.rejects(async () => {
+      for await (const event of client.do("yields")) events.push(show(event));
+    }, /Cannot send the chunk: it is neither a string nor a Uint8Array/);
+    assert.deepEqual(events, ["created", "data good"]);
+    await left.promise;
+  });
+
+  test("sends data, warnings and progress in order, before its result, whether it waits or not", {
+    timeout,
+  }, async () => {
+    const story = [
+      ["status 1/4", (job: AssignedJob) => job.sendStatus(1, 4)],
+      ["data a", (job: AssignedJob) => job.sendData("a")],
+      ["warning w", (job: AssignedJob) => job.sendWarning(Uint8Array.of(0x77))],
+      ["data ", (job: AssignedJob) => job.sendData("")],
+    ] as const;
+    await using _worker = start({
+      waits: async (job) => {
+        for (const [, send] of story) await send(job);
+        return "end";
+      },
+      hurries: (job) => {
+        for (const [, send] of story) send(job);
+        return "end";
+      },
+    });
+    const expected = ["created", ...story.map(([event]) => event), "complete end"];
+    for (const name of ["waits", "hurries"]) assert.deepEqual(await eventsOf(client.do(name)), expected, name);
+  });
+
+  test("is told at once of what cannot be sent, and may go on", { timeout }, async () => {
+    const caught: string[] = [];
+    const attempt = (send: () => Promise<void>) => {
+      try {
+        send();
+        caught.push("nothing");
+      } catch (error) {
+        caught.push((error as Error).name);
+      }
+    };
+    await using _worker = start({
+      tries: (job) => {
+        for (const chunk of [5, null, undefined, {}, new ArrayBuffer(2), [1]] as Any[]) {
+          attempt(() => job.sendData(chunk));
+          attempt(() => job.sendWarning(chunk));
+        }
+        for (const number of [-1, 1.5, NaN, Infinity, 4_294_967_296, "5" as Any, undefined as Any, 5n as Any]) {
+          attempt(() => job.sendStatus(number, 1));
+          attempt(() => job.sendStatus(1, number));
+        }
+        return "went on";
+      },
+    });
+    assert.deepEqual(await eventsOf(client.do("tries")), ["created", "complete went on"]);
+    assert.deepEqual(caught, [...Array(12).fill("TypeError"), ...Array(16).fill("RangeError")]);
+  });
+
+  test("is given its job: function, handle, unique, reducer and workload", { timeout }, async () => {
+    const seen: AssignedJob[] = [];
+    await using _worker = start({ "fünction 1": (job) => void seen.push(job) });
+    const plain = client.do("fünction 1", '{"a":[1]}');
+    await plain;
+    await client.do("fünction 1", Uint8Array.of(0, 255, 0), { unique: "ünique", reducer: "red" });
+    await client.do("fünction 1", "", { unique: "u" });
+    const [first, second, third] = seen as [AssignedJob, AssignedJob, AssignedJob];
+    assert.deepEqual([first.functionName, first.unique, first.reducer], ["fünction 1", "", undefined]);
+    assert.equal(first.handle, plain.handle);
+    assert.equal(first.text(), '{"a":[1]}');
+    assert.deepEqual(first.json(), { a: [1] });
+    assert.deepEqual([second.functionName, second.unique, second.reducer], ["fünction 1", "ünique", "red"]);
+    assert.equal(toHex(second.workload), "00ff00");
+    assert.throws(() => second.json(), SyntaxError);
+    assert.deepEqual([third.unique, third.text(), third.workload.length], ["u", "", 0]);
+    assert.equal(third.signal.aborted, false, "a job that ended well is not aborted");
+  });
+
+  test("may keep and change its workload: it is nobody else's", { timeout }, async () => {
+    const kept: Uint8Array[] = [];
+    await using _worker = start({
+      keep: (job) => {
+        kept.push(job.workload);
+        job.workload.fill(120);
+      },
+    }, { concurrency: 10 });
+    await Promise.all(Array.from({ length: 30 }, (_, i) => client.do("keep", `${i % 10}`.repeat(3))));
+    assert.deepEqual(kept.map(text), Array(30).fill("xxx"));
+  });
+
+  test("may use its memory again when what it sent has been taken, large or small", { timeout }, async () => {
+    await using _worker = start({
+      large: async (job) => {
+        const memory = new Uint8Array(Number(job.text()));
+        for (const byte of [97, 98, 99]) {
+          await job.sendData(memory.fill(byte));
+        }
+        memory.fill(0);
+      },
+    });
+    for (const size of [1, 1_000, 65_536, 300_000]) {
+      const result = await client.do("large", String(size)).text();
+      assert.ok(result === "a".repeat(size) + "b".repeat(size) + "c".repeat(size), `${size} bytes at a time`);
+    }
+  });
+
+  test("may send on after its end: it is dropped, and the next jobs have nothing of it", { timeout }, async () => {
+    let first: AssignedJob | undefined;
+    await using _worker = start({
+      once: async (job) => {
+        await first?.sendData("late");
+        await first?.sendStatus(1, 1);
+        first ??= job;
+        return "own";
+      },
+    });
+    for (let i = 0; i < 3; i++) assert.deepEqual(await eventsOf(client.do("once")), ["created", "complete own"]);
+  });
+
+  test("that takes too long fails its job, and its slot is free although it never returns", { timeout }, async () => {
+    let reason: Error | undefined;
+    await using worker = start({ next: () => "served" });
+    worker.addFunction("stuck", (job) => {
+      job.signal.addEventListener("abort", () => reason = job.signal.reason);
+      return new Promise(() => {});
+    }, { timeout: 30 });
+    const stuck = client.do("stuck");
+    assert.match(await failureOf(stuck) ?? "", /^Job .* of "stuck" took longer than 30 ms$/);
+    assert.match(reason?.message ?? "", /took longer than 30 ms/);
+    assert.equal(await client.do("next").text(), "served");
+  });
+
+  test("that is over in time is not aborted, nor is its late result sent when it is not", { timeout }, async () => {
+    const release = deferred();
+    const late = deferred();
+    let timely: AbortSignal | undefined;
+    await using worker = start({}, { concurrency: 2 });
+    worker.addFunction("timely", (job) => void (timely = job.signal), { timeout: 20 });
+    worker.addFunction("late", async function* () {
+      try {
+        await release.promise;
+        yield "too late";
+      } finally {
+        late.resolve();
+      }
+    }, { timeout: 40 });
+    await client.do("timely");
+    assert.match(await failureOf(client.do("late")) ?? "", /longer than 40 ms/);
+    assert.equal(timely?.aborted, false);
+    release.resolve();
+    await late.promise;
+    assert.equal(await client.do("timely").text(), "");
+  });
+
+  test("that a worker of one job at a time stops after whole seconds fails too", { timeout }, async () => {
+    // Whether gearmand has stopped it by then is seen in real time only.
+    using timers = kind.name === "gearmand" ? undefined : watchTimers(1_000);
+    let runs = 0;
+    await using worker = start({});
+    worker.addFunction("second", () => {
+      runs++;
+      setTimeout(() => timers?.fire(), 0);
+      return new Promise(() => {});
+    }, { timeout: 1_000 });
+    assert.match(await failureOf(client.do("second", "", { signal: AbortSignal.timeout(6_000) })) ?? "", /1000 ms/);
+    assert.equal(runs, 1);
+  });
+
+  test("whose error has a message that is no text still fails its job", { timeout }, async () => {
+    await using _worker = start({
+      odd: () => {
+        throw Object.assign(new Error(), { message: { code: 5 } });
+      },
+    });
+    assert.equal(typeof await failureOf(client.do("odd", "", { signal: AbortSignal.timeout(3_000) })), "string");
+  });
+
+  test("that is an async generator fails its job by returning what cannot be sent", { timeout }, async () => {
+    await using _worker = start({
+      generates: async function* () {
+        yield "good";
+        return 5 as Any;
+      },
+    });
+    const job = client.do("generates", "", { signal: AbortSignal.timeout(3_000) });
+    assert.match(await failureOf(job) ?? "", /neither a string nor a Uint8Array/);
+  });
+});

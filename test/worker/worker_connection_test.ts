@@ -1,0 +1,218 @@
+/** Tests of a worker at one server, which the test plays: what it says and when. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConnectionError, type GearmanWorker } from "../../mod.ts";
+import type { AssignedJob, Dial, GearmanEvent, WorkerOptions } from "../../mod.ts";
+import { PacketDecoder, PacketType } from "../../src/codec/mod.ts";
+import { deferred, turns } from "../support/transports.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { until } from "../support/peers.ts";
+import { count, type Functions, heard, said, serverOf, show, startWorker } from "../support/workers.ts";
+
+const timeout = 30_000;
+
+/** A worker in memory: its server is the one that the test plays. */
+function start(server: FakeServer, functions: Functions, options: WorkerOptions = {}): GearmanWorker {
+  return startWorker({ dial: server.dial, ...options }, functions);
+}
+
+describe("a worker at a new connection", () => {
+  test("says its id and functions before it asks for a job, and sleeps when there is none", { timeout }, async () => {
+    const server = serverOf();
+    await using worker = start(server, { a: () => {} }, { id: "my-worker" });
+    worker.addFunction("b", () => {}, { timeout: 1_500 });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(server.peer.requests.map(show), [
+      "SET_CLIENT_ID my-worker",
+      "CAN_DO a",
+      "CAN_DO_TIMEOUT b 2500",
+      "GRAB_JOB_ALL",
+      "PRE_SLEEP",
+    ]);
+  });
+
+  test("says everything in one write, and asks for exceptions each time", { timeout }, async () => {
+    const server = serverOf();
+    const writes = countedWrites(server);
+    await using _worker = start({ dial: writes.dial } as FakeServer, { a: () => {}, b: () => {} }, { id: "me" });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(writes.packets(), [5, 1], "OPTION_REQ, SET_CLIENT_ID, two CAN_DO and the grab; then PRE_SLEEP");
+    await server.peer.end();
+    await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+    assert.deepEqual(server.peers.map(({ options }) => options), [["exceptions"], ["exceptions"]]);
+  });
+
+  test("has its time limit watched there only when it does one job at a time", { timeout }, async () => {
+    const server = serverOf();
+    await using worker = start(server, {}, { concurrency: 2 });
+    worker.addFunction("b", () => {}, { timeout: 1_500 });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(server.peer.requests.map(show), ["CAN_DO b", "GRAB_JOB_ALL", "GRAB_JOB_ALL", "PRE_SLEEP"]);
+  });
+
+  test("asks for nothing while it has no function", { timeout }, async () => {
+    const server = serverOf();
+    await using worker = start(server, {});
+    await until(() => server.peers.length === 1);
+    server.peer.answer(PacketType.NOOP);
+    await turns();
+    assert.deepEqual(server.peer.requests, []);
+    worker.addFunction("late", () => {});
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(said(server.peer), ["CAN_DO late"]);
+  });
+
+  test("says goodbye when it is closed, after the last result", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"]);
+    const release = deferred<string>();
+    const worker = start(server, { f: () => release.promise });
+    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 1);
+    await turns();
+    const closing = worker.close();
+    release.resolve("last");
+    await closing;
+    await server.peer.ended;
+    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 last", "RESET_ABILITIES"]);
+  });
+});
+
+describe("a job", () => {
+  test("may come in each of the three packets", { timeout }, async () => {
+    const seen: (string | undefined)[][] = [];
+    let grabs = 0;
+    const server = new FakeServer(({ type }, peer) => {
+      if (type !== PacketType.GRAB_JOB_ALL) return;
+      grabs++;
+      if (grabs === 1) peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "one");
+      else if (grabs === 2) peer.answer(PacketType.JOB_ASSIGN_UNIQ, "H:2", "f", "u", "two");
+      else if (grabs === 3) peer.answer(PacketType.JOB_ASSIGN_ALL, "H:3", "f", "u", "r", "three");
+      else peer.answer(PacketType.NO_JOB);
+    });
+    const handler = (job: AssignedJob) => {
+      seen.push([job.handle, job.functionName, job.unique, job.reducer, job.text()]);
+    };
+    await using _worker = start(server, { f: handler });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(seen, [
+      ["H:1", "f", "", undefined, "one"],
+      ["H:2", "f", "u", undefined, "two"],
+      ["H:3", "f", "u", "r", "three"],
+    ]);
+  });
+
+  test("of a function that it does not have fails", { timeout }, async () => {
+    const server = serverOf(["H:1", "other"], ["H:2", "f"]);
+    await using _worker = start(server, { f: () => "done" });
+    await heard(server, "WORK_COMPLETE H:2 done");
+    assert.deepEqual(said(server.peer).slice(1), [
+      'WORK_EXCEPTION H:1 This worker has no function "other"',
+      "WORK_COMPLETE H:2 done",
+    ]);
+  });
+
+  test("has its final packet before the next grab, and nothing after it", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+    const handler = async function* (job: AssignedJob) {
+      yield "x";
+      job.sendWarning("w");
+    };
+    await using _worker = start(server, { f: handler });
+    await heard(server, "PRE_SLEEP");
+    const lines = ["WORK_DATA H:1 x", "WORK_WARNING H:1 w", "WORK_COMPLETE H:1 "];
+    const again = lines.map((line) => line.replace("H:1", "H:2"));
+    const grab = "GRAB_JOB_ALL";
+    assert.deepEqual(server.peer.requests.map(show).slice(1), [grab, ...lines, grab, ...again, grab, "PRE_SLEEP"]);
+  });
+
+  test("has its result in one write with the next grab, whether its handler is sync or not", { timeout }, async () => {
+    for (const handler of [() => "done", () => turns(2).then(() => "done")]) {
+      const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+      const writes = countedWrites(server);
+      await using _worker = start({ dial: writes.dial } as FakeServer, { f: handler });
+      await heard(server, "PRE_SLEEP");
+      assert.deepEqual(writes.packets(), [3, 2, 2, 1]);
+    }
+  });
+
+  test("that has ended with `throw undefined` is told with its error, one that ended well without", {
+    timeout,
+  }, async () => {
+    const events: GearmanEvent[] = [];
+    const server = serverOf(["H:1", "f"], ["H:2", "g"]);
+    await using _worker = start(server, { f: () => Promise.reject(undefined), g: () => {} }, {
+      onEvent: (event) => void (event.type === "jobEnded" && events.push(event)),
+    });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(events.map((event) => "error" in event), [true, false]);
+    assert.deepEqual(said(server.peer).slice(2), ["WORK_EXCEPTION H:1 undefined", "WORK_COMPLETE H:2 "]);
+  });
+
+  test("has every progress, from 0 to what gearmand can keep, and other packets between", { timeout }, async () => {
+    const server = serverOf(["H:1", "f"]);
+    const handler = (job: AssignedJob) => {
+      job.sendStatus(0, 0);
+      job.sendStatus(3, 2);
+      job.sendData("x");
+      job.sendStatus(4_294_967_295, 4_294_967_295);
+    };
+    await using _worker = start(server, { f: handler });
+    await heard(server, "PRE_SLEEP");
+    assert.deepEqual(said(server.peer).slice(1), [
+      "WORK_STATUS H:1 0 0",
+      "WORK_STATUS H:1 3 2",
+      "WORK_DATA H:1 x",
+      "WORK_STATUS H:1 4294967295 4294967295",
+      "WORK_COMPLETE H:1 ",
+    ]);
+  });
+
+  test("is aborted when the connection is lost; its result is dropped, and all is registered again", {
+    timeout,
+  }, async () => {
+    const server = serverOf(["H:1", "f"]);
+    const events: GearmanEvent[] = [];
+    const release = deferred<string>();
+    let job: AssignedJob | undefined;
+    await using worker = start(server, { f: (given) => (job = given, release.promise), gone: () => {} }, {
+      id: "me",
+      onEvent: (event) => events.push(event),
+    });
+    await until(() => job !== undefined);
+    const { signal } = job!;
+    assert.equal(signal.aborted, false);
+    worker.removeFunction("gone");
+    await server.peer.end();
+    await until(() => signal.aborted);
+    assert.ok(signal.reason instanceof ConnectionError);
+    assert.match(signal.reason.message, /another worker/);
+    await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+    release.resolve("nobody wants it");
+    await turns();
+    assert.deepEqual(server.peer.requests.map(show), ["SET_CLIENT_ID me", "CAN_DO f", "GRAB_JOB_ALL", "PRE_SLEEP"]);
+    const ended = events.filter(({ type }) => type === "jobEnded");
+    assert.equal(ended.length, 1);
+    assert.equal((ended[0] as { error?: unknown }).error, signal.reason);
+  });
+});
+
+/** Dials a server, and counts how many packets leave in each write. */
+function countedWrites(server: FakeServer): { dial: Dial; packets(): number[] } {
+  const writes: Uint8Array[] = [];
+  return {
+    dial: async (address, options) => {
+      const transport = await server.dial(address, options);
+      const write = transport.write.bind(transport);
+      transport.write = (bytes) => (writes.push(bytes), write(bytes));
+      return transport;
+    },
+    packets: () => writes.map((bytes) => [...decode(bytes)].length),
+  };
+}
+
+/** The packets of one write. */
+function decode(bytes: Uint8Array): PacketDecoder {
+  const decoder = new PacketDecoder();
+  decoder.push(bytes);
+  return decoder;
+}
