@@ -34,7 +34,8 @@ export type { BackgroundJob, JobStatus, UniqueJobStatus } from "./src/client/bac
 export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submission_packet.ts";
 export type { DoBackgroundAllOptions } from "./src/client/batch.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
-export type { Bytes, Workload } from "./src/connection/arguments.ts";
+export type { Bytes } from "./src/internal/bytes.ts";
+export type { Workload } from "./src/connection/arguments.ts";
 export { dialTcp, fromStreams } from "./src/connection/mod.ts";
 export type { Dial, DialTcpOptions, Duplex, ServerAddress, TlsOptions, Transport } from "./src/connection/mod.ts";
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { printable } from "./internal/text.ts";
+
 /** What a connection error knows of the submission that it ended; see {@linkcode ConnectionError}. */
 export type ConnectionErrorOptions =
   & ErrorOptions
@@ -115,21 +117,4 @@ export class JobFailedError extends GearmanError {
 /** Gives an error what is known besides its message; what is not known is no property, and so not printed either. */
 function tell(error: GearmanError, { cause: _, ...known }: ErrorOptions): void {
   for (const [name, value] of Object.entries(known)) if (value !== undefined) Object.assign(error, { [name]: value });
-}
-
-/** Text that came from a peer, made fit for a message: without control characters, at most 200 characters long. */
-export function printable(text: string): string {
-  const clean = text.slice(0, 400).replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim();
-  return clean.length > 200 ? `${clean.slice(0, 199)}…` : clean;
-}
-
-/** What anything thrown says of itself, fit for a message; never throws. */
-export function messageOf(thrown: unknown): string {
-  try {
-    if (!(thrown instanceof Error)) return printable(String(thrown));
-    // The AggregateError of a host with several addresses has a code and no message.
-    return printable(thrown.message || (thrown as { code?: string }).code || thrown.name);
-  } catch {
-    return "unknown error";
-  }
 }

@@ -1,14 +1,14 @@
 /** The admin client: commands of the text protocol, and what their answers mean. */
 
 import { ProtocolError, ServerError } from "../errors.ts";
+import { checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { type Deferred, deferred } from "../internal/promises.ts";
+import { checkSignal, delay, orAbort } from "../internal/signals.ts";
 import type { Decoded } from "../codec/decoder.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkSignal, type Deferred, deferred, delay, orAbort } from "../internal/signals.ts";
-import { Link } from "../connection/server_connection.ts";
-import { wholeNumber } from "../internal/checks.ts";
-import { MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
-import type { CallOptions, ConnectOptions } from "../connection/options.ts";
-import { checkWord, MAX_FUNCTION_NAME } from "../connection/arguments.ts";
+import { MAX_FUNCTION_NAME } from "../connection/arguments.ts";
+import { type CallOptions, type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
+import { ServerConnection } from "../connection/server_connection.ts";
 
 /** One function, as `status` lists it. */
 export interface FunctionStatus {
@@ -91,7 +91,7 @@ const MAX_LIMIT = 2_147_483_647;
  * ```
  */
 export class GearmanAdmin implements AsyncDisposable {
-  readonly #link: Link<true>;
+  readonly #link: ServerConnection<true>;
   readonly #calls: Call[] = [];
   readonly #maxSize: number;
   /** Characters of the answer that is coming in. */
@@ -104,10 +104,10 @@ export class GearmanAdmin implements AsyncDisposable {
    * @throws {RangeError} The server makes no sense, there are several, or a number is out of its range.
    */
   constructor(options?: string | ConnectOptions) {
-    const { servers, settings } = readConnectOptions(optionsOf(options));
+    const { servers, settings } = readConnectOptions(normalizeOptions(options));
     if (servers.length > 1) throw new RangeError("Cannot use several servers: an admin client takes one");
     this.#maxSize = settings.maxPacketSize;
-    this.#link = new Link(servers[0]!, settings, {
+    this.#link = new ServerConnection(servers[0]!, settings, {
       onPacket: (packet) => this.#receive(packet),
       onLost: (error) => {
         for (const { reply } of this.#calls.splice(0)) reply.reject(error);

@@ -1,7 +1,8 @@
 /** A job in the background: what is left of it after submission is a handle, and a status as long as it lives. */
 
+import { readText } from "../internal/text.ts";
+import { readHandle, readNumber } from "../codec/arguments.ts";
 import type { CallOptions } from "../connection/options.ts";
-import { readHandle, readNumber, readText } from "../connection/arguments.ts";
 import type { GearmanClient } from "./client.ts";
 
 /** How a job is doing. Once it is over, the server knows nothing of it: `known` is false, as for one that never was. */
@@ -84,7 +85,7 @@ export class ClientBackgroundJob implements BackgroundJob {
 }
 
 /** Server and handle of whatever a caller names a job by. */
-export function locate(job: string | BackgroundJob): { server: string | undefined; handle: string } {
+export function parseJobReference(job: string | BackgroundJob): { server: string | undefined; handle: string } {
   if (typeof job === "string") {
     const [, server, handle = ""] = /^(?:(.*)\/\/)?(.*)$/s.exec(job)!;
     return { server, handle };

@@ -1,14 +1,14 @@
 /** Which of several servers: in order, in turn, or by the unique. */
 
-import type { Link } from "../connection/server_connection.ts";
 import type { Workload } from "../connection/arguments.ts";
+import type { ServerConnection } from "../connection/server_connection.ts";
 
 /** The policies of choosing; see the client's `balance`. */
 export const BALANCES = ["failover", "round-robin", "unique"] as const;
 export type Balance = typeof BALANCES[number];
 
 /** The servers in the order in which they are to be tried for a job with that unique (`key`). */
-export function choose<T extends { readonly link: Link }>(
+export function orderServers<T extends { readonly link: ServerConnection }>(
   servers: readonly T[],
   balance: Balance,
   key: Workload | undefined,
@@ -21,7 +21,7 @@ export function choose<T extends { readonly link: Link }>(
 }
 
 /** Rendezvous hashing: each server has a score for the key, so that a server more or less moves only its own share. */
-function byUnique<T extends { readonly link: Link }>(servers: readonly T[], key: Workload): readonly T[] {
+function byUnique<T extends { readonly link: ServerConnection }>(servers: readonly T[], key: Workload): readonly T[] {
   const bytes = typeof key === "string" ? new TextEncoder().encode(key) : key;
   const scores = new Map(servers.map((server) => [server, score(server.link.name, bytes)]));
   return [...servers].sort((a, b) => scores.get(b)! - scores.get(a)!);

@@ -1,11 +1,11 @@
 /** Any number of background submissions in one pipeline: in order, in constant memory, without a promise for each. */
 
-import { handled, orAbort } from "../internal/signals.ts";
-import { wholeNumber } from "../internal/checks.ts";
-import { checkFunction, checkOptions } from "../connection/options.ts";
+import { checkFunction, checkOptions, wholeNumber } from "../internal/checks.ts";
+import { markHandled } from "../internal/promises.ts";
+import { Fifo } from "../internal/queue.ts";
+import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { BackgroundJob } from "./background_job.ts";
-import { Fifo } from "../internal/queue.ts";
 import type { BackgroundSubmission, OnSettled, Outgoing } from "./request.ts";
 import { backgroundPacket, type DoBackgroundOptions } from "./submission_packet.ts";
 
@@ -93,7 +93,7 @@ export async function* submitAll(
     wanting = false;
     for (const submission of submissions.drain()) submission.settle();
     const close = async () => ended || await source.return?.();
-    if (asking || failed) handled(close()); // a source may never answer, and its error is not the first
+    if (asking || failed) markHandled(close()); // a source may never answer, and its error is not the first
     else await close();
   }
 }

@@ -1,23 +1,31 @@
 /** The client: chooses a server for each call, and hands it to that server's session. */
 
-import { ConnectionError, printable } from "../errors.ts";
+import { ConnectionError } from "../errors.ts";
+import type { Bytes } from "../internal/bytes.ts";
+import { checkName, checkOneOf, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { ignoreErrors, markHandled } from "../internal/promises.ts";
+import { checkSignal, delay } from "../internal/signals.ts";
+import { printable } from "../internal/text.ts";
+import { ownedBytes } from "../codec/arguments.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkSignal, delay, handled, quietly } from "../internal/signals.ts";
-import { wholeNumber } from "../internal/checks.ts";
-import { checkOptions, MAX_TIMER, oneOf, optionsOf, readConnectOptions } from "../connection/options.ts";
-import type { CallOptions, ConnectOptions } from "../connection/options.ts";
-import { type Balance, BALANCES, choose } from "./balance.ts";
 import { formatServer, parseServers } from "../transport/addresses.ts";
-import { type Bytes, checkName, ownedBytes, type Workload } from "../connection/arguments.ts";
-import { locate, readStatus, readUniqueStatus } from "./background_job.ts";
-import type { BackgroundJob, JobStatus, UniqueJobStatus } from "./background_job.ts";
+import { checkHandle, MAX_UNIQUE, takeWorkload, type Workload } from "../connection/arguments.ts";
+import { type CallOptions, type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
+import {
+  type BackgroundJob,
+  type JobStatus,
+  parseJobReference,
+  readStatus,
+  readUniqueStatus,
+  type UniqueJobStatus,
+} from "./background_job.ts";
+import { type Balance, BALANCES, orderServers } from "./balance.ts";
+import { type DoBackgroundAllOptions, submitAll } from "./batch.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import { ClientJob, type Job } from "./job.ts";
 import { BackgroundSubmission, type OnSettled, type Outgoing, Query, type Request } from "./request.ts";
 import { Session } from "./session.ts";
-import { backgroundPacket, checkHandle, checkWorkload, foregroundPacket, MAX_UNIQUE } from "./submission_packet.ts";
-import type { DoBackgroundOptions, DoOptions } from "./submission_packet.ts";
-import { type DoBackgroundAllOptions, submitAll } from "./batch.ts";
+import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundPacket } from "./submission_packet.ts";
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
@@ -68,10 +76,10 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {RangeError} A server makes no sense, or a number is out of its range.
    */
   constructor(options?: string | ClientOptions) {
-    const given: ClientOptions = optionsOf(options);
+    const given: ClientOptions = normalizeOptions(options);
     const { servers, settings } = readConnectOptions(given);
     this.#balance = given.balance ?? "failover";
-    oneOf(this.#balance, "balance", BALANCES);
+    checkOneOf(this.#balance, "balance", BALANCES);
     this.#limits = {
       maxBuffered: wholeNumber(given, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
@@ -176,7 +184,7 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {ConnectionError} The server could not be asked.
    */
   async jobStatus(job: string | BackgroundJob, options: CallOptions = {}): Promise<JobStatus> {
-    const { server, handle } = locate(job);
+    const { server, handle } = parseJobReference(job);
     checkHandle(handle);
     const sessions = server === undefined ? this.#sessions : [this.#sessionOf(server)];
     const packet = { type: PacketType.GET_STATUS, args: [handle] };
@@ -229,7 +237,7 @@ export class GearmanClient implements AsyncDisposable {
    */
   async echo(data: Workload, options: CallOptions = {}): Promise<Bytes> {
     const query = new Query(
-      { type: PacketType.ECHO_REQ, args: [checkWorkload(data)] },
+      { type: PacketType.ECHO_REQ, args: [takeWorkload(data)] },
       PacketType.ECHO_RES,
       ownedBytes,
     );
@@ -295,15 +303,15 @@ export class GearmanClient implements AsyncDisposable {
   async #route(request: Request, cause?: unknown): Promise<void> {
     let last = cause;
     const { only, key } = request;
-    const order = only ? [only] : choose(this.#sessions, this.#balance, key, () => this.#turn++);
+    const order = only ? [only] : orderServers(this.#sessions, this.#balance, key, () => this.#turn++);
     const failing = order.filter(({ link }) => link.failures > 0);
     // Whether a server has recovered is found out beside the work, while another does that, whatever time that has.
     const signal = failing.length < order.length ? undefined : request.signal;
-    for (const session of failing) handled(session.link.open(signal).then(() => session.greet()));
+    for (const session of failing) markHandled(session.link.open(signal).then(() => session.greet()));
     for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
       if (!link.ready && this.#closing === undefined) {
-        await quietly(() => link.open(request.signal));
+        await ignoreErrors(() => link.open(request.signal));
         last = link.lastError ?? last;
       }
       if (request.settled) return;

@@ -1,9 +1,9 @@
 /** The submission of a foreground job, and everything that comes of it until its consumer has read it. */
 
-import { GearmanError, JobFailedError, printable } from "../errors.ts";
-import { join } from "../codec/encoder.ts";
-import { type Deferred, deferred, handled, type Settle } from "../internal/signals.ts";
-import { type Bytes, readText } from "../connection/arguments.ts";
+import { GearmanError, JobFailedError } from "../errors.ts";
+import { type Bytes, joinBytes } from "../internal/bytes.ts";
+import { type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
+import { printable, readText } from "../internal/text.ts";
 import type { ClientOptions } from "./client.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";
@@ -87,7 +87,7 @@ export class ForegroundJob extends Submission {
   created(): Promise<string> {
     this.#created ??= deferred();
     this.#tellCreated();
-    return handled(this.#created.promise);
+    return markHandled(this.#created.promise);
   }
 
   /** Takes the place of the one consumer. */
@@ -170,7 +170,7 @@ export class ForegroundJob extends Submission {
       const parts = this.#parts;
       if (end !== null) this.#collector.reject(end.error);
       // Each part is the job's own already: a single one need not be copied.
-      else this.#collector.resolve((parts.length === 1 ? parts[0] : join(parts, this.#collectedSize)) as Bytes);
+      else this.#collector.resolve((parts.length === 1 ? parts[0] : joinBytes(parts, this.#collectedSize)) as Bytes);
       this.#parts = [];
       this.#collector = undefined;
     }

@@ -1,7 +1,7 @@
 /** A job in the foreground, as its submitter holds it: awaitable, iterable, a stream. */
 
-import { handled } from "../internal/signals.ts";
-import type { Bytes } from "../connection/arguments.ts";
+import type { Bytes } from "../internal/bytes.ts";
+import { markHandled } from "../internal/promises.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 
 /** What happens to a foreground job, in order; a failure is thrown instead. */
@@ -93,15 +93,15 @@ export class ClientJob implements Job {
   }
 
   bytes(): Promise<Bytes> {
-    return handled(this.#job.collect());
+    return markHandled(this.#job.collect());
   }
 
   text(): Promise<string> {
-    return handled(this.bytes().then((bytes) => new TextDecoder().decode(bytes)));
+    return markHandled(this.bytes().then((bytes) => new TextDecoder().decode(bytes)));
   }
 
   json<T = unknown>(): Promise<T> {
-    return handled(this.text().then((text) => JSON.parse(text) as T));
+    return markHandled(this.text().then((text) => JSON.parse(text) as T));
   }
 
   stream(): ReadableStream<Bytes> {

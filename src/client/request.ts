@@ -1,9 +1,10 @@
 /** What waits for a server: questions, which any connection may answer, and submissions, which are never repeated. */
 
-import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
+import { ConnectionError, type GearmanError } from "../errors.ts";
+import { deferred } from "../internal/promises.ts";
+import { onAbort } from "../internal/signals.ts";
+import { messageOf, readText } from "../internal/text.ts";
 import { PacketType } from "../codec/packet.ts";
-import { deferred, onAbort } from "../internal/signals.ts";
-import { readText } from "../connection/arguments.ts";
 import { type BackgroundJob, ClientBackgroundJob } from "./background_job.ts";
 import type { GearmanClient } from "./client.ts";
 import type { Session } from "./session.ts";

@@ -1,14 +1,15 @@
 /** A client's business with one server: what is to be sent, what waits for a reply, and the jobs that are running. */
 
 import { GearmanError, ProtocolError, ServerError } from "../errors.ts";
-import { type Packet, packetName, PacketType } from "../codec/packet.ts";
-import { handled } from "../internal/signals.ts";
-import type { Connection } from "../connection/connection.ts";
-import { Link, type LinkUser } from "../connection/server_connection.ts";
-import type { LinkSettings } from "../connection/options.ts";
-import type { ServerAddress } from "../transport/transport.ts";
-import { ownedBytes, readHandle, readNumber, readText } from "../connection/arguments.ts";
+import { markHandled } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
+import { readText } from "../internal/text.ts";
+import { ownedBytes, readHandle, readNumber } from "../codec/arguments.ts";
+import { type Packet, packetName, PacketType } from "../codec/packet.ts";
+import type { ServerAddress } from "../transport/transport.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { ConnectionSettings } from "../connection/options.ts";
+import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 import { type Outgoing, Query, type Request } from "./request.ts";
 
@@ -21,8 +22,8 @@ const PROBED_JOBS = 1_000;
 type Subscriber = ForegroundJob | null;
 
 /** One server of a client. */
-export class Session implements LinkUser {
-  readonly link: Link;
+export class Session implements ServerConnectionUser {
+  readonly link: ServerConnection;
   readonly #reroute: (request: Request, cause: GearmanError) => void;
   /** Not yet handed to the connection. */
   readonly #outbox = new Fifo<Request>();
@@ -40,8 +41,12 @@ export class Session implements LinkUser {
   #lagging = 0;
   #resume: (() => void) | undefined;
 
-  constructor(server: ServerAddress, settings: LinkSettings, reroute: (request: Request, cause: GearmanError) => void) {
-    this.link = new Link(server, settings, this);
+  constructor(
+    server: ServerAddress,
+    settings: ConnectionSettings,
+    reroute: (request: Request, cause: GearmanError) => void,
+  ) {
+    this.link = new ServerConnection(server, settings, this);
     this.#reroute = reroute;
   }
 
@@ -243,7 +248,7 @@ export class Session implements LinkUser {
     const query = new Query(packet, expects, read, this);
     query.repeated = true;
     query.returns = Infinity;
-    handled(query.answer); // nobody waits for it
+    markHandled(query.answer); // nobody waits for it
     return query;
   }
 

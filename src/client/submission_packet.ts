@@ -1,9 +1,10 @@
 /** From the arguments of a call to a packet: everything that can be wrong with them is said here, before a byte is sent. */
 
-import { PacketType } from "../codec/packet.ts";
+import { checkName, checkOneOf, checkOptions } from "../internal/checks.ts";
 import { checkSignal } from "../internal/signals.ts";
-import { type CallOptions, checkOptions, oneOf } from "../connection/options.ts";
-import { checkFunctionName, checkName, checkText, type Workload } from "../connection/arguments.ts";
+import { PacketType } from "../codec/packet.ts";
+import { checkFunctionName, checkUnique, MAX_UNIQUE, takeWorkload, type Workload } from "../connection/arguments.ts";
+import type { CallOptions } from "../connection/options.ts";
 import type { Outgoing } from "./request.ts";
 
 /** How urgent a job is: all high ones of a function come before its normal ones, and those before its low ones. */
@@ -36,12 +37,6 @@ const TYPES = {
 } as const;
 const PRIORITIES = /* @__PURE__ */ Object.keys(TYPES);
 
-/** gearmand accepts a unique of 64 bytes and corrupts it (protocol: its buffer of 64 has room for 63 and a NUL). */
-export const MAX_UNIQUE = 63;
-/** From this size on bytes are not copied: the caller leaves them alone until the call has settled. */
-const LARGE = 65_536;
-const MAX_WORKLOAD = 0xffff_ffff - 2_048;
-
 /** The packet of a foreground job. */
 export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
   checkOptions(options);
@@ -62,8 +57,8 @@ function packetOf(functionName: string, workload: Workload, unique: string, opti
   checkFunctionName(functionName);
   checkUnique(unique);
   checkSignal(signal);
-  const data = checkWorkload(workload);
-  oneOf(priority, "priority", PRIORITIES);
+  const data = takeWorkload(workload);
+  checkOneOf(priority, "priority", PRIORITIES);
   if (at === undefined && reducer === undefined) {
     return { type: TYPES[priority][background], args: [functionName, unique, data] };
   }
@@ -74,37 +69,6 @@ function packetOf(functionName: string, workload: Workload, unique: string, opti
   checkName(reducer!, "reducer", MAX_UNIQUE);
   const type = background ? PacketType.SUBMIT_REDUCE_JOB_BACKGROUND : PacketType.SUBMIT_REDUCE_JOB;
   return { type, args: [functionName, unique, reducer!, "", data] };
-}
-
-/**
- * Checks a unique; the empty one is none.
- *
- * @throws {TypeError} It is not a string.
- * @throws {RangeError} It is over 63 bytes, or holds a NUL or a line feed.
- */
-export function checkUnique(unique: string): void {
-  checkText(unique, "unique", MAX_UNIQUE);
-}
-
-/**
- * Checks a handle.
- *
- * @throws {RangeError} It is empty, over 63 bytes (gearmand would never answer), or holds a NUL or a line feed.
- */
-export function checkHandle(handle: string): void {
-  checkName(handle, "job handle", MAX_UNIQUE);
-}
-
-/**
- * Takes a workload as it is now: small bytes are copied, since they may be changed before they are sent.
- *
- * @throws {TypeError} It is neither a string nor a `Uint8Array`.
- */
-export function checkWorkload(workload: Workload): Workload {
-  if (typeof workload === "string") return workload;
-  if (!(workload instanceof Uint8Array)) throw new TypeError("Cannot use the workload: it is no string or Uint8Array");
-  if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
-  return workload.length < LARGE ? new Uint8Array(workload) : workload;
 }
 
 function seconds(at: Date): string {

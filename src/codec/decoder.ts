@@ -2,6 +2,7 @@
 
 import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
+import { utf8 } from "../internal/text.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, type Packet, type PacketType } from "./packet.ts";
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
@@ -35,8 +36,6 @@ const LAST_SPARE = 65_536;
 const LARGE = 65_536;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
-/** Text as it is: a mark at its beginning is a part of it. */
-export const utf8: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Takes bytes as they come and yields packets as they are whole.

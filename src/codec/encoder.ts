@@ -1,7 +1,15 @@
 /** Packets to bytes: many small packets share one growing piece of memory, so that they leave as one write. */
 
-import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, packetName } from "./packet.ts";
-import type { PacketInput, PacketType } from "./packet.ts";
+import { joinBytes } from "../internal/bytes.ts";
+import {
+  argumentCount,
+  HEADER_SIZE,
+  MAGIC_REQ,
+  MAGIC_RES,
+  type PacketInput,
+  packetName,
+  type PacketType,
+} from "./packet.ts";
 
 /** An argument of so many bytes is handed on as it is, in a piece of its own, instead of being copied. */
 const LARGE = 65_536;
@@ -114,7 +122,7 @@ export class PacketEncoder {
     this.#seal();
     const pieces = this.#pieces;
     // A few small packets may lie on both sides of a slab's end: that is no reason for two writes.
-    const taken = pieces.length > 1 && this.#size <= LARGE ? [join(pieces, this.#size)] : pieces;
+    const taken = pieces.length > 1 && this.#size <= LARGE ? [joinBytes(pieces, this.#size)] : pieces;
     this.#pieces = [];
     this.#size = 0;
     return taken;
@@ -186,18 +194,7 @@ const responses = /* @__PURE__ */ new PacketEncoder("RES");
 function encode<T extends PacketType>(encoder: PacketEncoder, type: T, args: PacketInput<T>): Uint8Array {
   encoder.write(type, ...args);
   const { size } = encoder;
-  return join(encoder.take(), size);
-}
-
-/** Pieces of so many bytes in all, as one. */
-export function join(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joinBytes(encoder.take(), size);
 }
 
 function append(slab: Uint8Array, at: number, value: string | Uint8Array): number {

@@ -1,102 +1,63 @@
-/** Arguments of packets as text, numbers and bytes that may be given away, and checks of those that are given. */
+/** The arguments of calls: limits and checks of function names, uniques, handles and workloads. */
 
-import { utf8 } from "../codec/decoder.ts";
-import { HEADER_SIZE } from "../codec/packet.ts";
+import { checkName, checkText } from "../internal/checks.ts";
 
-/** libgearman's limit of a function's name, in bytes; gearmand's own is its 8 KiB buffer. */
+/** Longest function name in bytes: libgearman's limit. gearmand's own is its buffer of 8 KiB. */
 export const MAX_FUNCTION_NAME = 512;
+/**
+ * Longest unique, reducer and handle in bytes. gearmand keeps them, with a NUL, in 64 bytes: it accepts a unique of 64
+ * bytes and corrupts it, and never answers a status request for a handle of 64 bytes.
+ */
+export const MAX_UNIQUE = 63;
+/** Longest workload in bytes: the length of a packet's body has 32 bits, and the names before it need room. */
+const MAX_WORKLOAD = 0xffff_ffff - 2_048;
+/** A workload of this many bytes is not copied: the caller leaves it unchanged until the call has settled. */
+const MIN_UNCOPIED = 65_536;
 
-/** Freshly made bytes: `Uint8Array<ArrayBuffer>` where TypeScript knows it (a valid `BodyInit`), `Uint8Array` before. */
-export type Bytes = ReturnType<Uint8Array["slice"]>;
-
-/** What a job works on: a string is sent as UTF-8. */
+/** The data of a job; a string is sent as UTF-8. */
 export type Workload = string | Uint8Array;
 
-/** Reads an argument as UTF-8. */
-export function readText(bytes: Uint8Array): string {
-  if (bytes.length > 64) return utf8.decode(bytes);
-  // Handles and names are short and ASCII: a loop costs a fraction of TextDecoder's call.
-  let text = "";
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (byte > 127) return utf8.decode(bytes);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-/** Reads a handle: gearmand puts a NUL, or a NUL and more, behind that of some WORK_FAIL packets. */
-export function readHandle(bytes: Uint8Array): string {
-  return readText(bytes).split("\0", 1)[0]!;
-}
-
-/** Reads a decimal number; workers may send anything, and what is no finite number is 0. */
-export function readNumber(bytes: Uint8Array): number {
-  const value = Number(readText(bytes));
-  return Number.isFinite(value) ? value : 0;
-}
-
 /**
- * A packet's last argument as bytes that nobody else has: a copy, unless it is long and its memory holds this packet
- * alone, because the decoder had to join it.
- */
-export function ownedBytes(args: readonly Uint8Array[]): Bytes {
-  const [first, last] = [args[0]!, args[args.length - 1]!];
-  const { byteLength } = last.buffer;
-  const alone = first.byteOffset <= HEADER_SIZE && last.byteOffset + last.length === byteLength && byteLength > 65_536;
-  return alone ? last as Bytes : last.slice();
-}
-
-/** How many bytes a string takes as UTF-8. */
-export function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
-}
-
-/**
- * Checks a function's name.
+ * Checks a function name.
  *
- * @throws {TypeError} It is not a string.
- * @throws {RangeError} It is empty, over 512 bytes, or holds a NUL or a line feed.
+ * @throws {TypeError} It must be a string.
+ * @throws {RangeError} It must have 1 to 512 bytes, and neither a NUL nor a line feed.
  */
 export function checkFunctionName(functionName: string): void {
   checkName(functionName, "function name", MAX_FUNCTION_NAME);
 }
 
 /**
- * Checks an argument that is a name.
+ * Checks a unique; the empty string stands for none.
  *
- * @throws {TypeError} It is not a string.
- * @throws {RangeError} It is empty, over `most` bytes, or holds a NUL or a line feed.
+ * @throws {TypeError} It must be a string.
+ * @throws {RangeError} It must have at most 63 bytes, and neither a NUL nor a line feed.
  */
-export function checkName(text: string, what: string, most: number): void {
-  checkText(text, what, most);
-  if (text === "") throw new RangeError(`Cannot use the ${what}: it is empty`);
+export function checkUnique(unique: string): void {
+  checkText(unique, "unique", MAX_UNIQUE);
 }
 
 /**
- * Checks an argument that is a name or empty, which is none.
+ * Checks a job handle.
  *
- * @throws {TypeError} It is not a string.
- * @throws {RangeError} It is over `most` bytes, or holds a NUL or a line feed.
+ * @throws {TypeError} It must be a string.
+ * @throws {RangeError} It must have 1 to 63 bytes, and neither a NUL nor a line feed.
  */
-export function checkText(text: string, what: string, most: number): void {
-  if (typeof text !== "string") throw new TypeError(`Cannot use the ${what}: it is not a string`);
-  // A character takes at most three bytes: most need not be counted.
-  if (text.length * 3 > most && byteLength(text) > most) {
-    throw new RangeError(`Cannot use the ${what}: it has ${byteLength(text)} bytes, and may have ${most}`);
+export function checkHandle(handle: string): void {
+  checkName(handle, "job handle", MAX_UNIQUE);
+}
+
+/**
+ * Takes a workload as it is now: fewer than 64 KiB are copied, since the caller may change them before they are sent.
+ *
+ * @throws {TypeError} It must be a string or a `Uint8Array`.
+ * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
+ */
+export function takeWorkload(workload: Workload): Workload {
+  if (typeof workload === "string") return workload;
+  if (!(workload instanceof Uint8Array)) {
+    throw new TypeError("Cannot use the workload: it must be a string or a Uint8Array");
   }
-  // A NUL ends an argument, and a line feed would break the lists of the text protocol.
-  if (/[\0\n]/.test(text)) throw new RangeError(`Cannot use the ${what}: it holds a NUL or a line feed`);
-}
-
-/**
- * Checks a name that has to be one word of the text protocol: anything else would be more words, or more commands.
- *
- * @throws {TypeError} It is not a string.
- * @throws {RangeError} It is empty, over `most` bytes, or holds white space or control characters.
- */
-export function checkWord(text: string, what: string, most: number): string {
-  checkText(text, what, most);
-  if (/^[^\s\p{Cc}]+$/u.test(text)) return text;
-  throw new RangeError(`Cannot use the ${what}: it is empty, or holds white space or control characters`);
+  if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
+  return workload.length < MIN_UNCOPIED ? new Uint8Array(workload) : workload;
 }

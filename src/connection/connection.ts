@@ -1,10 +1,11 @@
 /** A connection: packets and lines over a transport, written a tick at a time, read one by one or pumped. */
 
-import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
-import { PacketEncoder } from "../codec/encoder.ts";
+import { ConnectionError, GearmanError } from "../errors.ts";
+import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
+import { messageOf } from "../internal/text.ts";
 import { type Decoded, type DecoderOptions, PacketDecoder } from "../codec/decoder.ts";
+import { PacketEncoder } from "../codec/encoder.ts";
 import type { PacketInput, PacketType } from "../codec/packet.ts";
-import { type Deferred, deferred, quietly } from "../internal/signals.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** How long `close` waits for pending writes to a peer that does not read, in ms. */
@@ -171,7 +172,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     if (this.#writing !== undefined) this.#cutOff = true;
     this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
     this.#encoder.take();
-    return quietly(() => this.#transport.close());
+    return ignoreErrors(() => this.#transport.close());
   }
 
   #assertOpen(): void {

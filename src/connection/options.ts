@@ -1,10 +1,10 @@
 /** The options that clients and workers share, and what they report. */
 
+import { checkFunction, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { ignoreErrors } from "../internal/promises.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
-import { wholeNumber } from "../internal/checks.ts";
-import { quietly } from "../internal/signals.ts";
-import { dialTcp, type TlsOptions } from "../transport/dial_tcp.ts";
 import { parseServers } from "../transport/addresses.ts";
+import { dialTcp, type TlsOptions } from "../transport/dial_tcp.ts";
 import type { Dial, ServerAddress } from "../transport/transport.ts";
 
 /**
@@ -66,15 +66,12 @@ export interface ConnectOptions {
 }
 
 /** {@linkcode ConnectOptions}, checked and complete. */
-export interface LinkSettings extends Required<Omit<ConnectOptions, "servers" | "tls" | "onEvent">> {
+export interface ConnectionSettings extends Required<Omit<ConnectOptions, "servers" | "tls" | "onEvent">> {
   readonly emit: (event: GearmanEvent) => void;
 }
 
-/** The longest time a timer can take, in ms; beyond it fires at once. */
-export const MAX_TIMER = 2_147_483_647;
-
 /** Takes a string for the servers, as every constructor does. */
-export function optionsOf<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
+export function normalizeOptions<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
   if (typeof options === "string") return { servers: options };
   if (typeof options !== "object" || options === null || Array.isArray(options) || "href" in options) {
     throw new TypeError("Cannot use the options: expected servers as a string, or an object");
@@ -88,7 +85,9 @@ export function optionsOf<T extends ConnectOptions>(options: string | T = {} as 
  * @throws {TypeError} `dial` and `tls` are given both, or something is of the wrong kind.
  * @throws {RangeError} A server or a number makes no sense.
  */
-export function readConnectOptions(options: ConnectOptions): { servers: ServerAddress[]; settings: LinkSettings } {
+export function readConnectOptions(
+  options: ConnectOptions,
+): { servers: ServerAddress[]; settings: ConnectionSettings } {
   const { tls = false, dial = dialTcp({ tls }), onEvent } = options;
   if (options.dial !== undefined && tls !== false) throw new TypeError("Cannot use dial and tls together");
   checkFunction(dial, "dial");
@@ -104,36 +103,7 @@ export function readConnectOptions(options: ConnectOptions): { servers: ServerAd
       maxBackoff: Math.max(minBackoff, wholeNumber(options, "maxBackoff", 30_000, 0, MAX_TIMER)),
       probeInterval: wholeNumber(options, "probeInterval", 15_000, 1, MAX_TIMER),
       // Whoever watches must not harm what he watches; where nobody does, an event costs nothing.
-      emit: (event) => void (options.onEvent && quietly(() => options.onEvent?.(event))),
+      emit: (event) => void (options.onEvent && ignoreErrors(() => options.onEvent?.(event))),
     },
   };
-}
-
-/**
- * Checks that the options of a call are an object: PHP's third argument is the unique.
- *
- * @throws {TypeError} They are not.
- */
-export function checkOptions(options: object): void {
-  if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
-}
-
-/**
- * Checks an option that is a function.
- *
- * @throws {TypeError} It is none.
- */
-export function checkFunction(value: unknown, name: string): void {
-  if (typeof value !== "function") throw new TypeError(`Cannot use ${name}: expected a function`);
-}
-
-/**
- * Checks an option that is one of a few words.
- *
- * @throws {RangeError} It is none of them.
- */
-export function oneOf(value: string, name: string, words: readonly string[]): void {
-  if (!words.includes(value)) {
-    throw new RangeError(`Cannot use ${name} ${String(value)}: expected ${words.join(" or ")}`);
-  }
 }

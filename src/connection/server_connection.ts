@@ -1,15 +1,17 @@
 /** A link: one server as a client or a worker sees it. It dials when asked, backs off, notices silence, and reports. */
 
-import { ConnectionError, type GearmanError, messageOf } from "../errors.ts";
+import { ConnectionError, type GearmanError } from "../errors.ts";
+import { ignoreErrors, markHandled } from "../internal/promises.ts";
+import { orAbort } from "../internal/signals.ts";
+import { messageOf } from "../internal/text.ts";
 import type { Decoded } from "../codec/decoder.ts";
-import { handled, orAbort, quietly } from "../internal/signals.ts";
-import { Connection } from "./connection.ts";
-import type { LinkSettings } from "./options.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionSettings } from "./options.ts";
 
 /** Whose link it is, and what it wants to hear. */
-export interface LinkUser<Text extends boolean = false> {
+export interface ServerConnectionUser<Text extends boolean = false> {
   /** A packet or line came; a promise pauses reading, and what it throws ends the connection. */
   onPacket(packet: Decoded<Text>): void | Promise<void>;
   /** The connection is over. */
@@ -22,12 +24,12 @@ export interface LinkUser<Text extends boolean = false> {
 type Attempt<C> = { readonly connection: Promise<C>; readonly controller: AbortController; waiting: number };
 
 /** One server: at most one connection to it, and what is known of its health. */
-export class Link<Text extends boolean = false> {
+export class ServerConnection<Text extends boolean = false> {
   /** The server as `host:port`, `[v6]:port` or `unix:/path`. */
   readonly name: string;
   readonly #server: ServerAddress;
-  readonly #settings: LinkSettings;
-  readonly #user: LinkUser<Text>;
+  readonly #settings: ConnectionSettings;
+  readonly #user: ServerConnectionUser<Text>;
   readonly #text: Text;
   #attempt: Attempt<Connection<Text>> | undefined;
   /** The open connection, if there is one. */
@@ -51,7 +53,12 @@ export class Link<Text extends boolean = false> {
   #transferred = 0;
 
   /** With `text`, lines of the text protocol may come too. */
-  constructor(server: ServerAddress, settings: LinkSettings, user: LinkUser<Text>, text = false as Text) {
+  constructor(
+    server: ServerAddress,
+    settings: ConnectionSettings,
+    user: ServerConnectionUser<Text>,
+    text = false as Text,
+  ) {
     this.#server = server;
     this.#settings = settings;
     this.#user = user;
@@ -113,7 +120,7 @@ export class Link<Text extends boolean = false> {
 
   #startAttempt(): Attempt<Connection<Text>> {
     const controller = new AbortController();
-    return { connection: handled(this.#dial(controller)), controller, waiting: 0 }; // every caller may have gone
+    return { connection: markHandled(this.#dial(controller)), controller, waiting: 0 }; // every caller may have gone
   }
 
   #giveUp(): void {
@@ -132,7 +139,7 @@ export class Link<Text extends boolean = false> {
     const { signal } = controller;
     const dialing = (async () => {
       transport = await dial(this.#server, { signal });
-      if (signal.aborted) quietly(() => transport!.close()); // too late
+      if (signal.aborted) ignoreErrors(() => transport!.close()); // too late
       await transport.opened;
       return transport;
     })();
@@ -141,7 +148,7 @@ export class Link<Text extends boolean = false> {
       signal.throwIfAborted(); // given up between the connection and this line
       return this.#start(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
     } catch (cause) {
-      quietly(() => transport?.close());
+      ignoreErrors(() => transport?.close());
       const server = this.name;
       const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
       const hung = (this.#hung += performance.now() - started) >= connectTimeout && !this.#closed;

@@ -1,4 +1,7 @@
-/** A queue whose ends cost the same whatever its length, which `Array.prototype.shift` does not. */
+/** A queue that costs the same at both ends, whatever its length; `Array.prototype.shift` does not. */
+
+/** Empty places at the start of the list that are tolerated before the list is moved. */
+const MIN_EMPTY = 32;
 
 /** First in, first out. */
 export class Fifo<T extends object> {
@@ -20,9 +23,10 @@ export class Fifo<T extends object> {
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    // Never more than half of it is empty, so that each item is moved once at most for each time that it is read.
-    if (this.#head > 32 && this.#head * 2 >= this.#items.length) this.#items = this.drain();
+    this.#items[this.#head] = undefined;
+    this.#head += 1;
+    // At most half of the list is empty, so that an item moves at most once for each item that was taken.
+    if (this.#head > MIN_EMPTY && this.#head * 2 >= this.#items.length) this.#items = this.drain();
     return item;
   }
 

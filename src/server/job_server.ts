@@ -1,16 +1,15 @@
 /** The job server itself: its options, the ways in, and its end. */
 
 import { ConnectionError } from "../errors.ts";
-import type { Packet, TextLine } from "../codec/mod.ts";
+import { checkFunction, wholeNumber } from "../internal/checks.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
-import { wholeNumber } from "../internal/checks.ts";
-import { checkFunction } from "../connection/options.ts";
+import type { Packet, TextLine } from "../codec/mod.ts";
+import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
 import { memoryPipe } from "../transport/memory_pipe.ts";
 import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
-import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
 import { toText } from "./names.ts";
-import { type Fault, Peer, type PeerSettings } from "./peer.ts";
 import { Requests } from "./packet_commands.ts";
+import { type Fault, Peer, type PeerSettings } from "./peer.ts";
 import { State } from "./state.ts";
 import { TextCommands } from "./text_commands.ts";
 

@@ -1,9 +1,9 @@
 /** The binary protocol: what each request does, and what is answered. */
 
-import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import { ProtocolError } from "../errors.ts";
-import { MAX_TIMER } from "../connection/options.ts";
-import { ownedBytes } from "../connection/arguments.ts";
+import { MAX_TIMER } from "../internal/checks.ts";
+import { ownedBytes } from "../codec/arguments.ts";
+import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
 import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type State, type Submission } from "./state.ts";
 

@@ -3,9 +3,9 @@
  * be said to a connection is its caller's business.
  */
 
-import type { PacketInput, PacketType } from "../codec/mod.ts";
 import { ProtocolError } from "../errors.ts";
-import { JobQueue } from "./job_queue.ts";
+import { Heap } from "../internal/heap.ts";
+import type { PacketInput, PacketType } from "../codec/mod.ts";
 import type { JobServerOptions } from "./job_server.ts";
 import { latin1 } from "./names.ts";
 
@@ -49,7 +49,7 @@ export interface Ability {
 export class FunctionQueue {
   readonly name: string;
   /** Jobs that a worker may grab, by priority. */
-  readonly lines: readonly [JobQueue, JobQueue, JobQueue] = [newLine(), newLine(), newLine()];
+  readonly lines: readonly [Heap<Job>, Heap<Job>, Heap<Job>] = [newLine(), newLine(), newLine()];
   /** How many wait for their time; they are counted as jobs of normal priority. */
   waiting = 0;
   running = 0;
@@ -65,7 +65,7 @@ export class FunctionQueue {
   }
 
   /** The line of the highest priority in which there are jobs. */
-  get line(): JobQueue | undefined {
+  get line(): Heap<Job> | undefined {
     return this.lines.find(({ size }) => size > 0);
   }
 
@@ -129,7 +129,7 @@ export class Job {
     this.sameness = samenessOf(submission);
   }
 
-  get line(): JobQueue {
+  get line(): Heap<Job> {
     return this.queue.lines[this.submission.priority];
   }
 
@@ -144,7 +144,7 @@ export type StateSettings = Required<
   Pick<JobServerOptions, "handlePrefix" | "jobRetries" | "roundRobin" | "workerWakeup" | "maxJobs">
 >;
 
-const newLine = () => new JobQueue((a, b) => a.place < b.place);
+const newLine = () => new Heap<Job>((a, b) => a.place < b.place);
 
 /** Everything that a job server remembers. */
 export class State {
@@ -153,7 +153,7 @@ export class State {
   readonly functions: Map<string, FunctionQueue> = new Map();
   /** Jobs by handle, in the order of their submission. */
   readonly jobs: Map<string, Job> = new Map();
-  readonly #waiting = new JobQueue((a, b) => a.due < b.due || (a.due === b.due && a.place < b.place));
+  readonly #waiting = new Heap<Job>((a, b) => a.due < b.due || (a.due === b.due && a.place < b.place));
   #serial = 0;
   #places = 0;
 

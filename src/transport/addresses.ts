@@ -1,7 +1,7 @@
 /** Server lists: the words in which people name servers, to addresses and back, and job tokens that carry one. */
 
+import { printable } from "../internal/text.ts";
 import type { ServerAddress } from "./transport.ts";
-import { printable } from "../errors.ts";
 
 /** The port that Gearman is registered for. */
 export const DEFAULT_PORT = 4730;

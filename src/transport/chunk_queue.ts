@@ -1,9 +1,9 @@
 /** Received chunks on their way to whoever reads them: every transport of ours has one. */
 
-import { type Deferred, deferred } from "../internal/signals.ts";
+import { type Deferred, deferred } from "../internal/promises.ts";
 
 /** A queue of chunks that is read as an async iterator. */
-export class Inbox implements AsyncIterator<Uint8Array> {
+export class ChunkQueue implements AsyncIterator<Uint8Array> {
   readonly #onWanted: () => void;
   #chunks: Uint8Array[] = [];
   #reader: Deferred<IteratorResult<Uint8Array>> | undefined;

@@ -1,6 +1,6 @@
 /** A transport over a pair of web streams: `cloudflare:sockets`, `Deno.Conn`, WebSocketStream, or a pair of your own. */
 
-import { quietly } from "../internal/signals.ts";
+import { ignoreErrors } from "../internal/promises.ts";
 import type { Transport } from "./transport.ts";
 
 const READ_SIZE = 65_536;
@@ -63,7 +63,7 @@ export function fromStreams(duplex: Duplex): Transport {
       if (closed) return;
       closed = true;
       // Each of these may never settle with a peer that does not read, or reject on a stream that has broken.
-      for (const close of [() => writer.close(), () => reader.cancel(), () => duplex.close?.()]) quietly(close);
+      for (const close of [() => writer.close(), () => reader.cancel(), () => duplex.close?.()]) ignoreErrors(close);
     },
     [Symbol.asyncIterator]: () => ({
       async next() {

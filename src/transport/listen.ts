@@ -1,9 +1,10 @@
 /** Listening on TCP and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
-import { ConnectionError, GearmanError, messageOf } from "../errors.ts";
-import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
+import { ConnectionError, GearmanError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
+import { messageOf } from "../internal/text.ts";
 import { formatServer } from "./addresses.ts";
+import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
 import type { ServerAddress, Transport } from "./transport.ts";
 
 /** Where {@linkcode JobServer.prototype.listen | JobServer.listen} listens. */

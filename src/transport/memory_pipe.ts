@@ -1,6 +1,6 @@
 /** Two transports joined in memory, for tests and for a client and a server in one process. */
 
-import { Inbox } from "./chunk_queue.ts";
+import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
 
 /** Bytes that may wait unread before `write` asks its caller to wait, as a socket's buffers would. */
@@ -36,7 +36,7 @@ export function memoryPipe(): [Transport, Transport] {
 
 /** One direction: what was written and not yet read. */
 class Lane {
-  readonly inbox = new Inbox(() => this.#releaseWriters());
+  readonly inbox = new ChunkQueue(() => this.#releaseWriters());
   #writers: (() => void)[] = [];
 
   write(bytes: Uint8Array): void | Promise<void> {

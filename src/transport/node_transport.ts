@@ -1,6 +1,6 @@
 /** A transport over a socket of `node:net` or `node:tls`, on Deno, Node and Bun. */
 
-import { Inbox } from "./chunk_queue.ts";
+import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
 
 /** What is used of `net.Socket`. */
@@ -30,7 +30,7 @@ const GOODBYE = 1_000;
 export class NodeTransport implements Transport {
   readonly refusable: boolean;
   readonly #socket: NodeSocket;
-  readonly #inbox = new Inbox(() => this.#resume());
+  readonly #inbox = new ChunkQueue(() => this.#resume());
   readonly #writers = new Set<(error: Error) => void>();
   #paused = false;
   #closed = false;

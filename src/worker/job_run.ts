@@ -1,10 +1,12 @@
 /** One run of a handler: the job as the handler sees it, and what becomes of what the handler does. */
 
 import { JobFailedError } from "../errors.ts";
-import { PacketType } from "../codec/packet.ts";
 import { orAbort } from "../internal/signals.ts";
+import { readText } from "../internal/text.ts";
+import { ownedBytes } from "../codec/arguments.ts";
+import { PacketType } from "../codec/packet.ts";
+import type { Workload } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
-import { ownedBytes, readText, type Workload } from "../connection/arguments.ts";
 
 /** A job, as its handler is given it. */
 export interface AssignedJob {
@@ -70,7 +72,7 @@ export interface Outcome {
 }
 
 /** A job that a server has assigned on one connection. */
-export class Run implements AssignedJob {
+export class JobRun implements AssignedJob {
   readonly handle: string;
   readonly functionName: string;
   readonly unique: string;
@@ -150,7 +152,7 @@ export class Run implements AssignedJob {
 }
 
 /** Runs a handler to its end; synchronously, if the handler is. */
-export function execute(run: Run, handler: JobHandler): Outcome | Promise<Outcome> {
+export function execute(run: JobRun, handler: JobHandler): Outcome | Promise<Outcome> {
   try {
     const result = handler(run);
     if (typeof result !== "object" || result === null || result instanceof Uint8Array) return completed(result);
@@ -161,7 +163,7 @@ export function execute(run: Run, handler: JobHandler): Outcome | Promise<Outcom
   }
 }
 
-async function drive(run: Run, generator: AsyncGenerator<Workload, Workload | void>): Promise<Workload | void> {
+async function drive(run: JobRun, generator: AsyncGenerator<Workload, Workload | void>): Promise<Workload | void> {
   try {
     for (;;) {
       const { done, value } = await generator.next();

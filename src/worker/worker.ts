@@ -1,12 +1,13 @@
 /** The worker: functions, slots, and one station at every server. */
 
 import { GearmanError } from "../errors.ts";
-import { checkSignal, deferred } from "../internal/signals.ts";
-import { wholeNumber } from "../internal/checks.ts";
-import { checkOptions, type ConnectOptions, MAX_TIMER, optionsOf, readConnectOptions } from "../connection/options.ts";
-import { checkFunctionName, checkWord } from "../connection/arguments.ts";
+import { checkOptions, checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { deferred } from "../internal/promises.ts";
+import { checkSignal } from "../internal/signals.ts";
+import { checkFunctionName } from "../connection/arguments.ts";
+import { type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
 import type { JobHandler } from "./job_run.ts";
-import { type Ability, type Foreman, Station } from "./worker_connection.ts";
+import { type Ability, WorkerConnection, type WorkerContext } from "./worker_connection.ts";
 
 /** Options of {@linkcode GearmanWorker}. */
 export interface WorkerOptions extends ConnectOptions {
@@ -46,9 +47,9 @@ export interface WorkerOptions extends ConnectOptions {
  */
 export class GearmanWorker implements AsyncDisposable {
   readonly #abilities = new Map<string, Ability>();
-  readonly #foreman: Foreman;
+  readonly #foreman: WorkerContext;
   readonly #drainTimeout: number | undefined;
-  readonly #stations: readonly Station[];
+  readonly #stations: readonly WorkerConnection[];
   #turn = 0;
   #running: Promise<void> | undefined;
   /** Fires when it is closed, and ends the attempts to connect. */
@@ -63,7 +64,7 @@ export class GearmanWorker implements AsyncDisposable {
    * @throws {RangeError} A server makes no sense, a number is out of its range, or the id is too long or has white space.
    */
   constructor(options?: string | WorkerOptions) {
-    const given: WorkerOptions = optionsOf(options);
+    const given: WorkerOptions = normalizeOptions(options);
     const { servers, settings } = readConnectOptions(given);
     this.#drainTimeout = wholeNumber(given, "drainTimeout", undefined, 0, MAX_TIMER);
     this.#foreman = {
@@ -73,7 +74,7 @@ export class GearmanWorker implements AsyncDisposable {
       abilities: this.#abilities,
       update: (finished) => this.#update(finished),
     };
-    this.#stations = servers.map((server) => new Station(server, this.#foreman));
+    this.#stations = servers.map((server) => new WorkerConnection(server, this.#foreman));
   }
 
   /**
@@ -157,7 +158,7 @@ export class GearmanWorker implements AsyncDisposable {
     await Promise.all(this.#stations.map(({ link }) => link.connection?.flush().catch(() => {})));
   }
 
-  async #serve(station: Station): Promise<void> {
+  async #serve(station: WorkerConnection): Promise<void> {
     const { signal } = this.#stop;
     // Where it cannot connect, its link says so, and knows for how long to leave the server alone.
     while (!signal.aborted) await station.serve(signal).catch(() => {});
@@ -168,7 +169,7 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /** Gives free slots to the servers in turn, and lets those sleep that have nothing. */
-  #update(finished?: Station): void {
+  #update(finished?: WorkerConnection): void {
     if (this.#stop.signal.aborted) {
       if (this.#held() === 0) this.#idle.resolve();
       return;

@@ -1,13 +1,13 @@
 /** A worker at one server: it registers, grabs, sleeps and wakes, and keeps the jobs that it holds there. */
 
 import { ConnectionError, GearmanError, ProtocolError, ServerError } from "../errors.ts";
-import { type Packet, PacketType } from "../codec/packet.ts";
 import { delay } from "../internal/signals.ts";
-import { Link, type LinkUser } from "../connection/server_connection.ts";
-import type { LinkSettings } from "../connection/options.ts";
-import { readText } from "../connection/arguments.ts";
+import { readText } from "../internal/text.ts";
+import { type Packet, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
-import { execute, failed, type JobHandler, type Outcome, Run } from "./job_run.ts";
+import type { ConnectionSettings } from "../connection/options.ts";
+import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
+import { execute, failed, type JobHandler, JobRun, type Outcome } from "./job_run.ts";
 
 /** A function that a worker can do. */
 export interface Ability {
@@ -16,13 +16,13 @@ export interface Ability {
 }
 
 /** What a station asks of its worker, and tells it. */
-export interface Foreman {
-  readonly settings: LinkSettings;
+export interface WorkerContext {
+  readonly settings: ConnectionSettings;
   readonly id: string | undefined;
   readonly concurrency: number;
   readonly abilities: ReadonlyMap<string, Ability>;
   /** Something changed: slots may be free, or a drain may be done. `finished` has just ended a job. */
-  update(finished?: Station): void;
+  update(finished?: WorkerConnection): void;
 }
 
 /** gearmand 1.1.20 wakes a worker at once, again and again, for a job that it does not give (behind one that is not due
@@ -32,14 +32,14 @@ const AT_ONCE = 20;
 const LONGEST_NAP = 250;
 
 /** One server of a worker. */
-export class Station implements LinkUser {
-  readonly link: Link;
-  readonly #foreman: Foreman;
+export class WorkerConnection implements ServerConnectionUser {
+  readonly link: ServerConnection;
+  readonly #foreman: WorkerContext;
   /** The functions as this connection was told of them. */
   readonly #told = new Map<string, Ability>();
   /** Whether that is still to be put right: until it is, nothing is grabbed. */
   #stale = false;
-  readonly #runs = new Set<Run>();
+  readonly #runs = new Set<JobRun>();
   #grabs = 0;
   /** Whether the server has said that it has nothing, and not taken it back. */
   dry = false;
@@ -55,9 +55,9 @@ export class Station implements LinkUser {
   #nap: ReturnType<typeof setTimeout> | undefined;
   #onLost: (() => void) | undefined;
 
-  constructor(server: ServerAddress, foreman: Foreman) {
+  constructor(server: ServerAddress, foreman: WorkerContext) {
     this.#foreman = foreman;
-    this.link = new Link(server, foreman.settings, this);
+    this.link = new ServerConnection(server, foreman.settings, this);
   }
 
   /** Jobs held and grabs outstanding: each takes one of the worker's slots. */
@@ -206,7 +206,7 @@ export class Station implements LinkUser {
 
   #start(type: PacketType, args: readonly Uint8Array[]): void {
     this.#falseAlarms = 0;
-    const run = new Run(this.link.connection!, type, args);
+    const run = new JobRun(this.link.connection!, type, args);
     this.#runs.add(run);
     const { handle, functionName } = run;
     this.#foreman.settings.emit({ type: "jobStarted", server: this.link.name, handle, functionName });
@@ -227,7 +227,7 @@ export class Station implements LinkUser {
     else this.#finish(run, outcome);
   }
 
-  #finish(run: Run, outcome: Outcome): void {
+  #finish(run: JobRun, outcome: Outcome): void {
     if (!this.#runs.delete(run)) return;
     this.#timed = this.#limit(this.#told.get(run.functionName)) !== undefined;
     run.end(outcome);
@@ -247,7 +247,7 @@ export class Station implements LinkUser {
     }
   }
 
-  #report(run: Run, outcome: Pick<Outcome, "error">): void {
+  #report(run: JobRun, outcome: Pick<Outcome, "error">): void {
     const { handle, functionName } = run;
     const duration = performance.now() - run.startedAt;
     const event = { type: "jobEnded", server: this.link.name, handle, functionName, duration } as const;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GearmanClient, GearmanWorker, type Transport } from "../../mod.ts";
-import { deferred } from "../../src/internal/signals.ts";
+import { deferred } from "../../src/internal/promises.ts";
 import { JobServer } from "../../src/server/mod.ts";
 
 const timeout = 30_000;

@@ -2,15 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GearmanClient } from "../../mod.ts";
-import type { JobStatus, Priority } from "../../mod.ts";
+import { GearmanClient, type JobStatus, type Priority } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { locate, readStatus, readUniqueStatus } from "../../src/client/background_job.ts";
+import { parseJobReference, readStatus, readUniqueStatus } from "../../src/client/background_job.ts";
 import { formatServer, parseServers } from "../../src/transport/addresses.ts";
 import { text, utf8 } from "../support/bytes.ts";
 import { jobsOf, RawWorker, until } from "../support/peers.ts";
-import { onEveryServer, withClient } from "../support/servers.ts";
-import type { TestServer } from "../support/servers.ts";
+import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
 
 const timeout = 30_000;
 
@@ -214,10 +212,10 @@ onEveryServer("jobs in the background", (kind) => {
 });
 
 test("locate() takes a handle, a token, and anything with a server and a handle", () => {
-  assert.deepEqual(locate("H:a:1"), { server: undefined, handle: "H:a:1" });
-  assert.deepEqual(locate("a:1//H:a:1"), { server: "a:1", handle: "H:a:1" });
+  assert.deepEqual(parseJobReference("H:a:1"), { server: undefined, handle: "H:a:1" });
+  assert.deepEqual(parseJobReference("a:1//H:a:1"), { server: "a:1", handle: "H:a:1" });
   for (const bad of [undefined, null, 5, {}, { handle: "H:1" }, { server: "a:1" }, { handle: 1, server: "a:1" }]) {
-    assert.throws(() => locate(bad as never), TypeError);
+    assert.throws(() => parseJobReference(bad as never), TypeError);
   }
 });
 
@@ -238,22 +236,22 @@ test("numbers of a status are numbers, whatever a worker has sent", () => {
 });
 
 test("a token is split at its last //, and a bare handle has no server", () => {
-  assert.deepEqual(locate("H:box:1"), { server: undefined, handle: "H:box:1" });
-  assert.deepEqual(locate("a:4730//H:box:1"), { server: "a:4730", handle: "H:box:1" });
-  assert.deepEqual(locate("[::1]:4730//H:box:1"), { server: "[::1]:4730", handle: "H:box:1" });
-  assert.deepEqual(locate("unix:/run//gearman.sock//H:box:1"), {
+  assert.deepEqual(parseJobReference("H:box:1"), { server: undefined, handle: "H:box:1" });
+  assert.deepEqual(parseJobReference("a:4730//H:box:1"), { server: "a:4730", handle: "H:box:1" });
+  assert.deepEqual(parseJobReference("[::1]:4730//H:box:1"), { server: "[::1]:4730", handle: "H:box:1" });
+  assert.deepEqual(parseJobReference("unix:/run//gearman.sock//H:box:1"), {
     server: "unix:/run//gearman.sock",
     handle: "H:box:1",
   });
-  assert.deepEqual(locate("unix:/run/a/b"), { server: undefined, handle: "unix:/run/a/b" });
-  assert.deepEqual(locate(""), { server: undefined, handle: "" });
-  assert.deepEqual(locate("//H:1"), { server: "", handle: "H:1" });
-  assert.deepEqual(locate("a:1//"), { server: "a:1", handle: "" });
+  assert.deepEqual(parseJobReference("unix:/run/a/b"), { server: undefined, handle: "unix:/run/a/b" });
+  assert.deepEqual(parseJobReference(""), { server: undefined, handle: "" });
+  assert.deepEqual(parseJobReference("//H:1"), { server: "", handle: "H:1" });
+  assert.deepEqual(parseJobReference("a:1//"), { server: "a:1", handle: "" });
 });
 
-test("what formatServer() and a handle make, locate() and parseServers() take apart", () => {
+test("what formatServer() and a handle make, parseJobReference() and parseServers() take apart", () => {
   for (const server of parseServers("a,[::1]:5,unix:/run/x,127.0.0.1:99")) {
-    const token = locate(`${formatServer(server)}//H:box:1`);
+    const token = parseJobReference(`${formatServer(server)}//H:box:1`);
     assert.equal(token.handle, "H:box:1");
     assert.deepEqual(parseServers(token.server!), [server]);
   }

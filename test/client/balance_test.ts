@@ -2,13 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { choose } from "../../src/client/balance.ts";
-import type { Balance } from "../../src/client/balance.ts";
-import type { Link } from "../../src/connection/server_connection.ts";
+import { type Balance, orderServers } from "../../src/client/balance.ts";
+import type { ServerConnection } from "../../src/connection/server_connection.ts";
 import { utf8 } from "../support/bytes.ts";
 
-const serversOf = (...names: string[]) => names.map((name) => ({ link: { name } as Link }));
-const namesOf = (servers: readonly { link: Link }[]) => servers.map(({ link }) => link.name).join(" ");
+const serversOf = (...names: string[]) => names.map((name) => ({ link: { name } as ServerConnection }));
+const namesOf = (servers: readonly { link: ServerConnection }[]) => servers.map(({ link }) => link.name).join(" ");
 
 /** A function that counts up. */
 function counter(): () => number {
@@ -19,14 +18,16 @@ function counter(): () => number {
 test("failover keeps the order of the list, always", () => {
   const servers = serversOf("a:1", "b:2", "c:3");
   const turn = counter();
-  for (const key of [undefined, "u"]) assert.equal(namesOf(choose(servers, "failover", key, turn)), "a:1 b:2 c:3");
+  for (const key of [undefined, "u"]) {
+    assert.equal(namesOf(orderServers(servers, "failover", key, turn)), "a:1 b:2 c:3");
+  }
   assert.equal(turn(), 0);
 });
 
 test("round-robin begins with each server in turn, and goes on in order", () => {
   const servers = serversOf("a:1", "b:2", "c:3");
   const turn = counter();
-  const orders = [1, 2, 3, 4].map(() => namesOf(choose(servers, "round-robin", "u", turn)));
+  const orders = [1, 2, 3, 4].map(() => namesOf(orderServers(servers, "round-robin", "u", turn)));
   assert.deepEqual(orders, ["a:1 b:2 c:3", "b:2 c:3 a:1", "c:3 a:1 b:2", "a:1 b:2 c:3"]);
   assert.equal(namesOf(servers), "a:1 b:2 c:3", "the list itself stays as it is");
 });
@@ -34,10 +35,10 @@ test("round-robin begins with each server in turn, and goes on in order", () => 
 test("unique without a unique is round-robin, and with one server there is no choice", () => {
   const turn = counter();
   const servers = serversOf("a:1", "b:2");
-  assert.equal(namesOf(choose(servers, "unique", undefined, turn)), "a:1 b:2");
-  assert.equal(namesOf(choose(servers, "unique", undefined, turn)), "b:2 a:1");
+  assert.equal(namesOf(orderServers(servers, "unique", undefined, turn)), "a:1 b:2");
+  assert.equal(namesOf(orderServers(servers, "unique", undefined, turn)), "b:2 a:1");
   for (const balance of ["failover", "round-robin", "unique"] as Balance[]) {
-    assert.equal(namesOf(choose(serversOf("a:1"), balance, "u", turn)), "a:1");
+    assert.equal(namesOf(orderServers(serversOf("a:1"), balance, "u", turn)), "a:1");
   }
 });
 
@@ -46,7 +47,7 @@ test("unique gives text and its bytes the same order, whatever the order of the 
   for (let i = 0; i < 50; i++) {
     const key = `\u00fc ${i}`;
     const orders = lists.flatMap((list) =>
-      [key, utf8(key)].map((one) => namesOf(choose(list, "unique", one, counter())))
+      [key, utf8(key)].map((one) => namesOf(orderServers(list, "unique", one, counter())))
     );
     assert.equal(new Set(orders).size, 1, `${orders}`);
   }
@@ -56,7 +57,7 @@ test("unique spreads keys evenly, for names and keys that hardly differ", () => 
   const names = Array.from({ length: 5 }, (_, i) => `10.0.0.${i + 1}:4730`);
   const counts = new Map(names.map((name) => [name, 0]));
   for (let i = 0; i < 10_000; i++) {
-    const [first] = choose(serversOf(...names), "unique", `${i}`, counter());
+    const [first] = orderServers(serversOf(...names), "unique", `${i}`, counter());
     counts.set(first!.link.name, counts.get(first!.link.name)! + 1);
   }
   for (const [name, count] of counts) assert.ok(count > 1_800 && count < 2_200, `${name}: ${count}`);
@@ -65,9 +66,9 @@ test("unique spreads keys evenly, for names and keys that hardly differ", () => 
 test("a server more or less moves only its own share: the others keep their order", () => {
   const names = ["a:1", "b:2", "c:3", "d:4", "e:5"];
   for (let i = 0; i < 200; i++) {
-    const all = namesOf(choose(serversOf(...names), "unique", `${i}`, counter())).split(" ");
+    const all = namesOf(orderServers(serversOf(...names), "unique", `${i}`, counter())).split(" ");
     for (const gone of names) {
-      const rest = choose(serversOf(...names.filter((name) => name !== gone)), "unique", `${i}`, counter());
+      const rest = orderServers(serversOf(...names.filter((name) => name !== gone)), "unique", `${i}`, counter());
       assert.equal(namesOf(rest), all.filter((name) => name !== gone).join(" "));
     }
   }
@@ -76,7 +77,7 @@ test("a server more or less moves only its own share: the others keep their orde
 test("a unique stands for the same server in every version: programs of different age must agree", () => {
   const servers = serversOf("a:4730", "b:4730", "c:4730");
   const chosen = ["", "1", "job", "\u00fc", "x".repeat(63)].map((key) =>
-    choose(servers, "unique", key, counter())[0]!.link.name
+    orderServers(servers, "unique", key, counter())[0]!.link.name
   );
   assert.deepEqual(chosen, ["b:4730", "b:4730", "b:4730", "c:4730", "c:4730"]);
 });

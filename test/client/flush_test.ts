@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionError, GearmanClient, type Transport } from "../../mod.ts";
 import { encodeResponse, PacketType } from "../../src/codec/mod.ts";
-import { deferred } from "../../src/internal/signals.ts";
+import { deferred } from "../../src/internal/promises.ts";
 import { turns } from "../support/transports.ts";
 import { until } from "../support/peers.ts";
 import { watchTimers } from "../support/timers.ts";

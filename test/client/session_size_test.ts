@@ -7,12 +7,11 @@ import { ForegroundJob } from "../../src/client/foreground_job.ts";
 import { BackgroundSubmission, Query } from "../../src/client/request.ts";
 import { Session } from "../../src/client/session.ts";
 import { type ConnectOptions, readConnectOptions } from "../../src/connection/options.ts";
-import { readText } from "../../src/connection/arguments.ts";
+import { readText } from "../../src/internal/text.ts";
 import { pattern } from "../support/bytes.ts";
 import { FakeServer, polite } from "../support/fake_server.ts";
 import { limitQueue, RawWorker, until } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
-import type { TestServer } from "../support/servers.ts";
+import { onEveryServer, type TestServer } from "../support/servers.ts";
 import { watchTimers } from "../support/timers.ts";
 
 const timeout = 60_000;

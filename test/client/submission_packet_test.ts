@@ -4,15 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DoBackgroundOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import {
-  backgroundPacket,
-  checkHandle,
-  checkUnique,
-  checkWorkload,
-  foregroundPacket,
-} from "../../src/client/submission_packet.ts";
+import { backgroundPacket, foregroundPacket } from "../../src/client/submission_packet.ts";
+import { checkFunctionName, checkHandle, checkUnique, takeWorkload } from "../../src/connection/arguments.ts";
 import { checkSignal } from "../../src/internal/signals.ts";
-import { checkFunctionName } from "../../src/connection/arguments.ts";
 
 const foreground = (options: Record<string, unknown> = {}) => foregroundPacket("f", "w", options);
 const background = (options: DoBackgroundOptions = {}) => backgroundPacket("f", "w", "u", options);
@@ -89,22 +83,22 @@ test("names have their lengths in bytes, hold neither NUL nor line feed, and are
 });
 
 test("messages of errors name what is wrong", () => {
-  assert.throws(() => checkFunctionName("x".repeat(513)), /function name: it has 513 bytes, and may have 512$/);
+  assert.throws(() => checkFunctionName("x".repeat(513)), /function name: it has 513 bytes, and the maximum is 512$/);
   assert.throws(() => checkUnique("a\0"), /unique: it holds a NUL/);
 });
 
 test("a workload is text or bytes; small bytes are copied, large ones are not", () => {
-  assert.equal(checkWorkload("text"), "text");
+  assert.equal(takeWorkload("text"), "text");
   const small = new Uint8Array(65_535);
-  const copy = checkWorkload(small);
+  const copy = takeWorkload(small);
   assert.notEqual(copy, small);
   assert.deepEqual(copy, small);
   const large = new Uint8Array(65_536);
-  assert.equal(checkWorkload(large), large);
+  assert.equal(takeWorkload(large), large);
   for (const bad of [5, null, undefined, true, {}, [1], new ArrayBuffer(4), new DataView(new ArrayBuffer(4))]) {
-    assert.throws(() => checkWorkload(bad as never), TypeError);
+    assert.throws(() => takeWorkload(bad as never), TypeError);
   }
-  assert.throws(() => checkWorkload(new Uint16Array(2) as never), TypeError);
+  assert.throws(() => takeWorkload(new Uint16Array(2) as never), TypeError);
 });
 
 test("a signal is one or is not there", () => {

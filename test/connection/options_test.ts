@@ -2,8 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { optionsOf, readConnectOptions } from "../../src/connection/options.ts";
-import type { ConnectOptions, GearmanEvent } from "../../src/connection/options.ts";
+import {
+  type ConnectOptions,
+  type GearmanEvent,
+  normalizeOptions,
+  readConnectOptions,
+} from "../../src/connection/options.ts";
 import { PlayedTransport, turns } from "../support/transports.ts";
 
 test("what is left out has its default", () => {
@@ -65,17 +69,17 @@ test("options of the wrong kind, and those that exclude each other, are TypeErro
 
 test("a list of servers or a URL in place of the options is a TypeError, and not the default server", () => {
   for (const options of [["a:1", "b:2"], [], new URL("http://a:1/")]) {
-    assert.throws(() => optionsOf(options as ConnectOptions), TypeError);
+    assert.throws(() => normalizeOptions(options as ConnectOptions), TypeError);
   }
 });
 
 test("a string is taken for the servers, nothing for no options, and nothing else for options", () => {
-  assert.deepEqual(optionsOf("a,b"), { servers: "a,b" });
-  assert.deepEqual(optionsOf(""), { servers: "" });
-  assert.deepEqual(optionsOf(undefined), {});
+  assert.deepEqual(normalizeOptions("a,b"), { servers: "a,b" });
+  assert.deepEqual(normalizeOptions(""), { servers: "" });
+  assert.deepEqual(normalizeOptions(undefined), {});
   const options = Object.freeze({ servers: "a" });
-  assert.equal(optionsOf(options), options);
-  for (const bad of [null, 5, true, Symbol("a")]) assert.throws(() => optionsOf(bad as never), TypeError);
+  assert.equal(normalizeOptions(options), options);
+  for (const bad of [null, 5, true, Symbol("a")]) assert.throws(() => normalizeOptions(bad as never), TypeError);
 });
 
 test("events reach their listener, as a method of the options; what it throws or rejects goes nowhere", async () => {

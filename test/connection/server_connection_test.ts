@@ -2,13 +2,16 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { encodeResponse, PacketType } from "../../src/codec/mod.ts";
-import type { Packet } from "../../src/codec/mod.ts";
-import { ConnectionError, GearmanError, ProtocolError } from "../../src/connection/mod.ts";
-import type { Dial, ServerAddress } from "../../src/connection/mod.ts";
-import { Link } from "../../src/connection/server_connection.ts";
-import { readConnectOptions } from "../../src/connection/options.ts";
-import type { ConnectOptions, GearmanEvent } from "../../src/connection/options.ts";
+import { encodeResponse, type Packet, PacketType } from "../../src/codec/mod.ts";
+import {
+  ConnectionError,
+  type Dial,
+  GearmanError,
+  ProtocolError,
+  type ServerAddress,
+} from "../../src/connection/mod.ts";
+import { ServerConnection } from "../../src/connection/server_connection.ts";
+import { type ConnectOptions, type GearmanEvent, readConnectOptions } from "../../src/connection/options.ts";
 import { deferred, PlayedTransport, turns } from "../support/transports.ts";
 import { until } from "../support/peers.ts";
 import { countedSignal } from "../support/signals.ts";
@@ -38,7 +41,7 @@ function linkTo(dial: Dial, options: ConnectOptions = {}) {
     onTick: (silent: boolean): void => void (silent && told.silences++),
   };
   const { settings } = readConnectOptions({ dial, onEvent, minBackoff: 1_000_000, maxBackoff: 1_000_000, ...options });
-  return { link: new Link(SERVER, settings, user), told, user };
+  return { link: new ServerConnection(SERVER, settings, user), told, user };
 }
 
 const echo = encodeResponse(PacketType.ECHO_RES, "x");
@@ -126,7 +129,7 @@ test("the timer of connectTimeout is there while a dial is under way, and never 
   using timers = watchTimers(connectTimeout);
   let dials = 0;
   /** Dials, and tells how many timers there are meanwhile and afterwards. */
-  const during = async (dial: Dial, act = (_link: Link, _abort: () => void): unknown => undefined) => {
+  const during = async (dial: Dial, act = (_link: ServerConnection, _abort: () => void): unknown => undefined) => {
     const { link } = linkTo(dial, { connectTimeout });
     const { signal, abort } = countedSignal();
     const opening = link.open(signal).then(() => "opened", (error) => error?.name ?? error);

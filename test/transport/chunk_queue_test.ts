@@ -2,19 +2,19 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Inbox } from "../../src/transport/chunk_queue.ts";
+import { ChunkQueue } from "../../src/transport/chunk_queue.ts";
 import { text, utf8 } from "../support/bytes.ts";
 
 const timeout = 30_000;
 
 /** What is read next, as text; `undefined` at the end. */
-async function read(inbox: Inbox): Promise<string | undefined> {
+async function read(inbox: ChunkQueue): Promise<string | undefined> {
   const { done, value } = await inbox.next();
   return done === true ? undefined : text(value);
 }
 
-function inboxOf(...chunks: string[]): Inbox {
-  const inbox = new Inbox(() => {});
+function inboxOf(...chunks: string[]): ChunkQueue {
+  const inbox = new ChunkQueue(() => {});
   for (const chunk of chunks) inbox.push(utf8(chunk));
   return inbox;
 }
@@ -51,7 +51,7 @@ test("who waits for a chunk gets the next one, and what comes after that is kept
 
 test("it tells of each read, of one that waits too, and of none at the end", { timeout }, async () => {
   const sizes: number[] = [];
-  const inbox: Inbox = new Inbox(() => sizes.push(inbox.size));
+  const inbox: ChunkQueue = new ChunkQueue(() => sizes.push(inbox.size));
   inbox.push(utf8("abc"));
   inbox.push(utf8("de"));
   await inbox.next();
@@ -97,7 +97,7 @@ test("the first error stays the error", { timeout }, async () => {
 });
 
 test("a waiting reader is woken by a chunk, by the end, by an error, and by closing", { timeout }, async () => {
-  const wakers: [(inbox: Inbox) => void, string | undefined][] = [
+  const wakers: [(inbox: ChunkQueue) => void, string | undefined][] = [
     [(inbox) => inbox.push(utf8("chunk")), "chunk"],
     [(inbox) => inbox.end(), undefined],
     [(inbox) => inbox.close(), undefined],

@@ -4,10 +4,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type net from "node:net";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
-import { Connection, ConnectionError, dialTcp, GearmanError, ProtocolError } from "../../src/connection/mod.ts";
-import type { ServerAddress, Transport } from "../../src/connection/mod.ts";
+import {
+  Connection,
+  ConnectionError,
+  dialTcp,
+  GearmanError,
+  ProtocolError,
+  type ServerAddress,
+  type Transport,
+} from "../../src/connection/mod.ts";
 import { GearmanClient } from "../../mod.ts";
-import { Link } from "../../src/connection/server_connection.ts";
+import { ServerConnection } from "../../src/connection/server_connection.ts";
 import { readConnectOptions } from "../../src/connection/options.ts";
 import { join, pattern, text, utf8 } from "../support/bytes.ts";
 import { echoBack, freeAddress, withPeer } from "../support/sockets.ts";
@@ -99,7 +106,7 @@ test("a peer that takes no connections any more is given up in time, with a Time
   timeout,
 }, async () => {
   const { port, freeze, stop } = await startGearmand({ args: ["--backlog", "1"] });
-  const links: Link[] = [];
+  const links: ServerConnection[] = [];
   try {
     await freeze();
     const { servers, settings } = readConnectOptions({ servers: `127.0.0.1:${port}`, connectTimeout: 200 });
@@ -107,7 +114,7 @@ test("a peer that takes no connections any more is given up in time, with a Time
     let error: unknown;
     // The kernel takes some for it; when its queue is full, it answers nothing at all.
     while (error === undefined) {
-      links.push(new Link(servers[0]!, settings, user));
+      links.push(new ServerConnection(servers[0]!, settings, user));
       await links.at(-1)!.open().catch((cause) => error = cause);
     }
     assert.ok(error instanceof ConnectionError);

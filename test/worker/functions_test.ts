@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { GearmanClient, type GearmanWorker } from "../../mod.ts";
-import type { WorkerOptions } from "../../mod.ts";
+import { GearmanClient, type GearmanWorker, type WorkerOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { deferred, turns } from "../support/transports.ts";
 import { FakeServer } from "../support/fake_server.ts";

@@ -1,21 +1,10 @@
-/** Tests of short arguments as text and numbers, and of bytes that may be given away. */
+/** Tests of what the arguments of packets mean. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
-import { byteLength, ownedBytes, readHandle, readNumber, readText } from "../../src/connection/arguments.ts";
-import { character } from "../support/arbitraries.ts";
+import { ownedBytes, readHandle, readNumber } from "../../src/codec/arguments.ts";
 import { chunks, join, text, utf8 } from "../support/bytes.ts";
-
-test("readText() reads UTF-8 of any length", () => {
-  fc.assert(fc.property(fc.string({ unit: character, maxLength: 100 }), (value) => {
-    const bytes = utf8(value);
-    assert.equal(readText(bytes), text(bytes));
-  }));
-  assert.equal(readText(utf8("\u{1f600}".repeat(30))), "\u{1f600}".repeat(30));
-  assert.equal(readText(Uint8Array.of(0xff, 0x41)), "\ufffdA", "what is no UTF-8 is no error");
-});
 
 test("readHandle() ends before a NUL", () => {
   const handles = ["H:1", "H:1\0", "H:1\0more\0"].map((handle) => readHandle(utf8(handle)));
@@ -27,15 +16,6 @@ test("readNumber() makes of anything a number that is finite", () => {
   const read = (value: string) => readNumber(utf8(value));
   assert.deepEqual(["0", "50", "4294967295", "1.5", "-1"].map(read), [0, 50, 4_294_967_295, 1.5, -1]);
   assert.deepEqual(["", "abc", "NaN", "Infinity", "1e999", "\0", "\u00fc"].map(read), Array(7).fill(0));
-});
-
-test("byteLength() counts what an encoder makes, lone surrogates too", () => {
-  fc.assert(fc.property(fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)) }), (value) => {
-    assert.equal(byteLength(value), utf8(value).length);
-  }));
-  fc.assert(
-    fc.property(fc.string({ unit: character }), (value) => assert.equal(byteLength(value), utf8(value).length)),
-  );
 });
 
 test("ownedBytes() are nobody else's: a copy of a view, and the memory of a packet that was joined", () => {

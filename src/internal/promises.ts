@@ -1,0 +1,34 @@
+/** Promises that are settled from outside, and promises whose failure must not matter. */
+
+/** The two functions that settle a promise. */
+export interface Settle<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** A promise together with the functions that settle it. */
+export interface Deferred<T> extends Settle<T> {
+  readonly promise: Promise<T>;
+}
+
+/** Makes a deferred promise; `Promise.withResolvers` is missing in Node 20. */
+export function deferred<T>(): Deferred<T> {
+  let settle!: Settle<T>;
+  const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
+  return { promise, resolve: settle.resolve, reject: settle.reject }; // a spread is slow, and twice as large
+}
+
+/** Returns the promise; if it rejects and nothing awaits it, no unhandled rejection ends the process. */
+export function markHandled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Runs an action and ignores its errors, thrown or rejected: mostly to close what is broken already. */
+export async function ignoreErrors(action: () => unknown): Promise<void> {
+  try {
+    await action();
+  } catch {
+    // The result of the action does not matter to the caller.
+  }
+}
