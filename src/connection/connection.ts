@@ -1,4 +1,4 @@
-/** A connection: packets and lines over a transport, written a tick at a time, read one by one or pumped. */
+/** A connection: packets and lines over a transport. One write a tick; packets are read one by one, or pumped. */
 
 import { ConnectionError, GearmanError } from "../errors.ts";
 import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
@@ -8,10 +8,25 @@ import { PacketEncoder } from "../codec/encoder.ts";
 import type { PacketInput, PacketType } from "../codec/packet.ts";
 import type { Transport } from "../transport/transport.ts";
 
-/** How long `close` waits for pending writes to a peer that does not read, in ms. */
-const LINGER = 2_000;
-/** The most bytes that are written at once: that a long packet makes its way should show. */
-const WRITE_SIZE = 262_144;
+/** Time in ms that `close` gives pending writes to a peer that does not read. */
+const GRACEFUL_CLOSE_TIMEOUT = 2_000;
+/** Longest write in bytes. A longer piece is written in parts, so that its progress shows in `transferred`. */
+const MAX_WRITE = 262_144;
+
+/**
+ * The phases of a connection; `src/README.md` has the diagram.
+ *
+ * A connection that failed still delivers the packets that had arrived; one that was destroyed delivers nothing more.
+ */
+type State =
+  | { readonly phase: "open" }
+  | { readonly phase: "closing" }
+  | { readonly phase: "closed"; readonly everythingSent: boolean }
+  | { readonly phase: "failed"; readonly error: GearmanError }
+  | { readonly phase: "destroyed"; readonly error: unknown };
+
+const OPEN: State = { phase: "open" };
+const CLOSING: State = { phase: "closing" };
 
 /**
  * Sends and receives packets over a transport.
@@ -41,22 +56,23 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   readonly #transport: Transport;
   readonly #encoder: PacketEncoder;
   readonly #decoder: PacketDecoder<Text>;
+  #state: State = OPEN;
   #iterator: AsyncIterator<Uint8Array> | undefined;
+  /** The read that is under way; callers at the same time share it. */
   #reading: Promise<boolean> | undefined;
+  /** Settles when everything queued has been written, or never will be. */
   #writing: Deferred<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** Closed with writes pending, which the transport may or may not have taken. */
-  #cutOff = false;
-  #error: GearmanError | undefined;
+  #transportClosed: Promise<void> | undefined;
   #transferred = 0;
-  /** Bytes of the pieces that are being written. */
+  /** Bytes that were taken from the encoder, and that the transport has not taken yet. */
   #unwritten = 0;
 
   /**
    * Makes a connection that sends requests, or responses with `magic: "RES"`.
    *
-   * @throws {TypeError} `magic` is neither "REQ" nor "RES".
-   * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295.
+   * @throws {TypeError} `magic` must be "REQ" or "RES".
+   * @throws {RangeError} `maxPacketSize` must be a whole number from 0 to 4,294,967,295.
    */
   constructor(transport: Transport, options: DecoderOptions<Text> & { magic?: "REQ" | "RES" } = {}) {
     this.#transport = transport;
@@ -64,32 +80,33 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     this.#decoder = new PacketDecoder<Text>(options);
   }
 
-  /** Bytes that have come so far, whole packets or not, and those of long packets that have gone: signs of life. */
+  /** Bytes received so far, plus those of long packets that the transport has taken: signs of life of the peer. */
   get transferred(): number {
     return this.#transferred;
   }
 
-  /** Bytes that were sent here and that the transport has not taken yet. */
+  /** Bytes that were sent here, and that the transport has not taken yet. */
   get queued(): number {
     return this.#encoder.size + this.#unwritten;
   }
 
   /**
-   * Queues one packet, to leave with all others of this tick. Bytes of 64 KiB and more are not copied: do not change
-   * them before `flush` has resolved or their answer has come.
+   * Queues one packet; all packets of a tick leave together.
    *
-   * @throws {TypeError} An argument is neither string nor bytes, or their number is wrong.
+   * Bytes of 64 KiB and more are not copied: do not change them until `flush` has resolved or their answer has arrived.
+   *
+   * @throws {TypeError} An argument must be a string or a `Uint8Array`, and their number must be right.
    * @throws {RangeError} There is no such packet type, or an argument before the last holds a NUL.
    * @throws {ConnectionError} The connection is closed, or has failed.
    */
   send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
     this.#assertOpen();
     this.#encoder.write(type, ...args);
-    if (this.#writing === undefined) this.#drain();
+    if (this.#writing === undefined) this.#writeQueued();
   }
 
   /**
-   * Queues one line of the text protocol and its terminator, CR LF if none is given.
+   * Queues one line of the text protocol with its terminator, by default CR LF.
    *
    * @throws {RangeError} The line holds a line feed, or begins with a NUL.
    * @throws {ConnectionError} The connection is closed, or has failed.
@@ -97,26 +114,30 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   sendText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     this.#assertOpen();
     this.#encoder.writeText(line, terminator);
-    if (this.#writing === undefined) this.#drain();
+    if (this.#writing === undefined) this.#writeQueued();
   }
 
   /**
-   * Resolves when the transport has taken everything, also what is sent meanwhile.
+   * Resolves when the transport has taken everything, including what is sent while this waits.
    *
-   * @throws {ConnectionError} The connection failed, or was closed, before.
+   * @throws {ConnectionError} The connection failed or was closed before. After `destroy(reason)` it throws the reason.
    */
   async flush(): Promise<void> {
     await this.#writing?.promise;
-    if (this.#error !== undefined) throw this.#error;
-    if (this.#cutOff) throw new ConnectionError("Cannot flush: the connection was closed before everything was sent");
+    this.#throwIfBroken();
+    if (this.#state.phase === "closed" && !this.#state.everythingSent) {
+      throw new ConnectionError("Cannot flush: the connection was closed before everything was sent");
+    }
   }
 
   /**
-   * Reads to the end of the stream and calls `onPacket` for each packet, without a promise for each; one that it returns
-   * pauses reading until it settles. Resolves at the end of the stream, and when the connection is closed here.
+   * Reads to the end of the stream and calls `onPacket` for each packet, without a promise for each.
    *
-   * @throws {ConnectionError} The connection broke, or ended inside a packet.
-   * @throws {ProtocolError} The peer sent something else than packets; the connection is closed.
+   * A promise that `onPacket` returns pauses reading until it settles; what it throws ends the pump. Resolves at the end
+   * of the stream, and when the connection is closed here.
+   *
+   * @throws {ConnectionError} The connection broke, or ended inside a packet. After `destroy(reason)` it throws the reason.
+   * @throws {ProtocolError} The peer sent something that is not a packet; the connection is closed.
    */
   async pump(onPacket: (packet: Decoded<Text>) => void | Promise<void>): Promise<void> {
     do {
@@ -124,30 +145,42 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
         const pause = onPacket(result.value);
         if (pause !== undefined) await pause;
       }
-    } while (await (this.#reading ??= this.#readChunk()));
+    } while (await this.#readMore());
   }
 
-  /** Packets as they come, ending with the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
+  /** Yields packets as they arrive, to the end of the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
   [Symbol.asyncIterator](): AsyncIterator<Decoded<Text>, void, undefined> {
     return {
       next: async () => {
-        for (;;) {
+        do {
           const result = this.#decode();
           if (result.done !== true) return result;
-          // Calls at the same time share the read.
-          if (!(await (this.#reading ??= this.#readChunk()))) return { done: true, value: undefined };
-        }
+        } while (await this.#readMore());
+        return { done: true, value: undefined };
       },
     };
   }
 
   /**
-   * Lets pending writes go out, for at most two seconds with a peer that does not read, then closes the transport. A
-   * second call does not wait. Never rejects.
+   * Lets pending writes go out, then closes the transport. A peer that does not read is given two seconds.
+   *
+   * Never rejects, and may be called again: every call resolves when the connection is closed.
    */
   close(): Promise<void> {
-    if (this.#closing !== undefined) this.#closeTransport();
     return this.#closing ??= this.#close();
+  }
+
+  /**
+   * Closes the transport at once and drops pending writes; `pump`, iteration and `flush` then reject with `reason`.
+   *
+   * Without a reason they reject with a {@linkcode ConnectionError}. Never rejects, and may be called again; it ends a
+   * `close` that is under way, and does nothing after one.
+   */
+  destroy(reason: unknown = new ConnectionError("The connection was destroyed")): Promise<void> {
+    const { phase } = this.#state;
+    if (phase === "open" || phase === "closing") this.#state = { phase: "destroyed", error: reason };
+    const transportClosed = this.#closeTransport(); // also ends a close() that waits for writes
+    return this.#closing ??= transportClosed;
   }
 
   /** The same as {@linkcode Connection.prototype.close | close}. */
@@ -156,56 +189,81 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   async #close(): Promise<void> {
-    const writing = this.#writing;
-    if (this.#error === undefined && writing !== undefined) {
-      const timer = setTimeout(() => {
-        this.#cutOff = true;
-        writing.resolve();
-      }, LINGER);
-      await writing.promise;
-      clearTimeout(timer);
+    if (this.#state.phase === "open") {
+      this.#state = CLOSING;
+      await this.#finishWriting();
+      // It may have failed, been cut off or been destroyed while it waited.
+      if (this.#phase === "closing") this.#state = { phase: "closed", everythingSent: true };
     }
     await this.#closeTransport();
   }
 
+  /** Resolves when nothing is left to write, or when the peer has had enough time to read it. */
+  async #finishWriting(): Promise<void> {
+    const writing = this.#writing;
+    if (writing === undefined) return;
+    const timer = setTimeout(() => {
+      this.#state = { phase: "closed", everythingSent: false };
+      this.#closeTransport();
+    }, GRACEFUL_CLOSE_TIMEOUT);
+    await writing.promise;
+    clearTimeout(timer);
+  }
+
+  /** Drops what is not written yet, and closes the transport. */
   #closeTransport(): Promise<void> {
-    if (this.#writing !== undefined) this.#cutOff = true;
-    this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
     this.#encoder.take();
-    return ignoreErrors(() => this.#transport.close());
+    this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
+    return this.#transportClosed ??= ignoreErrors(() => this.#transport.close());
+  }
+
+  /** The phase, read anew: TypeScript takes it for unchanged across an `await`. */
+  get #phase(): State["phase"] {
+    return this.#state.phase;
+  }
+
+  get #canWrite(): boolean {
+    return this.#phase === "open" || this.#phase === "closing";
   }
 
   #assertOpen(): void {
-    if (this.#error !== undefined) throw this.#error;
-    if (this.#closing !== undefined) throw new ConnectionError("Cannot send: the connection is closed");
+    if (this.#state.phase === "open") return;
+    this.#throwIfBroken();
+    throw new ConnectionError("Cannot send: the connection is closed");
   }
 
-  async #drain(): Promise<void> {
+  #throwIfBroken(): void {
+    if (this.#state.phase === "failed" || this.#state.phase === "destroyed") throw this.#state.error;
+  }
+
+  async #writeQueued(): Promise<void> {
     const writing = this.#writing = deferred<void>();
-    await undefined; // to the end of the tick: whatever is sent until then leaves in the same write
+    await undefined; // to the end of the tick, so that everything sent in it leaves in one write
     try {
-      while (this.#encoder.size > 0 && this.#error === undefined) {
+      while (this.#encoder.size > 0 && this.#canWrite) {
         this.#unwritten = this.#encoder.size;
         for (const piece of this.#encoder.take()) {
-          for (let at = 0; at < piece.length; at += WRITE_SIZE) {
-            const part = piece.length <= WRITE_SIZE ? piece : piece.subarray(at, at + WRITE_SIZE);
+          const parts = piece.length > MAX_WRITE ? split(piece) : [piece];
+          for (const part of parts) {
             const taken = this.#transport.write(part);
             if (taken !== undefined) await taken;
             this.#unwritten -= part.length;
-            // A short write succeeds with a dead peer too.
-            if (at > 0) this.#transferred += WRITE_SIZE;
+            // The first part fits in the buffers of a socket, dead or not: only a later one shows that the peer reads.
+            if (part !== parts[0]) this.#transferred += part.length;
           }
         }
       }
     } catch (error) {
-      if (this.#closing === undefined) this.#fail(error);
-      else this.#cutOff = true;
+      if (this.#phase === "open") this.#fail(error);
+      else if (this.#phase === "closing") this.#state = { phase: "closed", everythingSent: false };
     }
+    this.#unwritten = 0;
     this.#writing = undefined;
     writing.resolve();
   }
 
   #decode(): IteratorResult<Decoded<Text>, undefined> {
+    if (this.#state.phase === "destroyed") throw this.#state.error;
     try {
       return this.#decoder.next();
     } catch (error) {
@@ -213,41 +271,57 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     }
   }
 
+  #endDecoding(): void {
+    try {
+      this.#decoder.end();
+    } catch (cause) {
+      throw lostBy(cause);
+    }
+  }
+
+  #readMore(): Promise<boolean> {
+    return this.#reading ??= this.#readChunk();
+  }
+
   /** Reads one more chunk; false at the end of the stream. */
   async #readChunk(): Promise<boolean> {
     try {
-      if (this.#error !== undefined) throw this.#error;
+      this.#throwIfBroken();
       this.#iterator ??= this.#transport[Symbol.asyncIterator]();
       const { done, value } = await this.#iterator.next();
-      if (this.#error !== undefined) throw this.#error;
+      this.#throwIfBroken();
       if (done === true) {
-        if (this.#closing !== undefined) return false;
-        try {
-          this.#decoder.end();
-        } catch (cause) {
-          throw lostBy(cause);
-        }
+        this.#endDecoding();
         return false;
       }
       this.#transferred += value.length;
       this.#decoder.push(value);
       return true;
     } catch (error) {
-      if (this.#closing !== undefined && this.#error === undefined) return false;
+      if (this.#phase === "closing" || this.#phase === "closed") return false;
       throw this.#fail(error);
     } finally {
       this.#reading = undefined;
     }
   }
 
-  /** Remembers the first thing that went wrong, as an error of ours, and gives the transport up. */
-  #fail(error: unknown): GearmanError {
-    if (this.#error === undefined) {
-      this.#error = error instanceof GearmanError ? error : lostBy(error);
-      this.#closeTransport();
-    }
-    return this.#error;
+  /** Remembers the first fault and closes the transport; returns the error that ended the connection. */
+  #fail(fault: unknown): unknown {
+    if (this.#state.phase === "failed" || this.#state.phase === "destroyed") return this.#state.error;
+    const error = fault instanceof GearmanError ? fault : lostBy(fault);
+    this.#state = { phase: "failed", error };
+    this.#closeTransport();
+    return error;
   }
 }
 
-const lostBy = (cause: unknown) => new ConnectionError(`The connection was lost: ${messageOf(cause)}`, { cause });
+/** Splits a long piece into parts of at most `MAX_WRITE` bytes. */
+function split(piece: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < piece.length; at += MAX_WRITE) parts.push(piece.subarray(at, at + MAX_WRITE));
+  return parts;
+}
+
+function lostBy(cause: unknown): ConnectionError {
+  return new ConnectionError(`The connection was lost: ${messageOf(cause)}`, { cause });
+}

@@ -190,8 +190,7 @@ export class ServerConnection<Text extends boolean = false> {
     this.connection = this.#transport = undefined;
     this.#waiting = false;
     this.#watch();
-    connection.close();
-    connection.close(); // the second does not wait for writes that would never go out
+    connection.destroy(error);
     this.#settings.emit({ type: "disconnected", server: this.name, ...(this.#closed ? {} : { error }) });
     this.#user.onLost(error);
   }

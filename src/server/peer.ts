@@ -109,10 +109,10 @@ export class Peer extends Party {
     }
   }
 
-  /** The second call does not wait for a peer that does not read. */
+  /** Drops what a peer that does not read would never take. */
   #giveUp(): void {
-    this.drop();
-    this.drop();
+    this.#silent = true;
+    this.#connection.destroy();
   }
 
   /** Whether it has not taken a byte since this was first asked in vain, a while ago. */

@@ -309,7 +309,25 @@ test("close() lets what was sent go out, ends reading, and refuses to send", { t
   for await (const _ of connection) assert.fail("a packet after the end");
 });
 
-test("a second close() does not wait for a peer that does not read", { timeout }, async () => {
+test("close() may be called again, and goes on waiting for what was sent", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const connection = new Connection(transport);
+  const slow = deferred();
+  transport.answers.push(slow.promise);
+  connection.send(PacketType.PRE_SLEEP);
+  await turns(1);
+  connection.send(PacketType.GRAB_JOB);
+  const closing = [connection.close(), connection.close(), connection[Symbol.asyncDispose]()];
+  await turns();
+  assert.equal(transport.closed, 0);
+  slow.resolve();
+  await Promise.all(closing);
+  await connection.flush();
+  assert.deepEqual(packetsPerWrite(transport), [1, 1]);
+  assert.equal(transport.closed, 1);
+});
+
+test("destroy() does not wait for a peer that does not read, and ends a close() that does", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   const stuck = deferred();
@@ -321,12 +339,70 @@ test("a second close() does not wait for a peer that does not read", { timeout }
   holdTimers(() => closing = connection.close());
   await turns();
   assert.equal(transport.closed, 0);
-  const second = connection[Symbol.asyncDispose]();
+  const second = connection.destroy();
   assert.equal(transport.closed, 1);
   stuck.resolve(); // too late: what was still queued must not leave now
   await Promise.all([closing, second]);
   await assert.rejects(connection.flush(), ConnectionError, "flushed what was never taken");
   assert.deepEqual(packetsPerWrite(transport), [1], "written after it was closed");
+});
+
+test("destroy(reason) rejects pump, iteration and flush with the reason, and drops what had arrived", {
+  timeout,
+}, async () => {
+  const reason = { any: "value" };
+  const isReason = (error: unknown) => error === reason;
+
+  const pumped = new PlayedTransport();
+  const pumping = new Connection(pumped);
+  pumped.receive(join([echo("a"), echo("b")]));
+  const found: string[] = [];
+  await assert.rejects(
+    pumping.pump((packet) => {
+      found.push(words(packet));
+      pumping.destroy(reason);
+    }),
+    isReason,
+  );
+  assert.deepEqual(found, ["a"]);
+
+  const iterated = new PlayedTransport();
+  const iterating = new Connection(iterated);
+  iterated.answers.push(new Promise(() => {}));
+  iterating.send(PacketType.PRE_SLEEP);
+  const ends = [iterating[Symbol.asyncIterator]().next(), iterating.flush()];
+  await turns();
+  await iterating.destroy(reason);
+  for (const end of ends) await assert.rejects(end, isReason);
+  await assert.rejects(iterating.flush(), isReason);
+  assert.throws(() => iterating.send(PacketType.PRE_SLEEP), isReason);
+});
+
+test("destroy() never rejects, may be called again, and changes nothing after an end", { timeout }, async () => {
+  const transport = new PlayedTransport();
+  const { close } = transport;
+  transport.close = () => {
+    close.call(transport);
+    return Promise.reject(new Error("cannot close")) as never;
+  };
+  const destroyed = new Connection(transport);
+  const pumping = destroyed.pump(() => {}).catch((error: unknown) => error);
+  await Promise.all([destroyed.destroy(), destroyed.destroy("later"), destroyed.close()]);
+  assert.ok(await pumping instanceof ConnectionError);
+  assert.equal(transport.closed, 1);
+
+  const closed = new Connection(new PlayedTransport());
+  const ended = closed.pump(() => {});
+  await closed.close();
+  await closed.destroy("later");
+  await Promise.all([ended, closed.flush()]);
+
+  const broken = new PlayedTransport();
+  const failed = new Connection(broken);
+  broken.break(new Error("reset"));
+  const error = await failed.pump(() => {}).catch((error: unknown) => error);
+  await failed.destroy("later");
+  await assert.rejects(failed.flush(), (thrown) => thrown === error);
 });
 
 test("close() of a peer that never reads ends by itself, after two seconds", { timeout }, async () => {

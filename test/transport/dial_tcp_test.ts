@@ -250,20 +250,20 @@ test("a peer that goes on sending is not read faster than its packets are taken"
   });
 });
 
-test("flush() waits for a peer that does not read, and a second close() ends it at once", { timeout }, async () => {
+test("flush() waits for a peer that does not read, and destroy() ends it at once", { timeout }, async () => {
   await withPeer(() => {}, async (address) => {
     const connection = await connect(address);
-    const pumping = connection.pump(() => {});
+    const pumping = connection.pump(() => {}).catch((error: unknown) => error);
     for (let i = 0; i < 64; i++) connection.send(PacketType.ECHO_REQ, new Uint8Array(1_048_576));
     let flushed = false;
     const flushing = connection.flush().then(() => flushed = true, (error: unknown) => error);
     await turns(20);
     assert.equal(flushed, false);
     let closing: Promise<void[]> | undefined;
-    holdTimers(() => closing = Promise.all([connection.close(), connection.close()]));
+    holdTimers(() => closing = Promise.all([connection.close(), connection.destroy()]));
     await closing;
     assert.ok(await flushing instanceof ConnectionError);
-    await pumping;
+    assert.equal(await pumping, await flushing);
   }, { pauseOnConnect: true });
 });
 
