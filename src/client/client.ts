@@ -295,7 +295,7 @@ export class GearmanClient implements AsyncDisposable {
     if (request.settled) return;
     // The usual case, without a detour: the server of choice is connected.
     const first = request.only ?? (this.#balance === "failover" ? this.#sessions[0]! : undefined);
-    if (first?.link.ready === true && this.#closing === undefined) first.send(request);
+    if (first?.ready === true && this.#closing === undefined) first.send(request);
     else this.#route(request);
   }
 
@@ -304,13 +304,13 @@ export class GearmanClient implements AsyncDisposable {
     let last = cause;
     const { only, key } = request;
     const order = only ? [only] : orderServers(this.#sessions, this.#balance, key, () => this.#turn++);
-    const failing = order.filter(({ link }) => link.failures > 0);
+    const failing = order.filter(({ link }) => link.failing);
     // Whether a server has recovered is found out beside the work, while another does that, whatever time that has.
     const signal = failing.length < order.length ? undefined : request.signal;
     for (const session of failing) markHandled(session.link.open(signal).then(() => session.greet()));
     for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
       const { link } = session;
-      if (!link.ready && this.#closing === undefined) {
+      if (!session.ready && this.#closing === undefined) {
         await ignoreErrors(() => link.open(request.signal));
         last = link.lastError ?? last;
       }

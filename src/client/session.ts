@@ -50,6 +50,11 @@ export class Session implements ServerConnectionUser {
     this.#reroute = reroute;
   }
 
+  /** Whether it is connected, and not failing. */
+  get ready(): boolean {
+    return this.link.connection !== undefined && !this.link.failing;
+  }
+
   /** Everything that it keeps: requests, replies that are to come, and jobs, those nobody wants any more included. */
   get size(): number {
     return this.#outbox.length + this.#awaiting.length + this.#jobs.size;
@@ -134,7 +139,7 @@ export class Session implements ServerConnectionUser {
     }
   }
 
-  onTick(silent: boolean): void {
+  onTick({ silent }: { readonly silent: boolean }): void {
     const wanted: [handle: string, subscribers: Subscriber[]][] = [];
     // Only when it has told of those that it was asked about before.
     for (const job of this.#asked?.settled === false ? [] : this.#jobs) {
@@ -196,7 +201,7 @@ export class Session implements ServerConnectionUser {
   /** Hands over so many bytes; false if there is nothing that may be sent now. */
   #encode(connection: Connection, most: number): boolean {
     if (this.#outbox.length > 0) this.greet();
-    if (this.#outbox.length === 0 || this.link.refusable) return false;
+    if (this.#outbox.length === 0 || this.link.unconfirmed) return false;
     for (let size = 0; this.#outbox.length > 0 && size < most; this.#outbox.shift()) {
       const request = this.#outbox.first!;
       if (request.settled) continue;

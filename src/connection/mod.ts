@@ -1,12 +1,17 @@
 /**
- * Connections: packets over any transport, with a dialer of TCP, TLS and unix sockets.
+ * Connections: packets over any transport, with a dialer for TCP, TLS and unix sockets.
  *
- * For programs that speak the protocol themselves; {@linkcode Connection} is all they need above the codec. What is below it
- * is a {@linkcode Transport}, which yields bytes and takes bytes: a socket ({@linkcode dialTcp}), any pair of streams
- * ({@linkcode fromStreams}), another program in the same memory ({@linkcode memoryPipe}), or an object of your own. Clients,
- * workers, the admin client and the job server take each of them, by their option `dial` or by `accept`.
+ * This is for programs that speak the protocol themselves: above the codec, {@linkcode Connection} is all they need. It
+ * stands on a {@linkcode Transport}, which yields bytes and takes bytes:
  *
- * @example Is the job server there?
+ * - a socket ({@linkcode dialTcp})
+ * - a pair of web streams ({@linkcode fromStreams})
+ * - another part of the same program ({@linkcode memoryPipe})
+ * - an object of your own
+ *
+ * Clients, workers, the admin client and the job server accept all of them, with the option `dial` or the method `accept`.
+ *
+ * @example Ask whether the job server is there
  * ```ts
  * import { Connection, dialTcp } from "@gearwire/gearman/connection";
  * import { PacketType } from "@gearwire/gearman/codec";

@@ -1,20 +1,21 @@
-/** The options that clients and workers share, and what they report. */
+/** The options and events that clients, workers and admin clients share. */
 
-import { checkFunction, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { checkFunction, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { ignoreErrors } from "../internal/promises.ts";
+import { checkSignal } from "../internal/signals.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
 import { parseServers } from "../transport/addresses.ts";
 import { dialTcp, type TlsOptions } from "../transport/dial_tcp.ts";
 import type { Dial, ServerAddress } from "../transport/transport.ts";
 
 /**
- * What a client or a worker reports; more kinds may come in a minor version.
+ * Events that a client or a worker reports; a minor version may add more kinds.
  *
  * | type | what happened |
  * | --- | --- |
- * | `connected`, `disconnected` | the connection to a server; `error` is why it was lost, and absent where it was closed here |
- * | `error` | a server could not be reached or was lost, or answered a worker with an ERROR: a result came too late |
- * | `retrying` | a server that failed is left alone for `delay` ms |
+ * | `connected`, `disconnected` | the connection to a server; `error` is why it was lost, and absent after a close here |
+ * | `error` | a server could not be reached, was lost, or answered a worker with an ERROR: a result came too late |
+ * | `retrying` | a server that failed is not dialed again for `delay` ms |
  * | `jobStarted`, `jobEnded` | a worker's handler, which ran for `duration` ms; `error` is what failed the job |
  */
 export type GearmanEvent =
@@ -34,43 +35,60 @@ export type GearmanEvent =
 
 /** Options of every call. */
 export interface CallOptions {
-  /** Ends the call with its reason; what was sent is not undone. */
+  /** Ends the call with the signal's reason; what was sent is not undone. */
   signal?: AbortSignal;
+}
+
+/**
+ * Checks the options of a call, and returns the signal that ends it. Every call of a client, a worker and an admin client
+ * takes its signal from here.
+ *
+ * @throws {TypeError} The options must be an object, and the signal an `AbortSignal`.
+ */
+export function signalOf(options: CallOptions): AbortSignal | undefined {
+  checkOptions(options);
+  checkSignal(options.signal);
+  return options.signal;
 }
 
 /** How to reach the job servers; shared by clients and workers. */
 export interface ConnectOptions {
   /**
-   * Default "127.0.0.1:4730". "host", "host:port", "[v6]:port", "unix:/path"; several in a list or with commas.
+   * Servers as "host", "host:port", "[v6]:port" or "unix:/path", in a list or with commas. Default "127.0.0.1:4730".
    */
   servers?: string | readonly string[];
-  /** How to connect; default `dialTcp()`. Not together with `tls`. */
+  /** Connects to a server. Default `dialTcp()`. Not together with `tls`. */
   dial?: Dial;
-  /** Speak TLS; Debian's gearmand does not, whatever its `--ssl` says. Default false. */
+  /** Use TLS. Default false. Debian's gearmand does not speak it, whatever its `--ssl` says. */
   tls?: boolean | TlsOptions;
-  /** Time for one attempt to connect, in ms; default 5,000. It is the one time limit that is not a signal. */
+  /** Time limit of one connection attempt in ms. Default 5,000. It is the one time limit that is not a signal. */
   connectTimeout?: number;
-  /** Largest packet body accepted from a server, in bytes; default 128 MiB. */
+  /** Largest packet body accepted from a server, in bytes. Default 128 MiB. */
   maxPacketSize?: number;
-  /** For how long a server that failed is left alone, in ms, at first; it doubles, with jitter. Default 100. */
+  /** First back-off of a server that failed, in ms; it doubles with each failure, with jitter. Default 100. */
   minBackoff?: number;
-  /** The longest time that a server that failed is left alone, in ms; default 30,000. */
+  /** Longest back-off of a server that keeps failing, in ms. Default 30,000. */
   maxBackoff?: number;
   /**
-   * After so many ms of silence a connection that something waits on is asked, and after as many again without an answer
-   * it is given up; default 15,000.
+   * Keep-alive interval in ms. Default 15,000. If a connection with pending work is silent for this long, it is pinged;
+   * after the same time again without a reply it is considered lost.
    */
   probeInterval?: number;
-  /** Told what happens, for logs and metrics; what it throws is ignored. */
+  /** Receives events, for logs and metrics; what it throws is ignored. */
   onEvent?(event: GearmanEvent): void;
 }
 
 /** {@linkcode ConnectOptions}, checked and complete. */
 export interface ConnectionSettings extends Required<Omit<ConnectOptions, "servers" | "tls" | "onEvent">> {
+  /** Reports an event; never throws. */
   readonly emit: (event: GearmanEvent) => void;
 }
 
-/** Takes a string for the servers, as every constructor does. */
+/**
+ * Turns the argument of a constructor into options: a string stands for the servers.
+ *
+ * @throws {TypeError} It must be a string or an object.
+ */
 export function normalizeOptions<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
   if (typeof options === "string") return { servers: options };
   if (typeof options !== "object" || options === null || Array.isArray(options) || "href" in options) {
@@ -80,10 +98,10 @@ export function normalizeOptions<T extends ConnectOptions>(options: string | T =
 }
 
 /**
- * Checks options and fills in what is missing.
+ * Checks options, and fills in the defaults.
  *
- * @throws {TypeError} `dial` and `tls` are given both, or something is of the wrong kind.
- * @throws {RangeError} A server or a number makes no sense.
+ * @throws {TypeError} `dial` and `tls` are given both, or an option is of the wrong kind.
+ * @throws {RangeError} A server cannot be read, or a number is out of its range.
  */
 export function readConnectOptions(
   options: ConnectOptions,
@@ -102,8 +120,10 @@ export function readConnectOptions(
       minBackoff,
       maxBackoff: Math.max(minBackoff, wholeNumber(options, "maxBackoff", 30_000, 0, MAX_TIMER)),
       probeInterval: wholeNumber(options, "probeInterval", 15_000, 1, MAX_TIMER),
-      // Whoever watches must not harm what he watches; where nobody does, an event costs nothing.
-      emit: (event) => void (options.onEvent && ignoreErrors(() => options.onEvent?.(event))),
+      emit(event) {
+        // Without a listener an event costs no promise.
+        if (options.onEvent !== undefined) ignoreErrors(() => options.onEvent?.(event));
+      },
     },
   };
 }

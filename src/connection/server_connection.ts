@@ -1,4 +1,4 @@
-/** A link: one server as a client or a worker sees it. It dials when asked, backs off, notices silence, and reports. */
+/** One server as a client, a worker or an admin client sees it: dialed when needed, backed off, kept alive, reported. */
 
 import { ConnectionError, type GearmanError } from "../errors.ts";
 import { ignoreErrors, markHandled } from "../internal/promises.ts";
@@ -7,21 +7,51 @@ import { messageOf } from "../internal/text.ts";
 import type { Decoded } from "../codec/decoder.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
+import { BackOff } from "./back_off.ts";
 import { Connection } from "./connection.ts";
+import { KeepAlive } from "./keep_alive.ts";
 import type { ConnectionSettings } from "./options.ts";
 
-/** Whose link it is, and what it wants to hear. */
+/** The owner of a server connection, and the events that it receives. */
 export interface ServerConnectionUser<Text extends boolean = false> {
-  /** A packet or line came; a promise pauses reading, and what it throws ends the connection. */
+  /** A packet or line arrived. A promise pauses reading; what it throws ends the connection. */
   onPacket(packet: Decoded<Text>): void | Promise<void>;
   /** The connection is over. */
   onLost(error: GearmanError): void;
-  /** Something has waited for another `probeInterval`; if nothing came meanwhile, it is time to ask the server something. */
-  onTick?(silent: boolean): void;
+  /** Something has waited for another `probeInterval`; if it was silent, it is time to ask the server something. */
+  onTick?(tick: { readonly silent: boolean }): void;
 }
 
-/** An attempt to connect, and how many callers still want it: when the last has gone it is given up. */
-type Attempt<C> = { readonly connection: Promise<C>; readonly controller: AbortController; waiting: number };
+/** An attempt to connect, shared by all callers that wait for it. When the last of them leaves, it is aborted. */
+interface Attempt<Text extends boolean> {
+  readonly connection: Promise<Connection<Text>>;
+  readonly controller: AbortController;
+  callers: number;
+}
+
+/**
+ * What belongs to an open connection. It is unconfirmed until the first reply where the server may still reject it with
+ * everything that was sent, and closing while pending writes go out.
+ */
+interface Connected<Text extends boolean> {
+  readonly phase: "unconfirmed" | "ready" | "closing";
+  readonly connection: Connection<Text>;
+  readonly transport: Transport;
+  readonly keepAlive: KeepAlive;
+}
+
+/** The phases without a connection. */
+type Disconnected<Text extends boolean> =
+  & { readonly connection?: undefined }
+  & (
+    | { readonly phase: "idle" }
+    | { readonly phase: "dialing"; readonly attempt: Attempt<Text> }
+    | { readonly phase: "backing off"; readonly until: number }
+    | { readonly phase: "closed" }
+  );
+
+/** The phases of a server's connection; `src/README.md` has the diagram. */
+type State<Text extends boolean> = Connected<Text> | Disconnected<Text>;
 
 /** One server: at most one connection to it, and what is known of its health. */
 export class ServerConnection<Text extends boolean = false> {
@@ -31,204 +61,239 @@ export class ServerConnection<Text extends boolean = false> {
   readonly #settings: ConnectionSettings;
   readonly #user: ServerConnectionUser<Text>;
   readonly #text: Text;
-  #attempt: Attempt<Connection<Text>> | undefined;
-  /** The open connection, if there is one. */
-  connection: Connection<Text> | undefined;
-  #transport: Transport | undefined;
-  /** Before its first reply the server may refuse the connection, or fail once more, with everything that was sent. */
-  refusable = false;
-  #closed = false;
-  /** Failures in a row; a packet from the server ends the row. */
-  failures = 0;
-  #retryAt = 0;
-  /** Why it could not be reached, or was lost, the last time. */
+  readonly #backOff: BackOff;
+  #state: State<Text> = { phase: "idle" };
+  /** Why the server could not be reached, or was lost, the last time. */
   lastError: Error | undefined;
-  /** For how many ms it was dialed in vain, also by callers less patient than `connectTimeout`. */
-  #hung = 0;
+  /** Time in ms spent on attempts that were aborted: many impatient callers find out that a server hangs, too. */
+  #abortedDialTime = 0;
   #waiting = false;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  /** Ticks since something came or went: after one the server is asked, after two it is dead. */
-  #silence = 0;
-  /** Bytes that had come or gone by the last tick: a large packet may take longer than any silence lasts. */
-  #transferred = 0;
 
-  /** With `text`, lines of the text protocol may come too. */
+  /** With `text`, lines of the text protocol are accepted too. */
   constructor(
     server: ServerAddress,
     settings: ConnectionSettings,
     user: ServerConnectionUser<Text>,
-    text = false as Text,
+    text: Text = false as Text,
   ) {
     this.#server = server;
     this.#settings = settings;
     this.#user = user;
     this.#text = text;
+    this.#backOff = new BackOff(settings.minBackoff, settings.maxBackoff);
     this.name = formatServer(server);
   }
 
-  /** For how many ms more the server is left alone. */
-  get backoff(): number {
-    return this.connection === undefined ? Math.max(0, this.#retryAt - performance.now()) : 0;
+  /** The open connection, if there is one. */
+  get connection(): Connection<Text> | undefined {
+    return this.#state.connection;
   }
 
-  /** Whether it is connected and, if it had failed before, has answered since. */
-  get ready(): boolean {
-    return this.connection !== undefined && this.failures === 0;
+  /** True until the first reply on a connection that the server may still reject. */
+  get unconfirmed(): boolean {
+    return this.#state.phase === "unconfirmed";
+  }
+
+  /** True from a failure to the next packet from the server. */
+  get failing(): boolean {
+    return this.#backOff.failures > 0;
+  }
+
+  /** Milliseconds until the next connection attempt; 0 if one may be made now. */
+  get retryDelay(): number {
+    return this.#state.phase === "backing off" ? Math.max(0, this.#state.until - performance.now()) : 0;
   }
 
   /**
-   * The open connection, or a new one; calls at the same time share the attempt.
+   * Returns the open connection, or makes one; calls at the same time share the attempt.
    *
-   * @throws {ConnectionError} It could not be made; the server is then left alone for its back-off, and until that is
-   * over, every call throws the same error.
+   * @throws {ConnectionError} The connection could not be made. During the back-off that follows, every call throws the
+   * same error.
    */
   async open(signal?: AbortSignal): Promise<Connection<Text>> {
-    if (this.connection !== undefined) return this.connection;
-    if (this.#closed) throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
-    if (this.backoff > 0) throw this.lastError;
-    const attempt = this.#attempt ??= this.#startAttempt();
-    attempt.waiting++;
+    if (this.#state.connection !== undefined) return this.#state.connection;
+    if (this.#state.phase === "closed") {
+      throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
+    }
+    if (this.retryDelay > 0) throw this.lastError;
+    const attempt = this.#state.phase === "dialing" ? this.#state.attempt : this.#startAttempt();
+    attempt.callers += 1;
     try {
       return await orAbort(attempt.connection, signal);
     } finally {
-      if (--attempt.waiting === 0 && this.#attempt === attempt) this.#giveUp();
+      attempt.callers -= 1;
+      if (attempt.callers === 0) this.#abort(attempt);
     }
   }
 
-  /** Says whether something waits for the server: only then is silence looked at, and the process kept alive. */
+  /** Tells whether something waits for the server: only then is silence watched, and the process kept alive. */
   setWaiting(waiting: boolean): void {
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
-    this.#watch();
+    this.#updateKeepAlive();
   }
 
-  /** Ends the connection for a reason of the caller's. */
+  /** Ends the connection with an error of the caller's. */
   drop(error: GearmanError): void {
-    if (this.connection !== undefined) this.#over(this.connection, error);
+    if (this.connection !== undefined) this.#end(this.connection, error);
   }
 
   /** Lets pending writes go out, closes, and opens no more. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#giveUp();
-    const connection = this.connection;
-    if (connection === undefined) return;
-    this.#watch();
-    await connection.close();
-    this.#over(connection, new ConnectionError("The connection was closed here"));
+    const state = this.#state;
+    if (state.phase === "dialing") this.#abort(state.attempt);
+    if (state.connection === undefined) {
+      this.#state = { phase: "closed" };
+      return;
+    }
+    this.#state = { ...state, phase: "closing" };
+    this.#updateKeepAlive();
+    await state.connection.close();
+    this.#end(state.connection, closedHere());
   }
 
-  #startAttempt(): Attempt<Connection<Text>> {
+  #startAttempt(): Attempt<Text> {
     const controller = new AbortController();
-    return { connection: markHandled(this.#dial(controller)), controller, waiting: 0 }; // every caller may have gone
+    // Every caller may leave before it fails.
+    const attempt = { connection: markHandled(this.#dial(controller)), controller, callers: 0 };
+    this.#state = { phase: "dialing", attempt };
+    return attempt;
   }
 
-  #giveUp(): void {
-    this.#attempt?.controller.abort();
-    this.#attempt = undefined;
+  #abort(attempt: Attempt<Text>): void {
+    if (this.#state.phase !== "dialing" || this.#state.attempt !== attempt) return;
+    attempt.controller.abort();
+    this.#state = { phase: "idle" };
   }
 
   async #dial(controller: AbortController): Promise<Connection<Text>> {
     const { connectTimeout, dial, maxPacketSize } = this.#settings;
+    const { signal } = controller;
     const started = performance.now();
+    let timedOut = false;
     const timer = setTimeout(() => {
-      this.#hung = connectTimeout;
+      timedOut = true;
       controller.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
     }, connectTimeout);
     let transport: Transport | undefined;
-    const { signal } = controller;
-    const dialing = (async () => {
+    const opening = (async () => {
       transport = await dial(this.#server, { signal });
-      if (signal.aborted) ignoreErrors(() => transport!.close()); // too late
+      if (signal.aborted) ignoreErrors(() => transport!.close()); // it came too late
       await transport.opened;
       return transport;
     })();
     try {
-      const opened = await orAbort(dialing, signal);
-      signal.throwIfAborted(); // given up between the connection and this line
-      return this.#start(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
+      const opened = await orAbort(opening, signal);
+      signal.throwIfAborted(); // it may have been aborted between the connection and this line
+      return this.#establish(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
     } catch (cause) {
       ignoreErrors(() => transport?.close());
       const server = this.name;
       const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
-      const hung = (this.#hung += performance.now() - started) >= connectTimeout && !this.#closed;
-      if (!signal.aborted || hung) this.#failed(error, ++this.failures);
+      this.#abortedDialTime += performance.now() - started;
+      const hangs = timedOut || this.#abortedDialTime >= connectTimeout;
+      if (!signal.aborted || hangs) this.#endAttempt(controller, error);
       throw error;
     } finally {
       clearTimeout(timer);
-      if (this.#attempt?.controller === controller) this.#attempt = undefined;
     }
   }
 
-  #start(transport: Transport, connection: Connection<Text>): Connection<Text> {
-    this.#transport = transport;
-    this.refusable = transport.refusable === true || this.failures > 0;
-    this.#hung = 0;
-    this.connection = connection;
-    this.#watch();
+  /** An attempt has failed. By now the connection may be closed, or another caller may have begun another attempt. */
+  #endAttempt(controller: AbortController, error: Error): void {
+    const state = this.#state;
+    if (state.phase === "closed") return;
+    const next = this.#recordFailure(error, { firstIsFree: false });
+    const isCurrent = state.phase === "dialing" && state.attempt.controller === controller;
+    if (isCurrent || state.phase === "idle") this.#state = next;
+  }
+
+  #establish(transport: Transport, connection: Connection<Text>): Connection<Text> {
+    const keepAlive = new KeepAlive(this.#settings.probeInterval, () => connection.transferred, {
+      onTick: (tick) => this.#user.onTick?.(tick),
+      onDead: () => this.#onDead(connection),
+    });
+    const phase = transport.refusable === true || this.failing ? "unconfirmed" : "ready";
+    this.#state = { phase, connection, transport, keepAlive };
+    this.#abortedDialTime = 0;
+    this.#updateKeepAlive();
     this.#settings.emit({ type: "connected", server: this.name });
-    let heard = false;
-    connection.pump((packet) => {
-      heard = true;
-      this.refusable = false;
-      this.failures = 0;
-      // After drop() a rest of the last chunk may still come.
-      if (this.connection === connection) return this.#user.onPacket(packet);
-    }).then(() => new ConnectionError(`The connection was lost: ${this.name} ended it`), (error) => error).then(
-      (error) => {
-        // A server that takes connections and ends them unanswered is failing too; the first time it may be chance.
-        if (this.connection === connection && !heard && !this.#closed) this.#failed(error, this.failures++);
-        this.#over(connection, error);
-      },
-    );
+    this.#read(connection);
     return connection;
   }
 
-  #over(connection: Connection<Text>, error: GearmanError): void {
-    if (this.connection !== connection) return;
+  async #read(connection: Connection<Text>): Promise<void> {
+    let heard = false;
+    let error: GearmanError;
+    try {
+      await connection.pump((packet) => {
+        if (!heard) this.#confirm();
+        heard = true;
+        return this.#user.onPacket(packet);
+      });
+      error = this.#state.phase === "closing" ? closedHere() : lostBy(`${this.name} ended it`);
+    } catch (thrown) {
+      error = thrown as GearmanError;
+    }
+    const { phase } = this.#state;
+    // A server that accepts connections and ends them unanswered is failing too; the first time it may be chance.
+    const failed = this.connection === connection && !heard && phase !== "closing";
+    this.#end(connection, error, failed ? this.#recordFailure(error, { firstIsFree: true }) : undefined);
+  }
+
+  /** The first packet of a connection: the server is well. */
+  #confirm(): void {
+    this.#backOff.reset();
+    if (this.#state.phase === "unconfirmed") this.#state = { ...this.#state, phase: "ready" };
+  }
+
+  #onDead(connection: Connection<Text>): void {
+    const error = lostBy(`${this.name} did not answer within ${this.#settings.probeInterval} ms`);
+    this.#end(connection, error, this.#recordFailure(error, { firstIsFree: true }));
+  }
+
+  /** Ends the phases with a connection, and goes to the next one. */
+  #end(connection: Connection<Text>, error: GearmanError, next: State<Text> = { phase: "idle" }): void {
+    const state = this.#state;
+    if (state.connection !== connection) return;
+    const wasClosing = state.phase === "closing";
+    state.keepAlive.stop();
     this.lastError = error;
-    this.connection = this.#transport = undefined;
     this.#waiting = false;
-    this.#watch();
+    this.#state = wasClosing ? { phase: "closed" } : next;
     connection.destroy(error);
-    this.#settings.emit({ type: "disconnected", server: this.name, ...(this.#closed ? {} : { error }) });
+    this.#settings.emit({ type: "disconnected", server: this.name, ...(wasClosing ? {} : { error }) });
     this.#user.onLost(error);
   }
 
-  /** Leaves the server alone: not at all, then for `minBackoff`, then twice as long each time, with jitter. */
-  #failed(error: Error, failures: number): void {
+  /** Counts and reports a failure of the server; returns the phase that follows. */
+  #recordFailure(error: Error, options: { firstIsFree: boolean }): State<Text> {
     this.lastError = error;
-    const { minBackoff, maxBackoff } = this.#settings;
-    const most = failures === 0 ? 0 : Math.min(maxBackoff, minBackoff * 2 ** (failures - 1));
-    const delay = Math.round(most * (0.5 + Math.random() / 2));
-    this.#retryAt = performance.now() + delay;
+    const delay = this.#backOff.fail(options);
+    const until = performance.now() + delay;
     this.#settings.emit({ type: "error", server: this.name, error });
-    if (delay > 0) this.#settings.emit({ type: "retrying", server: this.name, delay });
+    if (delay === 0) return { phase: "idle" };
+    this.#settings.emit({ type: "retrying", server: this.name, delay });
+    return { phase: "backing off", until };
   }
 
-  #watch(): void {
-    const watched = this.#waiting && this.connection !== undefined && !this.#closed;
-    if (watched) this.#transport?.ref?.();
-    else this.#transport?.unref?.();
-    if (watched === (this.#timer !== undefined)) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    if (!watched) return;
-    this.#silence = 1;
-    this.#transferred = this.connection!.transferred;
-    this.#timer = setInterval(() => this.#tick(), this.#settings.probeInterval);
+  #updateKeepAlive(): void {
+    const state = this.#state;
+    if (state.connection === undefined) return;
+    if (this.#waiting && state.phase !== "closing") {
+      state.transport.ref?.();
+      state.keepAlive.start();
+    } else {
+      state.transport.unref?.();
+      state.keepAlive.stop();
+    }
   }
+}
 
-  #tick(): void {
-    const transferred = this.connection!.transferred;
-    if (transferred !== this.#transferred) this.#silence = 0;
-    this.#transferred = transferred;
-    if (++this.#silence <= 2) return this.#user.onTick?.(this.#silence === 2);
-    const { probeInterval } = this.#settings;
-    const error = new ConnectionError(
-      `The connection was lost: ${this.name} did not answer within ${probeInterval} ms`,
-    );
-    this.#failed(error, this.failures++);
-    this.drop(error);
-  }
+function lostBy(reason: string): ConnectionError {
+  return new ConnectionError(`The connection was lost: ${reason}`);
+}
+
+function closedHere(): ConnectionError {
+  return new ConnectionError("The connection was closed here");
 }

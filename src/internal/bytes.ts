@@ -3,7 +3,7 @@
 /** Freshly made bytes: `Uint8Array<ArrayBuffer>` where TypeScript knows it (a valid `BodyInit`), `Uint8Array` before. */
 export type Bytes = ReturnType<Uint8Array["slice"]>;
 
-/** Joins pieces whose lengths add up to `size` bytes. */
+/** Joins pieces of `size` bytes in all. */
 export function joinBytes(pieces: readonly Uint8Array[], size: number): Bytes {
   const joined = new Uint8Array(size);
   let at = 0;

@@ -1,4 +1,4 @@
-/** Promises that are settled from outside, and promises whose failure must not matter. */
+/** Promises that are settled from outside, and promises that may fail without notice. */
 
 /** The two functions that settle a promise. */
 export interface Settle<T> {

@@ -1,4 +1,4 @@
-/** Text: from bytes, to bytes, and made fit for a message. */
+/** Text: decoding, lengths in bytes, and cleaning for messages. */
 
 /** Decodes UTF-8 as it stands: a byte order mark is a part of the text. */
 export const utf8: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
@@ -24,13 +24,13 @@ export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-/** Makes a peer's text fit for a message: no control characters, at most 200 characters. */
+/** Cleans the text of a peer for a message: no control characters, at most 200 characters. */
 export function printable(text: string): string {
   const clean = text.slice(0, 400).replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim();
   return clean.length > 200 ? `${clean.slice(0, 199)}…` : clean;
 }
 
-/** Returns the message of anything that was thrown, fit for a message; never throws. */
+/** Returns the message of anything that was thrown, cleaned for another message; never throws. */
 export function messageOf(thrown: unknown): string {
   try {
     if (!(thrown instanceof Error)) return printable(String(thrown));

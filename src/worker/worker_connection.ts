@@ -67,13 +67,15 @@ export class WorkerConnection implements ServerConnectionUser {
 
   /** Whether asking for a job makes sense: not while a server that failed has said nothing, which would take a slot. */
   get promising(): boolean {
-    return this.#registered && this.link.ready && !this.dry && !this.#stale && this.#foreman.abilities.size > 0;
+    const { connection, failing } = this.link;
+    return this.#registered && connection !== undefined && !failing && !this.dry && !this.#stale &&
+      this.#foreman.abilities.size > 0;
   }
 
   /** Connects, not before it is time, and registers; resolves when the connection is lost again. */
   async serve(signal: AbortSignal): Promise<void> {
     const { settings, id } = this.#foreman;
-    await delay(Math.max(this.link.backoff, this.#earliest - performance.now()), signal);
+    await delay(Math.max(this.link.retryDelay, this.#earliest - performance.now()), signal);
     const connection = await this.link.open(signal);
     if (connection !== this.link.connection) return; // lost already
     this.#earliest = performance.now() + settings.minBackoff;
@@ -177,7 +179,7 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#foreman.update(); // also after ECHO_RES of a probe and OPTION_RES: the server is well
   }
 
-  onTick(silent: boolean): void {
+  onTick({ silent }: { readonly silent: boolean }): void {
     if (!silent) return;
     this.#send(PacketType.ECHO_REQ, "");
     // gearmand wakes nobody for a job whose time has come: it must be asked.

@@ -1,4 +1,4 @@
-/** Tests of a link: one server as its user sees it, dialed when asked, left alone when it failed, heard, and let go. */
+/** Tests of a server: one server as its user sees it, dialed when asked, left alone when it failed, heard, and let go. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -31,17 +31,17 @@ class HeldTransport extends PlayedTransport {
   }
 }
 
-/** A link, and everything that it tells. */
-function linkTo(dial: Dial, options: ConnectOptions = {}) {
-  const told = { packets: [] as Packet[], lost: [] as GearmanError[], silences: 0, events: [] as GearmanEvent[] };
-  const onEvent = (event: GearmanEvent) => void told.events.push(event);
+/** A server, and everything that it tells. */
+function connectionTo(dial: Dial, options: ConnectOptions = {}) {
+  const seen = { packets: [] as Packet[], lost: [] as GearmanError[], silences: 0, events: [] as GearmanEvent[] };
+  const onEvent = (event: GearmanEvent) => void seen.events.push(event);
   const user = {
-    onPacket: (packet: Packet): void | Promise<void> => void told.packets.push(packet),
-    onLost: (error: GearmanError) => void told.lost.push(error),
-    onTick: (silent: boolean): void => void (silent && told.silences++),
+    onPacket: (packet: Packet): void | Promise<void> => void seen.packets.push(packet),
+    onLost: (error: GearmanError) => void seen.lost.push(error),
+    onTick: ({ silent }: { silent: boolean }): void => void (silent && seen.silences++),
   };
   const { settings } = readConnectOptions({ dial, onEvent, minBackoff: 1_000_000, maxBackoff: 1_000_000, ...options });
-  return { link: new ServerConnection(SERVER, settings, user), told, user };
+  return { server: new ServerConnection(SERVER, settings, user), seen, user };
 }
 
 const echo = encodeResponse(PacketType.ECHO_RES, "x");
@@ -52,16 +52,16 @@ describe("opening", () => {
     { timeout },
     async () => {
       const dialed: ServerAddress[] = [];
-      const { link, told } = linkTo((server) => (dialed.push(server), new PlayedTransport()));
-      assert.equal(link.name, "a:1");
-      assert.equal(link.connection, undefined);
+      const { server, seen } = connectionTo((server) => (dialed.push(server), new PlayedTransport()));
+      assert.equal(server.name, "a:1");
+      assert.equal(server.connection, undefined);
       await turns();
       assert.deepEqual(dialed, []);
-      const opened = await Promise.all([link.open(), link.open(), link.open(new AbortController().signal)]);
-      assert.equal(new Set([...opened, link.connection, await link.open()]).size, 1);
+      const opened = await Promise.all([server.open(), server.open(), server.open(new AbortController().signal)]);
+      assert.equal(new Set([...opened, server.connection, await server.open()]).size, 1);
       assert.deepEqual(dialed, [SERVER]);
-      assert.deepEqual(told.events, [{ type: "connected", server: "a:1" }]);
-      await link.close();
+      assert.deepEqual(seen.events, [{ type: "connected", server: "a:1" }]);
+      await server.close();
     },
   );
 
@@ -70,25 +70,25 @@ describe("opening", () => {
     { timeout },
     async () => {
       const cause = new Error("refused");
-      const { link, told } = linkTo(() => Promise.reject(cause));
+      const { server, seen } = connectionTo(() => Promise.reject(cause));
       const isRefusal = (error: unknown) => error instanceof ConnectionError && error.cause === cause;
-      const opening = [link.open(), link.open()];
+      const opening = [server.open(), server.open()];
       for (const one of opening) await assert.rejects(one, isRefusal);
-      assert.equal(link.failures, 1);
-      await assert.rejects(link.open(), isRefusal);
-      assert.ok(link.backoff > 400_000 && link.backoff <= 1_000_000, `${link.backoff}`);
-      assert.deepEqual(told.events.map(({ type }) => type), ["error", "retrying"]);
+      assert.equal(server.failing, true);
+      await assert.rejects(server.open(), isRefusal);
+      assert.ok(server.retryDelay > 400_000 && server.retryDelay <= 1_000_000, `${server.retryDelay}`);
+      assert.deepEqual(seen.events.map(({ type }) => type), ["error", "retrying"]);
     },
   );
 
   test("an abort ends one's own waiting, and the dial when nobody else waits for it", { timeout }, async () => {
     const signals: AbortSignal[] = [];
-    const { link, told } = linkTo((_, { signal }) => {
+    const { server, seen } = connectionTo((_, { signal }) => {
       signals.push(signal!);
       return new Promise(() => {});
     });
     const [one, two] = [countedSignal(), countedSignal()];
-    const opening = [link.open(one.signal), link.open(two.signal)];
+    const opening = [server.open(one.signal), server.open(two.signal)];
     one.abort("one");
     await assert.rejects(opening[0]!, (reason) => reason === "one");
     assert.equal(signals[0]!.aborted, false);
@@ -96,30 +96,30 @@ describe("opening", () => {
     await assert.rejects(opening[1]!, (reason) => reason === "two");
     assert.equal(signals[0]!.aborted, true);
     assert.deepEqual([one.listeners(), two.listeners()], [0, 0]);
-    assert.equal(link.failures, 0, "the server has done nothing wrong");
-    assert.deepEqual(told.events, []);
-    link.open().catch(() => {});
+    assert.equal(server.failing, false, "the server has done nothing wrong");
+    assert.deepEqual(seen.events, []);
+    server.open().catch(() => {});
     assert.equal(signals.length, 2);
-    await link.close();
+    await server.close();
   });
 
   test("a transport that comes too late is closed, as is one that never opens", { timeout }, async () => {
     const late = deferred<PlayedTransport>();
-    const first = linkTo(() => late.promise, { connectTimeout: 5 });
-    await assert.rejects(first.link.open(), /no connection within 5 ms/);
+    const first = connectionTo(() => late.promise, { connectTimeout: 5 });
+    await assert.rejects(first.server.open(), /no connection within 5 ms/);
     const transport = new PlayedTransport();
     late.resolve(transport);
     await until(() => transport.closed > 0);
-    assert.equal(first.link.connection, undefined);
+    assert.equal(first.server.connection, undefined);
 
     const stuck = new PlayedTransport();
-    const second = linkTo(() => Object.assign(stuck, { opened: new Promise(() => {}) }), { connectTimeout: 5 });
-    await assert.rejects(second.link.open(), /no connection within 5 ms/);
+    const second = connectionTo(() => Object.assign(stuck, { opened: new Promise(() => {}) }), { connectTimeout: 5 });
+    await assert.rejects(second.server.open(), /no connection within 5 ms/);
     await until(() => stuck.closed > 0);
 
     const broken = new PlayedTransport();
-    const third = linkTo(() => Object.assign(broken, { opened: Promise.reject(new Error("proxy says no")) }));
-    await assert.rejects(third.link.open(), /proxy says no/);
+    const third = connectionTo(() => Object.assign(broken, { opened: Promise.reject(new Error("proxy says no")) }));
+    await assert.rejects(third.server.open(), /proxy says no/);
     await until(() => broken.closed > 0);
   });
 });
@@ -130,15 +130,15 @@ test("the timer of connectTimeout is there while a dial is under way, and never 
   let dials = 0;
   /** Dials, and tells how many timers there are meanwhile and afterwards. */
   const during = async (dial: Dial, act = (_link: ServerConnection, _abort: () => void): unknown => undefined) => {
-    const { link } = linkTo(dial, { connectTimeout });
+    const { server } = connectionTo(dial, { connectTimeout });
     const { signal, abort } = countedSignal();
-    const opening = link.open(signal).then(() => "opened", (error) => error?.name ?? error);
+    const opening = server.open(signal).then(() => "opened", (error) => error?.name ?? error);
     const before = timers.active;
-    await act(link, () => abort("aborted"));
+    await act(server, () => abort("aborted"));
     const outcome = await opening;
     await turns();
     const seen = [before, timers.active, timers.set - dials++, outcome];
-    await link.close();
+    await server.close();
     return seen;
   };
   const never = () => new Promise<never>(() => {});
@@ -146,12 +146,12 @@ test("the timer of connectTimeout is there while a dial is under way, and never 
   assert.deepEqual(await during(() => Promise.resolve(new PlayedTransport())), [1, 0, 1, "opened"]);
   assert.deepEqual(await during(() => Promise.reject(new Error("refused"))), [1, 0, 1, "ConnectionError"]);
   assert.deepEqual(await during(never, (_, abort) => abort()), [1, 0, 1, "aborted"]);
-  assert.deepEqual(await during(never, (link) => link.close()), [1, 0, 1, "ConnectionError"]);
+  assert.deepEqual(await during(never, (server) => server.close()), [1, 0, 1, "ConnectionError"]);
   assert.deepEqual(await during(never, () => timers.fire()), [1, 0, 1, "ConnectionError"]);
 });
 
 describe("a connection that ends", () => {
-  test("is told once, with why, and is not there any more", { timeout }, async () => {
+  test("is reported once, with its reason, and is gone", { timeout }, async () => {
     const ends: [(transport: PlayedTransport) => void, typeof ConnectionError | typeof ProtocolError][] = [
       [(transport) => transport.end(), ConnectionError],
       [(transport) => transport.break(new Error("reset")), ConnectionError],
@@ -159,62 +159,62 @@ describe("a connection that ends", () => {
     ];
     for (const [end, kind] of ends) {
       const transport = new PlayedTransport();
-      const { link, told } = linkTo(() => transport);
-      await link.open();
+      const { server, seen } = connectionTo(() => transport);
+      await server.open();
       transport.receive(echo);
-      await until(() => told.packets.length === 1);
+      await until(() => seen.packets.length === 1);
       end(transport);
-      await until(() => told.lost.length > 0);
+      await until(() => seen.lost.length > 0);
       await turns();
-      assert.equal(told.lost.length, 1);
-      assert.ok(told.lost[0] instanceof kind);
-      assert.equal(link.connection, undefined);
+      assert.equal(seen.lost.length, 1);
+      assert.ok(seen.lost[0] instanceof kind);
+      assert.equal(server.connection, undefined);
       assert.ok(transport.closed > 0);
-      assert.deepEqual(told.events.map(({ type }) => type), ["connected", "disconnected"]);
-      assert.equal(link.backoff, 0, "a server that has answered may be asked again at once");
+      assert.deepEqual(seen.events.map(({ type }) => type), ["connected", "disconnected"]);
+      assert.equal(server.retryDelay, 0, "a server that has answered may be asked again at once");
     }
   });
 
-  test("by drop() is over at once: what still comes is not told", { timeout }, async () => {
+  test("by drop() is over at once: what arrives later is discarded", { timeout }, async () => {
     const transport = new PlayedTransport();
-    const { link, told, user } = linkTo(() => transport);
+    const { server, seen, user } = connectionTo(() => transport);
     const reason = new GearmanError("enough");
     user.onPacket = (packet) => {
-      told.packets.push(packet);
-      link.drop(reason);
+      seen.packets.push(packet);
+      server.drop(reason);
     };
-    await link.open();
+    await server.open();
     transport.receive(encodeResponse(PacketType.ECHO_RES, "1"), echo);
-    await until(() => told.lost.length > 0);
+    await until(() => seen.lost.length > 0);
     await turns();
-    assert.equal(told.packets.length, 1);
-    assert.deepEqual(told.lost, [reason]);
-    link.drop(reason);
-    assert.equal(told.lost.length, 1);
+    assert.equal(seen.packets.length, 1);
+    assert.deepEqual(seen.lost, [reason]);
+    server.drop(reason);
+    assert.equal(seen.lost.length, 1);
   });
 
   test("because of what its user throws says so", { timeout }, async () => {
     const transport = new PlayedTransport();
-    const { link, told, user } = linkTo(() => transport);
+    const { server, seen, user } = connectionTo(() => transport);
     const error = new ProtocolError("unasked");
     user.onPacket = () => {
       throw error;
     };
-    await link.open();
+    await server.open();
     transport.receive(echo);
-    await until(() => told.lost.length > 0);
-    assert.deepEqual(told.lost, [error]);
+    await until(() => seen.lost.length > 0);
+    assert.deepEqual(seen.lost, [error]);
     assert.ok(transport.closed > 0);
   });
 
   test("unanswered once may be chance, twice is a failure", { timeout }, async () => {
     const transports: PlayedTransport[] = [];
-    const { link, told } = linkTo(() => (transports.push(new PlayedTransport()), transports.at(-1)!));
+    const { server, seen } = connectionTo(() => (transports.push(new PlayedTransport()), transports.at(-1)!));
     for (const [i, left] of [false, true].entries()) {
-      await link.open();
+      await server.open();
       transports[i]!.end();
-      await until(() => told.lost.length === i + 1);
-      assert.equal(link.backoff > 0, left);
+      await until(() => seen.lost.length === i + 1);
+      assert.equal(server.retryDelay > 0, left);
     }
   });
 });
@@ -222,43 +222,43 @@ describe("a connection that ends", () => {
 describe("waiting", () => {
   test("a promise of the user's pauses reading until it settles", { timeout }, async () => {
     const transport = new PlayedTransport();
-    const { link, told, user } = linkTo(() => transport);
+    const { server, seen, user } = connectionTo(() => transport);
     const pause = deferred();
     user.onPacket = (packet) => {
-      told.packets.push(packet);
+      seen.packets.push(packet);
       return pause.promise;
     };
-    await link.open();
+    await server.open();
     transport.receive(echo, echo);
     await turns();
-    assert.equal(told.packets.length, 1);
+    assert.equal(seen.packets.length, 1);
     pause.resolve();
-    await until(() => told.packets.length === 2);
-    await link.close();
+    await until(() => seen.packets.length === 2);
+    await server.close();
   });
 
   test("holds the process; an idle connection does not", { timeout }, async () => {
     const transport = new HeldTransport();
-    const { link } = linkTo(() => transport);
-    await link.open();
+    const { server } = connectionTo(() => transport);
+    await server.open();
     assert.equal(transport.held, false);
-    link.setWaiting(true);
+    server.setWaiting(true);
     assert.equal(transport.held, true);
-    link.setWaiting(false);
+    server.setWaiting(false);
     assert.equal(transport.held, false);
-    await link.close();
+    await server.close();
   });
 
   test("is broken by a question, and by an end when no answer comes", { timeout }, async () => {
     const transport = new PlayedTransport();
-    const { link, told, user } = linkTo(() => transport, { probeInterval: 10 });
-    user.onTick = (silent) => void (silent && ++told.silences === 1 && transport.receive(echo));
-    await link.open();
-    link.setWaiting(true);
-    await until(() => told.silences === 2);
-    await until(() => told.lost.length === 1);
-    assert.equal(told.silences, 2, "it is asked once, not again and again");
-    assert.match(told.lost[0]!.message, /a:1 did not answer within 10 ms/);
+    const { server, seen, user } = connectionTo(() => transport, { probeInterval: 10 });
+    user.onTick = ({ silent }) => void (silent && ++seen.silences === 1 && transport.receive(echo));
+    await server.open();
+    server.setWaiting(true);
+    await until(() => seen.silences === 2);
+    await until(() => seen.lost.length === 1);
+    assert.equal(seen.silences, 2, "it is asked once, not again and again");
+    assert.match(seen.lost[0]!.message, /a:1 did not answer within 10 ms/);
     assert.ok(transport.closed > 0);
   });
 
@@ -266,53 +266,53 @@ describe("waiting", () => {
     const transport = new PlayedTransport();
     const probeInterval = 12_345;
     using probes = watchTimers(probeInterval);
-    const { link, told } = linkTo(() => transport, { probeInterval });
-    link.setWaiting(true);
+    const { server, seen } = connectionTo(() => transport, { probeInterval });
+    server.setWaiting(true);
     assert.equal(probes.active, 0, "there is nothing to watch yet");
-    await link.open();
+    await server.open();
     assert.equal(probes.active, 1);
     for (let i = 0; i < 50; i++) {
-      link.setWaiting(true);
+      server.setWaiting(true);
       assert.equal(probes.active, 1);
-      link.setWaiting(false);
+      server.setWaiting(false);
       assert.equal(probes.active, 0);
     }
-    link.setWaiting(true);
+    server.setWaiting(true);
     transport.end();
-    await until(() => told.lost.length > 0);
+    await until(() => seen.lost.length > 0);
     assert.equal(probes.active, 0, "nor after its end");
-    assert.equal(told.silences, 0);
-    await link.close();
+    assert.equal(seen.silences, 0);
+    await server.close();
   });
 });
 
 describe("close()", () => {
   test(
-    "is told as an end without an error, may be called again, and nothing is opened after it",
+    "is reported as an end without an error, may be called again, and nothing is opened after it",
     { timeout },
     async () => {
       const transport = new PlayedTransport();
-      const { link, told } = linkTo(() => transport);
-      await link.open();
-      await Promise.all([link.close(), link.close()]);
-      await link.close();
+      const { server, seen } = connectionTo(() => transport);
+      await server.open();
+      await Promise.all([server.close(), server.close()]);
+      await server.close();
       await turns();
-      assert.equal(told.lost.length, 1);
-      assert.match(told.lost[0]!.message, /closed here/);
-      assert.deepEqual(told.events.at(-1), { type: "disconnected", server: "a:1" });
-      await assert.rejects(link.open(), { name: "ConnectionError", message: /closed/ });
-      assert.equal(told.events.length, 2);
+      assert.equal(seen.lost.length, 1);
+      assert.match(seen.lost[0]!.message, /closed here/);
+      assert.deepEqual(seen.events.at(-1), { type: "disconnected", server: "a:1" });
+      await assert.rejects(server.open(), { name: "ConnectionError", message: /closed/ });
+      assert.equal(seen.events.length, 2);
     },
   );
 
   test("ends a dial that is under way, whatever its caller's signal", { timeout }, async () => {
     let dialed: AbortSignal | undefined;
-    const { link } = linkTo((_, { signal }) => {
+    const { server } = connectionTo((_, { signal }) => {
       dialed = signal;
       return new Promise(() => {});
     });
-    const opening = [link.open(), link.open(new AbortController().signal)];
-    await link.close();
+    const opening = [server.open(), server.open(new AbortController().signal)];
+    await server.close();
     for (const one of opening) await assert.rejects(one, ConnectionError);
     assert.equal(dialed!.aborted, true);
   });
