@@ -1,13 +1,13 @@
 /**
- * Gearman for Deno, Bun, Node and the edge: submit jobs to a job server, follow them, and work on them.
+ * Gearman for Deno, Bun, Node and edge runtimes: submit jobs to a job server, follow them, and work on them.
  *
- * This door has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}) and the errors. There are
- * four more:
+ * This entry point has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}) and the errors.
+ * There are four more:
  *
  * | import | what it has |
  * | --- | --- |
- * | `@gearwire/gearman/admin` | the text protocol: what a job server has to do, limits of queues, jobs to cancel |
- * | `@gearwire/gearman/codec` | packets as pure functions, and the reference of the wire |
+ * | `@gearwire/gearman/admin` | the text protocol: the state of a job server, limits of queues, cancelling jobs |
+ * | `@gearwire/gearman/codec` | packets as pure functions, and the reference of the wire format |
  * | `@gearwire/gearman/connection` | packets over any transport, for programs that speak the protocol themselves |
  * | `@gearwire/gearman/server` | a job server in memory, for tests and development |
  *
@@ -30,7 +30,9 @@
 
 export { type ClientOptions, GearmanClient } from "./src/client/client.ts";
 export type { Job, JobEvent } from "./src/client/job.ts";
-export type { BackgroundJob, JobStatus, UniqueJobStatus } from "./src/client/background_job.ts";
+export type { Balance } from "./src/client/balance.ts";
+export type { BackgroundJob } from "./src/client/background_job.ts";
+export type { JobStatus, UniqueJobStatus } from "./src/client/status.ts";
 export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submission_packet.ts";
 export type { DoBackgroundAllOptions } from "./src/client/batch.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent } from "./src/connection/options.ts";

@@ -1,36 +1,13 @@
-/** A job in the background: what is left of it after submission is a handle, and a status as long as it lives. */
+/** A background job after its submission: its handle, its token, and its status while the server knows it. */
 
-import { readText } from "../internal/text.ts";
-import { readHandle, readNumber } from "../codec/arguments.ts";
 import type { CallOptions } from "../connection/options.ts";
-import type { GearmanClient } from "./client.ts";
-
-/** How a job is doing. Once it is over, the server knows nothing of it: `known` is false, as for one that never was. */
-export interface JobStatus {
-  /** The job's handle. */
-  readonly handle: string;
-  /** Whether the server knows it: it is queued or running. */
-  readonly known: boolean;
-  /** Whether a worker has it. */
-  readonly running: boolean;
-  /** The worker's progress, of `denominator`; 0 before it says any. */
-  readonly numerator: number;
-  /** What `numerator` counts up to; 0 before the worker says any. */
-  readonly denominator: number;
-}
-
-/** How a job is doing, asked by its unique. */
-export interface UniqueJobStatus extends Omit<JobStatus, "handle"> {
-  /** The job's unique. */
-  readonly unique: string;
-  /** How many foreground submissions wait for it. */
-  readonly clients: number;
-}
+import type { JobStatus } from "./status.ts";
 
 /**
- * A background job that a server has accepted. Keep `toString()`, a token that any client of that server can ask with.
+ * A background job that a server has accepted. Keep `toString()`: with this token any client of that server can ask for
+ * the job's status.
  *
- * @example A token, and how the job is doing
+ * @example A token, and the status of the job
  * ```ts
  * import { GearmanClient } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -43,18 +20,27 @@ export interface UniqueJobStatus extends Omit<JobStatus, "handle"> {
  * ```
  */
 export interface BackgroundJob {
-  /** The handle that the server gave it. */
+  /** The handle that the server gave the job. */
   readonly handle: string;
-  /** The server that has it, as `host:port`, `[v6]:port` or `unix:/path`. */
+  /** The server that has the job, as `host:port`, `[v6]:port` or `unix:/path`. */
   readonly server: string;
-  /** The unique that it was submitted with; a generated one where none was given. */
+  /** The unique of the submission; a generated one if none was given. */
   readonly unique: string;
-  /** Asks how it is doing; see {@linkcode GearmanClient.prototype.jobStatus | GearmanClient.jobStatus}. */
+  /** Asks for the status; see {@linkcode GearmanClient.prototype.jobStatus | GearmanClient.jobStatus}. */
   status(options?: CallOptions): Promise<JobStatus>;
-  /** Asks again and again; see {@linkcode GearmanClient.prototype.watch | GearmanClient.watch}. */
+  /** Yields the status at intervals; see {@linkcode GearmanClient.prototype.watch | GearmanClient.watch}. */
   watch(options?: { interval?: number; signal?: AbortSignal }): AsyncGenerator<JobStatus, void, undefined>;
-  /** The token of the job, `SERVER//HANDLE`. */
+  /** Returns the token of the job, `SERVER//HANDLE`. */
   toString(): string;
+}
+
+/** What a background job needs of its client. */
+export interface StatusSource {
+  jobStatus(job: BackgroundJob, options?: CallOptions): Promise<JobStatus>;
+  watch(
+    job: BackgroundJob,
+    options?: { interval?: number; signal?: AbortSignal },
+  ): AsyncGenerator<JobStatus, void, undefined>;
 }
 
 /** The background job of a client. */
@@ -62,21 +48,21 @@ export class ClientBackgroundJob implements BackgroundJob {
   readonly handle: string;
   readonly server: string;
   readonly unique: string;
-  readonly #client: GearmanClient;
+  readonly #source: StatusSource;
 
-  constructor(client: GearmanClient, handle: string, server: string, unique: string) {
-    this.#client = client;
+  constructor(source: StatusSource, handle: string, server: string, unique: string) {
+    this.#source = source;
     this.handle = handle;
     this.server = server;
     this.unique = unique;
   }
 
   status(options?: CallOptions): Promise<JobStatus> {
-    return this.#client.jobStatus(this, options);
+    return this.#source.jobStatus(this, options);
   }
 
   watch(options?: { interval?: number; signal?: AbortSignal }): AsyncGenerator<JobStatus, void, undefined> {
-    return this.#client.watch(this, options);
+    return this.#source.watch(this, options);
   }
 
   toString(): string {
@@ -84,8 +70,18 @@ export class ClientBackgroundJob implements BackgroundJob {
   }
 }
 
-/** Server and handle of whatever a caller names a job by. */
-export function parseJobReference(job: string | BackgroundJob): { server: string | undefined; handle: string } {
+/** A handle, and the server that gave it, if that is known. */
+export interface JobReference {
+  readonly server: string | undefined;
+  readonly handle: string;
+}
+
+/**
+ * Reads a reference to a job: a `BackgroundJob`, a token, or a bare handle. A token is split at its last `//`.
+ *
+ * @throws {TypeError} It must be one of the three.
+ */
+export function parseJobReference(job: string | BackgroundJob): JobReference {
   if (typeof job === "string") {
     const [, server, handle = ""] = /^(?:(.*)\/\/)?(.*)$/s.exec(job)!;
     return { server, handle };
@@ -94,23 +90,4 @@ export function parseJobReference(job: string | BackgroundJob): { server: string
     throw new TypeError("Cannot use the job: expected a handle, a token or a BackgroundJob");
   }
   return job;
-}
-
-/** Reads the arguments of STATUS_RES. */
-export function readStatus(args: readonly Uint8Array[]): JobStatus {
-  return { handle: readHandle(args[0]!), ...readProgress(args) };
-}
-
-/** Reads the arguments of STATUS_RES_UNIQUE. */
-export function readUniqueStatus(args: readonly Uint8Array[]): UniqueJobStatus {
-  return { unique: readText(args[0]!), ...readProgress(args), clients: readNumber(args[5]!) };
-}
-
-function readProgress(args: readonly Uint8Array[]): Omit<JobStatus, "handle"> {
-  return {
-    known: readText(args[1]!) === "1",
-    running: readText(args[2]!) === "1",
-    numerator: readNumber(args[3]!),
-    denominator: readNumber(args[4]!),
-  };
 }

@@ -1,106 +1,199 @@
-/** Any number of background submissions in one pipeline: in order, in constant memory, without a promise for each. */
+/** Submitting any number of background jobs in one pipeline: in order, in bounded memory, without a promise for each. */
 
 import { checkFunction, checkOptions, wholeNumber } from "../internal/checks.ts";
 import { markHandled } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
+import { signalOf } from "../connection/options.ts";
 import type { BackgroundJob } from "./background_job.ts";
-import type { BackgroundSubmission, OnSettled, Outgoing } from "./request.ts";
-import { backgroundPacket, type DoBackgroundOptions } from "./submission_packet.ts";
+import type { Outgoing } from "./request.ts";
+import type { BackgroundSubmission, OnSettled } from "./submission.ts";
+import { backgroundPacket, type DoBackgroundOptions, type SharedOptions } from "./submission_packet.ts";
 
 /** Options of many submissions in the background. */
 export interface DoBackgroundAllOptions extends Omit<DoBackgroundOptions, "unique"> {
-  /** Jobs on their way, and accepted ones that nobody has taken from the generator, at most; default 1,000. */
+  /** Maximum number of jobs that are in flight, or accepted and not taken from the generator yet. Default 1,000. */
   inFlight?: number;
-  /** Makes the unique of each job from its workload and its index, counted from 0; default a generated one. */
+  /** Makes the unique of each job from its workload and its index, counted from 0. Default a generated unique. */
   unique?: (workload: Workload, index: number) => string;
 }
 
-/** Submits what the source yields, as fast as jobs are accepted and taken; see `GearmanClient.doBackgroundAll`. */
+/** Workloads, read one by one or as they come. */
+export type Workloads = Iterable<Workload> | AsyncIterable<Workload>;
+
+/** What a batch needs of its client. */
+export interface BatchContext {
+  makeUnique(): string;
+  submit(packet: Outgoing, signal: AbortSignal | undefined, onSettled: OnSettled): BackgroundSubmission;
+}
+
+/**
+ * The phases of a batch; `src/README.md` has the diagram.
+ *
+ * - reading: the source is read as fast as jobs are accepted and taken.
+ * - draining: the source has ended, or a submission has failed; nothing more is read.
+ * - failed: the source or a workload has failed; the error is thrown after the jobs before it.
+ * - done: the generator has returned or thrown, or its loop was left.
+ */
+type Phase =
+  | { readonly name: "reading" }
+  | { readonly name: "draining" }
+  | { readonly name: "failed"; readonly error: unknown }
+  | { readonly name: "done" };
+
+/** Submits the workloads of a source; see `GearmanClient.doBackgroundAll`. */
 export async function* submitAll(
   functionName: string,
-  workloads: Iterable<Workload> | AsyncIterable<Workload>,
+  workloads: Workloads,
   options: DoBackgroundAllOptions,
-  makeUnique: () => string,
-  submit: (packet: Outgoing, onSettled: OnSettled) => BackgroundSubmission,
+  context: BatchContext,
 ): AsyncGenerator<BackgroundJob, void, undefined> {
   checkOptions(options);
-  const { unique = makeUnique, signal } = options;
-  const most = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
+  const { unique = () => context.makeUnique() } = options;
+  const inFlight = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
   checkFunction(unique, "unique");
-  backgroundPacket(functionName, "", "", options); // what is wrong with all of them is not told of the first
+  const signal = signalOf(options);
+  backgroundPacket(functionName, "", "", options); // what is wrong with every job is not blamed on the first
   if (typeof workloads !== "object" || workloads instanceof Uint8Array) {
     throw new TypeError("Cannot use the workloads: expected an iterable of them");
   }
   signal?.throwIfAborted();
-  const source = Symbol.asyncIterator in workloads ? workloads[Symbol.asyncIterator]() : workloads[Symbol.iterator]();
 
-  const submissions = new Fifo<BackgroundSubmission>();
-  let read = 0, taken = 0;
-  let wanting = true, asking = false, ended = false, failed = false;
-  let broken: BackgroundSubmission["failure"];
-  let wake = () => {};
-  const onSettled: OnSettled = ({ failure }) => {
-    if (failure !== undefined) wanting = false;
-    wake();
-  };
-  const pull = async () => {
-    try {
-      while (wanting && submissions.length < most) {
-        asking = true;
-        const next = source.next();
-        const { done = false, value } = "then" in next ? await next : next;
-        asking = false;
-        ended = done;
-        wanting &&= !done;
-        if (!wanting) break;
-        const id = unique(value, read++);
-        try {
-          submissions.push(submit(backgroundPacket(functionName, value, id, options), onSettled));
-        } catch (error) {
-          throw withIndex(error, read - 1);
-        }
-      }
-    } catch (error) {
-      broken = { error };
-      wanting = false;
-    }
-    wake();
-  };
-
+  const batch = new Batch(functionName, workloads, { ...options, inFlight, unique, signal }, context);
+  let threw = false;
   try {
     for (;;) {
-      // By halves, so that many leave in one write.
-      if (wanting && !asking && submissions.length <= most / 2) pull();
-      const { job, failure } = submissions.first ?? {} as Partial<BackgroundSubmission>;
-      if (failure !== undefined) {
-        throw failure.error === signal?.reason ? failure.error : withIndex(failure.error, taken);
-      }
-      if (job !== undefined) {
-        submissions.shift();
-        taken++;
-        yield job;
-      } else if (wanting || submissions.length > 0) {
-        await orAbort(new Promise<void>((resolve) => wake = resolve), signal);
-      } else if (broken !== undefined) throw broken.error;
-      else return;
+      batch.readAhead();
+      if (!batch.hasMore) return;
+      const job = batch.takeJob();
+      if (job !== undefined) yield job;
+      else await orAbort(batch.change(), signal);
     }
   } catch (error) {
-    failed = true;
+    threw = true;
     throw error;
   } finally {
-    wanting = false;
-    for (const submission of submissions.drain()) submission.settle();
-    const close = async () => ended || await source.return?.();
-    if (asking || failed) markHandled(close()); // a source may never answer, and its error is not the first
-    else await close();
+    await batch.finish({ threw });
   }
 }
 
-/** Has an error of ours say which workload it is about, in what is logged of it too. */
+/** The options of a batch, checked and complete. */
+interface Settings extends Omit<SharedOptions, "signal"> {
+  readonly inFlight: number;
+  readonly unique: (workload: Workload, index: number) => string;
+  readonly signal: AbortSignal | undefined;
+}
+
+class Batch {
+  readonly #functionName: string;
+  readonly #settings: Settings;
+  readonly #context: BatchContext;
+  readonly #source: Iterator<Workload> | AsyncIterator<Workload>;
+  /** Submissions whose jobs were not taken yet, in the order of the source. */
+  readonly #submissions = new Fifo<BackgroundSubmission>();
+  #phase: Phase = { name: "reading" };
+  /** True while the source's `next` is awaited: it may never answer. */
+  #awaitsSource = false;
+  #sourceEnded = false;
+  #readCount = 0;
+  #takenCount = 0;
+  #wake = (): void => {};
+  /** One function for all submissions. */
+  readonly #onSettled: OnSettled = ({ failure }) => {
+    if (failure !== undefined && this.#isReading) this.#phase = { name: "draining" };
+    this.#wake();
+  };
+
+  constructor(functionName: string, workloads: Workloads, settings: Settings, context: BatchContext) {
+    this.#functionName = functionName;
+    this.#settings = settings;
+    this.#context = context;
+    this.#source = Symbol.asyncIterator in workloads ? workloads[Symbol.asyncIterator]() : workloads[Symbol.iterator]();
+  }
+
+  /** Reads on once half of the jobs in flight were taken, so that many submissions leave in one write. */
+  readAhead(): void {
+    const isHalfEmpty = this.#submissions.length <= this.#settings.inFlight / 2;
+    if (this.#isReading && !this.#awaitsSource && isHalfEmpty) this.#read();
+  }
+
+  /** False when every job was taken. */
+  get hasMore(): boolean {
+    return this.#phase.name !== "draining" || this.#submissions.length > 0;
+  }
+
+  /** Takes the next job if it was accepted; throws if the batch ends with an error here. */
+  takeJob(): BackgroundJob | undefined {
+    const next = this.#submissions.first;
+    if (next === undefined && this.#phase.name === "failed") throw this.#phase.error;
+    if (next?.failure !== undefined) throw this.#describe(next.failure.error);
+    if (next?.job === undefined) return undefined;
+    this.#submissions.shift();
+    this.#takenCount += 1;
+    return next.job;
+  }
+
+  /** Resolves when a job may be taken, or the end may have come. */
+  change(): Promise<void> {
+    return new Promise((resolve) => this.#wake = resolve);
+  }
+
+  /** Drops what was not taken, and closes the source. */
+  async finish({ threw }: { threw: boolean }): Promise<void> {
+    this.#phase = { name: "done" };
+    for (const submission of this.#submissions.drain()) submission.settle();
+    if (this.#sourceEnded) return;
+    const closing = (async () => await this.#source.return?.())();
+    // A source may never answer, and its error must not replace the one that is thrown.
+    if (this.#awaitsSource || threw) markHandled(closing);
+    else await closing;
+  }
+
+  get #isReading(): boolean {
+    return this.#phase.name === "reading";
+  }
+
+  /** Reads and submits until enough jobs are in flight, or reading ends. */
+  async #read(): Promise<void> {
+    try {
+      while (this.#isReading && this.#submissions.length < this.#settings.inFlight) {
+        this.#awaitsSource = true;
+        const next = this.#source.next();
+        const { done = false, value } = "then" in next ? await next : next;
+        this.#awaitsSource = false;
+        this.#sourceEnded = done;
+        if (!this.#isReading) break;
+        if (done) this.#phase = { name: "draining" };
+        else this.#submit(value);
+      }
+    } catch (error) {
+      if (this.#isReading) this.#phase = { name: "failed", error };
+    }
+    this.#wake();
+  }
+
+  #submit(workload: Workload): void {
+    const index = this.#readCount;
+    this.#readCount += 1;
+    const unique = this.#settings.unique(workload, index);
+    try {
+      const packet = backgroundPacket(this.#functionName, workload, unique, this.#settings);
+      this.#submissions.push(this.#context.submit(packet, this.#settings.signal, this.#onSettled));
+    } catch (error) {
+      throw withIndex(error, index);
+    }
+  }
+
+  /** An abort is thrown as it is; other errors say which workload they are about. */
+  #describe(error: unknown): unknown {
+    return error === this.#settings.signal?.reason ? error : withIndex(error, this.#takenCount);
+  }
+}
+
+/** Puts the index of the workload into an error, also where its stack is logged. */
 function withIndex(error: unknown, index: number): unknown {
   const { message, stack = "" } = error as Error;
-  const told = `Workload ${index}: ${message}`;
-  return Object.assign(error as Error, { message: told, stack: stack.replace(message, () => told) });
+  const indexed = `Workload ${index}: ${message}`;
+  return Object.assign(error as Error, { message: indexed, stack: stack.replace(message, () => indexed) });
 }

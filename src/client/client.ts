@@ -1,50 +1,47 @@
-/** The client: chooses a server for each call, and hands it to that server's session. */
+/** The client: checks the arguments of each call, and hands a request over to the router. */
 
-import { ConnectionError } from "../errors.ts";
 import type { Bytes } from "../internal/bytes.ts";
-import { checkName, checkOneOf, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
-import { ignoreErrors, markHandled } from "../internal/promises.ts";
-import { checkSignal, delay } from "../internal/signals.ts";
+import { checkName, checkOneOf, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { delay } from "../internal/signals.ts";
 import { printable } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { PacketType } from "../codec/packet.ts";
 import { formatServer, parseServers } from "../transport/addresses.ts";
 import { checkHandle, MAX_UNIQUE, takeWorkload, type Workload } from "../connection/arguments.ts";
-import { type CallOptions, type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
 import {
-  type BackgroundJob,
-  type JobStatus,
-  parseJobReference,
-  readStatus,
-  readUniqueStatus,
-  type UniqueJobStatus,
-} from "./background_job.ts";
-import { type Balance, BALANCES, orderServers } from "./balance.ts";
+  type CallOptions,
+  type ConnectOptions,
+  normalizeOptions,
+  readConnectOptions,
+  signalOf,
+} from "../connection/options.ts";
+import { type BackgroundJob, parseJobReference } from "./background_job.ts";
+import { type Balance, BALANCES } from "./balance.ts";
 import { type DoBackgroundAllOptions, submitAll } from "./batch.ts";
+import { ClientJob } from "./client_job.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
-import { ClientJob, type Job } from "./job.ts";
-import { BackgroundSubmission, type OnSettled, type Outgoing, Query, type Request } from "./request.ts";
-import { Session } from "./session.ts";
+import type { Job } from "./job.ts";
+import { type Outgoing, Query, type ReadReply } from "./request.ts";
+import { Router } from "./router.ts";
+import { type JobStatus, readStatus, readUniqueStatus, type UniqueJobStatus } from "./status.ts";
+import { BackgroundSubmission, type OnSettled } from "./submission.ts";
 import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundPacket } from "./submission_packet.ts";
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
-  /**
-   * Which server a job goes to: the first that is up ("failover", the default), each in turn ("round-robin"), or the one
-   * that its unique stands for ("unique"), so that equal jobs meet whoever submits them.
-   */
-  balance?: "failover" | "round-robin" | "unique";
-  /** Bytes kept for one job whose consumer lags; default 64 MiB. Past it the job ends with a `GearmanError`. */
+  /** Policy by which the server of a job is chosen: "failover" (the default), "round-robin" or "unique". */
+  balance?: Balance;
+  /** Maximum bytes kept for a job whose consumer lags. Default 64 MiB; past it the job ends with a `GearmanError`. */
   maxBuffered?: number;
-  /** Bytes that `bytes()`, `text()` and `json()` collect; default 256 MiB. Past it they reject with a `GearmanError`. */
+  /** Maximum bytes that `bytes()`, `text()` and `json()` collect. Default 256 MiB; past it they reject with a `GearmanError`. */
   maxResultSize?: number;
 }
 
 /**
- * Submits jobs and asks how they are doing.
+ * Submits jobs, and asks for their status.
  *
- * Nothing is dialed before the first call; one connection to each server serves all calls, in any number at once. A call
- * ends with its outcome, with a typed error once its connection is known to be lost, or with the reason of its signal.
+ * Nothing is dialed before the first call. One connection to each server serves all calls, any number of them at a time.
+ * A call ends with its outcome, with a typed error when its connection is lost, or with the reason of its signal.
  *
  * @example A background job and its status
  * ```ts
@@ -61,57 +58,53 @@ export interface ClientOptions extends ConnectOptions {
  * ```
  */
 export class GearmanClient implements AsyncDisposable {
-  readonly #sessions: readonly Session[];
-  readonly #balance: Balance;
+  readonly #router: Router;
   readonly #limits: JobLimits;
-  #turn = 0;
-  #closing: Promise<void> | undefined;
   #uniquePrefix = "";
   #uniqueCount = 0;
 
   /**
-   * Makes a client of the servers named, or of `127.0.0.1:4730`.
+   * Makes a client of the given servers, by default of `127.0.0.1:4730`.
    *
    * @throws {TypeError} An option is of the wrong kind, or options exclude each other.
-   * @throws {RangeError} A server makes no sense, or a number is out of its range.
+   * @throws {RangeError} A server cannot be read, or a number is out of its range.
    */
   constructor(options?: string | ClientOptions) {
     const given: ClientOptions = normalizeOptions(options);
     const { servers, settings } = readConnectOptions(given);
-    this.#balance = given.balance ?? "failover";
-    checkOneOf(this.#balance, "balance", BALANCES);
+    const balance: Balance = given.balance ?? "failover";
+    checkOneOf(balance, "balance", BALANCES);
     this.#limits = {
       maxBuffered: wholeNumber(given, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
     };
-    // What servers keep giving back unsent is not to go round for ever.
-    const reroute = (request: Request, cause: unknown) =>
-      void (++request.returns > 2 * servers.length ? request.onUnsent(cause) : this.#route(request, cause));
-    this.#sessions = servers.map((server) => new Session(server, settings, reroute));
+    this.#router = new Router(servers, settings, balance);
   }
 
   /**
-   * Submits a job in the foreground and returns it at once; see {@linkcode Job} for what to do with it.
+   * Submits a job in the foreground, and returns it at once; {@linkcode Job} says what to do with it.
    *
-   * A workload of 64 KiB or more is not copied: do not change it before the job has been created.
+   * A workload of 64 KiB or more is not copied: do not change it until the job has been created.
    *
-   * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
-   * @throws {RangeError} The function name is empty, over 512 bytes or holds a NUL or a line feed; or the unique or the
-   * reducer is over 63 bytes or holds a NUL or a line feed.
+   * @throws {TypeError} The workload must be a string or a `Uint8Array`; options exclude each other.
+   * @throws {RangeError} The function name must have 1 to 512 bytes, the unique and the reducer at most 63, all without NUL
+   * and line feed.
    */
   do(functionName: string, workload: Workload = "", options: DoOptions = {}): Job {
+    const signal = signalOf(options);
     const job = new ForegroundJob(foregroundPacket(functionName, workload, options), this.#limits);
-    this.#send(job, options.signal);
+    this.#router.send(job, signal);
     return new ClientJob(job);
   }
 
   /**
    * Submits a job in the background; resolves when a server has accepted it. Its result cannot be fetched.
    *
-   * Without a unique it gets one, since on gearmand's persistent queue jobs without one overwrite each other; `""` is
-   * sent as none. A workload of 64 KiB or more is not copied: do not change it before the promise has settled.
+   * Without a unique the job gets a generated one, since on gearmand's persistent queue jobs without a unique overwrite
+   * each other; `""` submits it without. A workload of 64 KiB or more is not copied: do not change it until the promise
+   * has settled.
    *
-   * @throws {TypeError} The workload is neither string nor bytes, or options exclude each other.
+   * @throws {TypeError} The workload must be a string or a `Uint8Array`; options exclude each other.
    * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.prototype.do | do}.
    * @throws {ServerError} The server refused the job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
@@ -122,24 +115,28 @@ export class GearmanClient implements AsyncDisposable {
     options: DoBackgroundOptions = {},
   ): Promise<BackgroundJob> {
     return new Promise((resolve, reject) => {
-      checkOptions(options);
+      const signal = signalOf(options);
       const packet = backgroundPacket(functionName, workload, options.unique ?? this.#makeUnique(), options);
-      this.#submit(packet, options.signal, ({ job, failure }) => failure ? reject(failure.error) : resolve(job!));
+      this.#submit(packet, signal, ({ job, failure }) => {
+        if (failure !== undefined) reject(failure.error);
+        else resolve(job!);
+      });
     });
   }
 
   /**
-   * Submits a job in the background for each workload of a source, with many on their way at a time, and yields the
-   * jobs in the order of the source, each once a server has accepted it.
+   * Submits a job in the background for each workload of a source, many at a time. Yields the jobs in the order of the
+   * source, each once a server has accepted it.
    *
-   * The source is read as fast as jobs are accepted and taken, and `inFlight` bounds what is held in memory, whatever its
-   * length. Leaving the iteration (`break`) closes the source; jobs that were sent by then are run all the same.
+   * The source is read as fast as jobs are accepted and taken. `inFlight` limits what is held in memory, whatever the
+   * length of the source. Leaving the iteration (`break`) closes the source; jobs that were sent before run all the same.
    *
-   * The first workload that fails ends it: its index, counted from 0, is in the error's message, and is the number of jobs
-   * that were yielded. Up to `inFlight` workloads after it may have been accepted too: to submit them all once more, give
-   * each a `unique` that it has every time. What the source throws, and an abort, end it too, after the jobs before.
+   * The first workload that fails ends the iteration. The error's message has its index, counted from 0, which is also the
+   * number of jobs that were yielded. Up to `inFlight` workloads after it may have been accepted too: to submit them all
+   * again, give each workload the same `unique` every time. An error of the source or an abort ends the iteration too,
+   * after the jobs before it.
    *
-   * Errors in the arguments are told by the first `next()`, before the source is read.
+   * Invalid arguments throw on the first `next()`, before the source is read.
    *
    * @example Ten thousand jobs
    * ```ts
@@ -153,13 +150,13 @@ export class GearmanClient implements AsyncDisposable {
    * }
    * let accepted = 0;
    * for await (const job of client.doBackgroundAll("index", lines())) {
-   *   if (++accepted % 1_000 === 0) console.log(accepted, `${job}`);
+   *   accepted += 1;
+   *   if (accepted % 1_000 === 0) console.log(accepted, `${job}`);
    * }
    * ```
    *
-   * @throws {TypeError} The workloads are no iterable, one of them is neither string nor bytes, or options exclude each
-   * other.
-   * @throws {RangeError} `inFlight` is not a whole number from 1, or a name is empty, too long or holds a NUL.
+   * @throws {TypeError} The workloads must be an iterable of strings or `Uint8Array`s; options exclude each other.
+   * @throws {RangeError} `inFlight` must be a whole number from 1; a name is empty, too long or holds a NUL.
    * @throws {ServerError} The server refused a job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
    */
@@ -168,51 +165,56 @@ export class GearmanClient implements AsyncDisposable {
     workloads: Iterable<Workload> | AsyncIterable<Workload>,
     options: DoBackgroundAllOptions = {},
   ): AsyncGenerator<BackgroundJob, void, undefined> {
-    const submit = (packet: Outgoing, onSettled: OnSettled) => this.#submit(packet, options.signal, onSettled);
-    return submitAll(functionName, workloads, options, () => this.#makeUnique(), submit);
+    return submitAll(functionName, workloads, options, {
+      makeUnique: () => this.#makeUnique(),
+      submit: (packet, signal, onSettled) => this.#submit(packet, signal, onSettled),
+    });
   }
 
   /**
-   * Asks how a job is doing, by a `BackgroundJob`, its token (`SERVER//HANDLE`), or a bare handle, for which all servers
-   * are asked. The answer for a job that is over is the same as for one that never was: `known` is false. A server that
-   * is down has no say: with several servers keep tokens, not handles. Asked once more, on a new connection, if the first
-   * was lost.
+   * Asks for the status of a job: of a `BackgroundJob`, of a token (`SERVER//HANDLE`), or of a bare handle, for which all
+   * servers are asked.
    *
-   * @throws {TypeError} It is none of the three.
-   * @throws {RangeError} The token's server is none of this client's, or the handle is empty, over 63 bytes, or holds a
-   * NUL.
+   * The answer is the same for a job that is over and for one that never was: `known` is false. A server that is down is
+   * ignored if another one answers: with several servers keep tokens, not handles. If the connection is lost, the question
+   * is asked once more on a new one.
+   *
+   * @throws {TypeError} The job must be a `BackgroundJob` or a string.
+   * @throws {RangeError} The token's server must be one of this client's, and the handle must have 1 to 63 bytes without
+   * NUL and line feed.
    * @throws {ConnectionError} The server could not be asked.
    */
   async jobStatus(job: string | BackgroundJob, options: CallOptions = {}): Promise<JobStatus> {
     const { server, handle } = parseJobReference(job);
     checkHandle(handle);
-    const sessions = server === undefined ? this.#sessions : [this.#sessionOf(server)];
+    const names = server === undefined ? this.#router.names : [this.#knownServer(server)];
     const packet = { type: PacketType.GET_STATUS, args: [handle] };
-    const make = (only: Session) => new Query(packet, PacketType.STATUS_RES, readStatus, only);
-    return await this.#ask(sessions.map(make), options.signal);
+    return await this.#ask(names, packet, PacketType.STATUS_RES, readStatus, signalOf(options));
   }
 
   /**
-   * Asks how a job is doing by its unique; all servers are asked, and one that is down has no say. Functions do not
-   * matter: gearmand answers for any one job with that unique.
+   * Asks for the status of a job by its unique. All servers are asked; one that is down is ignored if another answers.
    *
-   * @throws {TypeError} The unique is not a string.
-   * @throws {RangeError} The unique is empty, over 63 bytes, or holds a NUL or a line feed.
+   * A unique belongs to a function, but the question names none: gearmand answers for any one job with that unique.
+   *
+   * @throws {TypeError} The unique must be a string.
+   * @throws {RangeError} The unique must have 1 to 63 bytes without NUL and line feed.
    * @throws {ConnectionError} No server could be asked.
    */
   async jobStatusByUnique(unique: string, options: CallOptions = {}): Promise<UniqueJobStatus> {
     checkName(unique, "unique", MAX_UNIQUE);
     const packet = { type: PacketType.GET_STATUS_UNIQUE, args: [unique] };
-    const make = (only: Session) => new Query(packet, PacketType.STATUS_RES_UNIQUE, readUniqueStatus, only);
-    return await this.#ask(this.#sessions.map(make), options.signal);
+    const { names } = this.#router;
+    return await this.#ask(names, packet, PacketType.STATUS_RES_UNIQUE, readUniqueStatus, signalOf(options));
   }
 
   /**
-   * Asks how a job is doing at once, and then every `interval` ms (default 1,000); the last status has `known` false.
+   * Yields the status of a job at once, and then every `interval` ms (default 1,000); in the last one `known` is false.
    *
-   * A wrong argument is told by the first `next()`.
+   * Invalid arguments throw on the first `next()`.
    *
-   * @throws {RangeError} The interval is not a whole number from 0 to 2,147,483,647, or the job cannot be asked for.
+   * @throws {RangeError} The interval must be a whole number from 0 to 2,147,483,647; the job must be one that
+   * {@linkcode GearmanClient.prototype.jobStatus | jobStatus} takes.
    * @throws {ConnectionError} The server could not be asked.
    */
   async *watch(
@@ -220,35 +222,34 @@ export class GearmanClient implements AsyncDisposable {
     options: { interval?: number; signal?: AbortSignal } = {},
   ): AsyncGenerator<JobStatus, void, undefined> {
     const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
+    const signal = signalOf(options);
     for (;;) {
       const status = await this.jobStatus(job, options);
       yield status;
       if (!status.known) return;
-      await delay(interval, options.signal);
+      await delay(interval, signal);
     }
   }
 
   /**
-   * Has a server send bytes back: whether it is there, and how long it takes. Asked once more, on a new connection, if
-   * the first was lost. Data of 64 KiB or more are not copied: do not change them before the promise has settled.
+   * Asks a server to send data back, and resolves to it. If the connection is lost, the question is asked once more on a
+   * new one.
    *
-   * @throws {TypeError} The data are neither string nor bytes.
+   * Data of 64 KiB or more are not copied: do not change them until the promise has settled.
+   *
+   * @throws {TypeError} The data must be a string or a `Uint8Array`.
    * @throws {ConnectionError} No server could be asked.
    */
   async echo(data: Workload, options: CallOptions = {}): Promise<Bytes> {
-    const query = new Query(
-      { type: PacketType.ECHO_REQ, args: [takeWorkload(data)] },
-      PacketType.ECHO_RES,
-      ownedBytes,
-    );
-    checkSignal(options.signal);
-    this.#send(query, options.signal);
+    const packet = { type: PacketType.ECHO_REQ, args: [takeWorkload(data)] };
+    const query = new Query(packet, PacketType.ECHO_RES, ownedBytes);
+    this.#router.send(query, signalOf(options));
     return await query.answer;
   }
 
-  /** Lets pending writes go out, closes every connection, and ends what still waits. Idempotent. */
+  /** Lets pending writes go out, closes every connection, and ends all calls that still wait. Idempotent. */
   close(): Promise<void> {
-    return this.#closing ??= Promise.all(this.#sessions.map((session) => session.close())).then(() => {});
+    return this.#router.close();
   }
 
   /** The same as {@linkcode GearmanClient.prototype.close | close}. */
@@ -258,65 +259,49 @@ export class GearmanClient implements AsyncDisposable {
 
   #submit(packet: Outgoing, signal: AbortSignal | undefined, onSettled: OnSettled): BackgroundSubmission {
     const submission = new BackgroundSubmission(packet, this, onSettled);
-    this.#send(submission, signal);
+    this.#router.send(submission, signal);
     return submission;
   }
 
   #makeUnique(): string {
     this.#uniquePrefix ||= crypto.randomUUID();
-    return `${this.#uniquePrefix}-${(this.#uniqueCount++).toString(36)}`;
+    const count = this.#uniqueCount.toString(36);
+    this.#uniqueCount += 1;
+    return `${this.#uniquePrefix}-${count}`;
   }
 
-  #sessionOf(server: string): Session {
-    const name = parseServers(server).map(formatServer).join(); // several are the name of none
-    const session = this.#sessions.find(({ link }) => link.name === name);
-    if (session !== undefined) return session;
+  /** Returns the name of a token's server: a token may come from a stranger, and must not make this client dial others. */
+  #knownServer(server: string): string {
+    const name = parseServers(server).map(formatServer).join(); // a list of servers is the name of none
+    if (this.#router.names.includes(name)) return name;
     throw new RangeError(`Cannot ask "${printable(server)}": it is not among the servers of this client`);
   }
 
-  /** Asks all of the servers; the first that knows the job has the word, and one that is down does not matter. */
-  async #ask<T extends { readonly known: boolean }>(queries: Query<T>[], signal?: AbortSignal): Promise<T> {
-    checkSignal(signal);
-    for (const query of queries) this.#send(query, signal);
-    const known = queries.map(({ answer }) => answer.then((status) => status.known ? status : Promise.reject(status)));
-    try {
-      return await Promise.any(known);
-    } catch (error) {
-      signal?.throwIfAborted(); // some may have answered, but not all
-      const { errors } = error as AggregateError;
-      const unknown = errors.find((each) => each?.known === false);
-      if (unknown === undefined) throw errors[0];
-      return unknown;
-    }
+  /** Asks several servers for a status. */
+  async #ask<T extends { readonly known: boolean }>(
+    names: readonly string[],
+    packet: Outgoing,
+    expects: PacketType,
+    read: ReadReply<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const queries = names.map((name) => new Query(packet, expects, read, name));
+    for (const query of queries) this.#router.send(query, signal);
+    const status = await firstKnown(queries.map(({ answer }) => answer));
+    if (!status.known) signal?.throwIfAborted(); // some servers may have answered before the abort, but not all
+    return status;
   }
+}
 
-  #send(request: Request, signal: AbortSignal | undefined): void {
-    request.abortOn(signal);
-    if (request.settled) return;
-    // The usual case, without a detour: the server of choice is connected.
-    const first = request.only ?? (this.#balance === "failover" ? this.#sessions[0]! : undefined);
-    if (first?.ready === true && this.#closing === undefined) first.send(request);
-    else this.#route(request);
-  }
-
-  /** Tries the servers in the order of the policy; each that is failing has its time to be left alone. */
-  async #route(request: Request, cause?: unknown): Promise<void> {
-    let last = cause;
-    const { only, key } = request;
-    const order = only ? [only] : orderServers(this.#sessions, this.#balance, key, () => this.#turn++);
-    const failing = order.filter(({ link }) => link.failing);
-    // Whether a server has recovered is found out beside the work, while another does that, whatever time that has.
-    const signal = failing.length < order.length ? undefined : request.signal;
-    for (const session of failing) markHandled(session.link.open(signal).then(() => session.greet()));
-    for (const session of [...order.filter((session) => !failing.includes(session)), ...failing]) {
-      const { link } = session;
-      if (!session.ready && this.#closing === undefined) {
-        await ignoreErrors(() => link.open(request.signal));
-        last = link.lastError ?? last;
-      }
-      if (request.settled) return;
-      if (link.connection !== undefined && this.#closing === undefined) return session.send(request);
-    }
-    if (!request.settled) request.onUnsent(this.#closing ? new ConnectionError("the client is closed") : last);
-  }
+/** The first answer that knows the job, or else any answer; throws if no server has answered. */
+async function firstKnown<T extends { readonly known: boolean }>(answers: readonly Promise<T>[]): Promise<T> {
+  const known = new Promise<T>((resolve) => {
+    const takeIfKnown = (status: T) => status.known && resolve(status);
+    for (const answer of answers) answer.then(takeIfKnown, () => {});
+  });
+  const all = Promise.allSettled(answers).then((outcomes) => {
+    for (const outcome of outcomes) if (outcome.status === "fulfilled") return outcome.value;
+    throw (outcomes[0] as PromiseRejectedResult).reason;
+  });
+  return await Promise.race([known, all]);
 }

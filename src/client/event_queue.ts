@@ -1,17 +1,17 @@
-/** What a job's consumer has not read yet. */
+/** Events that the consumer of a job has not read yet. */
 
 import type { JobEvent } from "./job.ts";
 
-/** What an event counts besides its bytes: a flood of empty ones must reach the bound too. */
+/** Size in bytes that an event counts besides its data, so that a flood of empty events reaches the limit too. */
 const EVENT_SIZE = 64;
 
-/** Events in order; of statuses only the last is kept, since it says all that those before it said. */
+/** Events in order. Of the statuses only the last is kept, since it replaces those before it. */
 export class EventQueue {
   readonly #events = new Set<JobEvent>();
-  /** Goes on from event to event: one made anew would pass, each time, the places of all that have been taken. */
+  /** One iterator for all reads: a new one would have to skip the places of all events that were taken. */
   #reader = this.#events.values();
   #status: JobEvent | undefined;
-  /** Bytes that the unread events are counted as. */
+  /** Size of the unread events in bytes. */
   size = 0;
 
   push(event: JobEvent): void {
@@ -27,7 +27,7 @@ export class EventQueue {
     if (this.size === 0) return undefined;
     let event = this.#reader.next().value;
     if (event === undefined) {
-      this.#reader = this.#events.values(); // one that has been at the end stays there
+      this.#reader = this.#events.values(); // an iterator that has reached the end stays there
       event = this.#reader.next().value!;
     }
     this.#remove(event);

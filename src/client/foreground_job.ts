@@ -1,84 +1,98 @@
-/** The submission of a foreground job, and everything that comes of it until its consumer has read it. */
+/** A foreground job: its submission, the events that arrive for it, and the one consumer that reads them. */
 
 import { GearmanError, JobFailedError } from "../errors.ts";
-import { type Bytes, joinBytes } from "../internal/bytes.ts";
+import type { Bytes } from "../internal/bytes.ts";
 import { type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
 import { printable, readText } from "../internal/text.ts";
-import type { ClientOptions } from "./client.ts";
+import { Collector } from "./collector.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";
-import { type Outgoing, Submission } from "./request.ts";
-import type { Session } from "./session.ts";
+import type { Outgoing, RequestSession } from "./request.ts";
+import type { JobSubscriber } from "./running_jobs.ts";
+import { Submission } from "./submission.ts";
 
-/** The bounds of what is kept for one job, in bytes. */
-export type JobLimits = Required<Pick<ClientOptions, "maxBuffered" | "maxResultSize">>;
+/** Limits of what is kept for one job, in bytes; see the options of the client. */
+export interface JobLimits {
+  readonly maxBuffered: number;
+  readonly maxResultSize: number;
+}
 
-/** A consumer with more than this unread, in bytes, lags: reading may pause for it. */
-const LAG = 262_144;
+/** A consumer with more unread bytes than this lags, and reading may pause for it. */
+const LAG_SIZE = 262_144;
 
-/** One submission in the foreground: an event comes in from the session and goes to the one consumer, or waits. */
-export class ForegroundJob extends Submission {
+/** How the job ended for its consumer; pending until then. */
+type Outcome =
+  | { readonly state: "pending" }
+  | { readonly state: "complete" }
+  | { readonly state: "abandoned" }
+  | { readonly state: "failed"; readonly error: unknown };
+
+const PENDING: Outcome = { state: "pending" };
+const COMPLETE: Outcome = { state: "complete" };
+const ABANDONED: Outcome = { state: "abandoned" };
+
+type Read = IteratorResult<JobEvent, undefined>;
+
+/** One submission in the foreground. An event goes to the consumer that waits for it, or is kept. */
+export class ForegroundJob extends Submission implements JobSubscriber {
   readonly #limits: JobLimits;
-  #queue: EventQueue | undefined;
-  #lags = false;
+  #outcome: Outcome = PENDING;
+  /** True once the error was thrown: like any iterator, the job throws it once and is then at its end. */
+  #errorThrown = false;
   #consumed = false;
-  /** Why there will be no further event: the job is complete (`null`), or this. */
-  #end: { readonly error: unknown } | null | undefined;
+  /** Events that the consumer has not read; most jobs are collected, and need no queue. */
+  #unread: EventQueue | undefined;
+  #lagging = false;
+  /** Calls of `next` that wait for an event. */
+  #readers: Settle<Read>[] | undefined;
+  #collector: Collector | undefined;
   #created: Deferred<string> | undefined;
-  /** Whether the reader has been told of that error. */
-  #thrown = false;
-  #readers: Settle<IteratorResult<JobEvent, undefined>>[] = [];
-  #collector: Settle<Bytes> | undefined;
-  #parts: Uint8Array[] = [];
-  #collectedSize = 0;
 
   constructor(packet: Outgoing, limits: JobLimits) {
     super(packet);
     this.#limits = limits;
   }
 
-  // ---- what the session tells
+  // ---- what the session reports
 
-  override onReply(args: readonly Uint8Array[], session: Session): void {
+  override onReply(args: readonly Uint8Array[], session: RequestSession): void {
     const handle = this.handle = readText(args[0]!);
-    this.#tellCreated();
-    session.subscribe(handle, this.settled ? null : this);
+    this.#settleCreated();
+    session.jobs.subscribe(handle, this.settled ? null : this);
     if (!this.settled) this.onEvent({ type: "created", handle });
   }
 
-  /** An event of the job came. */
   onEvent(event: JobEvent): void {
     if (this.settled) return;
-    if (this.#collector !== undefined) this.#collect(event);
-    else if (this.#readers.length > 0) this.#readers.shift()!.resolve({ done: false, value: event });
+    const reader = this.#readers?.shift();
+    if (this.#collector !== undefined) this.#collect(this.#collector, event);
+    else if (reader !== undefined) reader.resolve({ done: false, value: event });
     else this.#keep(event);
     if (event.type === "complete" && !this.settled) {
       this.settle();
-      this.#finish(null);
+      this.#end(COMPLETE);
     }
   }
 
-  /** The worker failed it. */
   onFailed(exception: Uint8Array | undefined): void {
     const { functionName, handle } = this;
-    const what = `Job ${handle} of "${functionName}" failed`;
-    const message = exception === undefined ? what : `${what}: ${printable(readText(exception))}`;
+    const failure = `Job ${handle} of "${functionName}" failed`;
+    const message = exception === undefined ? failure : `${failure}: ${printable(readText(exception))}`;
     this.fail(new JobFailedError(message, { handle, functionName, exception }));
   }
 
-  /** The connection was lost, or the job was, after the server had accepted it. */
-  onGone(error: GearmanError, server: string): void {
-    this.lost("it was accepted, and its outcome is not known", error, "accepted", server);
+  onGone(cause: GearmanError, server: string): void {
+    this.lose({ delivery: "accepted", server, cause });
   }
 
   override reject(error: unknown): void {
-    this.#finish({ error });
+    this.#end({ state: "failed", error });
   }
 
   override settle(): void {
-    if (this.#lags) this.session?.lag(false);
-    if (this.handle !== undefined) this.session?.unsubscribe(this.handle, this);
-    this.#lags = false;
+    if (this.#lagging) this.session?.setLagging(false);
+    this.#lagging = false;
+    if (this.handle !== undefined) this.session?.jobs.abandon(this.handle, this);
     super.settle();
   }
 
@@ -86,7 +100,7 @@ export class ForegroundJob extends Submission {
 
   created(): Promise<string> {
     this.#created ??= deferred();
-    this.#tellCreated();
+    this.#settleCreated();
     return markHandled(this.#created.promise);
   }
 
@@ -96,94 +110,104 @@ export class ForegroundJob extends Submission {
     this.#consumed = true;
   }
 
-  next(): Promise<IteratorResult<JobEvent, undefined>> {
-    const value = this.#queue?.shift();
-    this.#updateLag();
+  next(): Promise<Read> {
+    const value = this.#unread?.shift();
+    this.#updateLagging();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     return new Promise((resolve, reject) => {
+      this.#readers ??= [];
       this.#readers.push({ resolve, reject });
-      if (this.#end !== undefined) this.#endReaders();
+      if (this.#outcome.state !== "pending") this.#endReaders();
     });
   }
 
-  /** Data and result, joined. */
+  /** Collects data and result, joined. */
   collect(): Promise<Bytes> {
     return new Promise((resolve, reject) => {
       this.consume();
-      this.#collector = { resolve, reject };
-      let event: JobEvent | undefined;
-      while (this.#collector !== undefined && (event = this.#queue?.shift()) !== undefined) this.#collect(event);
-      this.#updateLag();
-      if (this.#end !== undefined) this.#finish(this.#end);
+      this.#collector = new Collector({ resolve, reject });
+      this.#collectUnread();
+      if (this.#outcome.state !== "pending") this.#end(this.#outcome);
     });
   }
 
-  /** The consumer has gone; what still comes is read over. */
-  abandon(): Promise<IteratorResult<JobEvent, undefined>> {
-    this.#queue = undefined;
+  /** The consumer has left: events that arrive later are discarded. */
+  abandon(): Promise<Read> {
+    this.#unread = undefined;
     if (!this.settled) this.settle();
-    this.#finish(null);
+    this.#end(ABANDONED);
     return this.next();
   }
 
-  /** Tells those who wait for the handle of it, or that there will be none. */
-  #tellCreated(): void {
-    if (this.handle !== undefined) return this.#created?.resolve(this.handle);
-    if (this.#end === undefined) return;
-    const what = `The job of "${this.functionName}" was abandoned before it was created`;
-    this.#created?.reject(this.#end === null ? new GearmanError(what) : this.#end.error);
-  }
+  // ---- events that nothing waits for
 
   #keep(event: JobEvent): void {
-    const queue = this.#queue ??= new EventQueue(); // most jobs are collected, and need none
-    queue.push(event);
+    const unread = this.#unread ??= new EventQueue();
+    unread.push(event);
     const { maxBuffered } = this.#limits;
-    if (queue.size <= maxBuffered || event.type === "complete") return this.#updateLag();
-    const what = `Cannot keep more of job ${this.handle} of "${this.functionName}"`;
-    this.fail(new GearmanError(`${what}: its consumer is over ${maxBuffered} bytes behind (maxBuffered)`));
+    if (unread.size <= maxBuffered || event.type === "complete") return this.#updateLagging();
+    const limit = `its consumer is over ${maxBuffered} bytes behind (maxBuffered)`;
+    this.fail(new GearmanError(`Cannot keep more of job ${this.handle} of "${this.functionName}": ${limit}`));
   }
 
-  #updateLag(): void {
-    const lags = this.#queue !== undefined && this.#queue.size > Math.min(LAG, this.#limits.maxBuffered / 2);
-    if (lags === this.#lags || this.session === undefined) return;
-    this.#lags = lags;
-    this.session.lag(lags);
+  #updateLagging(): void {
+    const lagging = this.#unread !== undefined && this.#unread.size > Math.min(LAG_SIZE, this.#limits.maxBuffered / 2);
+    if (lagging === this.#lagging || this.session === undefined) return;
+    this.#lagging = lagging;
+    this.session.setLagging(lagging);
   }
 
-  #collect(event: JobEvent): void {
+  // ---- collecting
+
+  #collectUnread(): void {
+    let event = this.#unread?.shift();
+    while (event !== undefined && this.#collector !== undefined) {
+      this.#collect(this.#collector, event);
+      event = this.#unread?.shift();
+    }
+    this.#updateLagging();
+  }
+
+  #collect(collector: Collector, event: JobEvent): void {
     if (event.type !== "data" && event.type !== "complete") return;
-    this.#parts.push(event.data);
-    this.#collectedSize += event.data.length;
+    collector.add(event.data);
     const { maxResultSize } = this.#limits;
-    if (this.#collectedSize <= maxResultSize) return;
-    const error = new GearmanError(
-      `Cannot collect job ${this.handle} of "${this.functionName}": it has over ${maxResultSize} bytes (maxResultSize)`,
-    );
-    if (this.settled) this.#finish({ error }); // it was complete before anybody collected it
+    if (collector.size <= maxResultSize) return;
+    const limit = `it has over ${maxResultSize} bytes (maxResultSize)`;
+    const error = new GearmanError(`Cannot collect job ${this.handle} of "${this.functionName}": ${limit}`);
+    if (this.settled) this.#end({ state: "failed", error }); // it was complete before anything collected it
     else this.fail(error);
   }
 
-  /** Tells everybody who waits that nothing more comes. */
-  #finish(end: { readonly error: unknown } | null): void {
-    this.#end = end;
-    if (this.#collector !== undefined) {
-      const parts = this.#parts;
-      if (end !== null) this.#collector.reject(end.error);
-      // Each part is the job's own already: a single one need not be copied.
-      else this.#collector.resolve((parts.length === 1 ? parts[0] : joinBytes(parts, this.#collectedSize)) as Bytes);
-      this.#parts = [];
-      this.#collector = undefined;
-    }
+  // ---- the end
+
+  #end(outcome: Outcome): void {
+    this.#outcome = outcome;
+    if (outcome.state === "failed") this.#collector?.fail(outcome.error);
+    else this.#collector?.complete();
+    this.#collector = undefined;
     this.#endReaders();
-    this.#tellCreated();
+    this.#settleCreated();
   }
 
-  /** An error is thrown once; whoever goes on reading after it is at the end, as with any iterator. */
   #endReaders(): void {
-    for (const reader of this.#readers.splice(0)) {
-      if (this.#end && !this.#thrown) reader.reject(this.#end.error);
+    const readers = this.#readers ?? [];
+    this.#readers = undefined;
+    for (const reader of readers) {
+      if (this.#outcome.state === "failed" && !this.#errorThrown) reader.reject(this.#outcome.error);
       else reader.resolve({ done: true, value: undefined });
-      this.#thrown = true;
+      this.#errorThrown = true;
+    }
+  }
+
+  #settleCreated(): void {
+    if (this.#created === undefined) return;
+    if (this.handle !== undefined) this.#created.resolve(this.handle);
+    else if (this.#outcome.state === "failed") this.#created.reject(this.#outcome.error);
+    else if (this.#outcome.state !== "pending") {
+      this.#created.reject(
+        new GearmanError(`The job of "${this.functionName}" was abandoned before it was created`),
+      );
     }
   }
 }

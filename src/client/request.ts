@@ -1,13 +1,11 @@
-/** What waits for a server: questions, which any connection may answer, and submissions, which are never repeated. */
+/** A request and its one reply: from the call to the moment when nothing waits for it any more. */
 
 import { ConnectionError, type GearmanError } from "../errors.ts";
 import { deferred } from "../internal/promises.ts";
 import { onAbort } from "../internal/signals.ts";
-import { messageOf, readText } from "../internal/text.ts";
-import { PacketType } from "../codec/packet.ts";
-import { type BackgroundJob, ClientBackgroundJob } from "./background_job.ts";
-import type { GearmanClient } from "./client.ts";
-import type { Session } from "./session.ts";
+import { messageOf } from "../internal/text.ts";
+import type { PacketType } from "../codec/packet.ts";
+import type { RunningJobs } from "./running_jobs.ts";
 
 /** A packet that is to be sent. */
 export interface Outgoing {
@@ -15,81 +13,105 @@ export interface Outgoing {
   readonly args: (string | Uint8Array)[];
 }
 
-/** One request and its one reply. */
+/** The session that has a request, as the request sees it. */
+export interface RequestSession {
+  /** The server as `host:port`, `[v6]:port` or `unix:/path`. */
+  readonly name: string;
+  /** The foreground jobs that the server has accepted. */
+  readonly jobs: RunningJobs;
+  /** Nothing waits for the request any more; its reply, if one arrives, is discarded. */
+  release(request: Request): void;
+  /** The consumer of a job fell behind, or caught up: while all consumers lag, reading pauses. */
+  setLagging(lagging: boolean): void;
+}
+
+/** One request; each kind of call has its subclass. */
 export abstract class Request {
   readonly type: PacketType;
-  /** What is still to be sent; let go of once it was. */
+  /** The arguments to send; emptied when they are no longer needed. */
   args: (string | Uint8Array)[];
+  /** The packet type of the reply. */
   readonly expects: PacketType;
-  /** The only server that will do, if there is but one. */
-  readonly only: Session | undefined;
-  /** Where it is, from the moment that it was given to a connection to the one that nothing waits for it any more. */
-  session: Session | undefined;
-  /** Whether its outcome is settled, or nobody wants it: its reply is then read over. */
+  /** The session that has it, from the moment when it is handed over until nothing waits for it any more. */
+  session: RequestSession | undefined;
+  /** True once its outcome is known, or it was aborted: a reply that arrives later is discarded. */
   settled = false;
-  /** How often it came back unsent. */
-  returns = 0;
-  /** The caller's, from `abortOn` on. */
+  /** Number of times that a session returned it unsent. */
+  rerouteCount = 0;
+  /** The signal of its call, from `abortOn` on. */
   signal: AbortSignal | undefined;
   #forgetSignal: (() => void) | undefined;
 
-  constructor(packet: Outgoing, expects: PacketType, only?: Session) {
-    ({ type: this.type, args: this.args } = packet);
+  constructor(packet: Outgoing, expects: PacketType) {
+    this.type = packet.type;
+    this.args = packet.args;
     this.expects = expects;
-    this.only = only;
   }
 
-  /** The unique by which a server is chosen, where that is the policy. */
-  get key(): string | Uint8Array | undefined {
+  /** The name of the only server that may serve it. */
+  get pinnedTo(): string | undefined {
+    return undefined;
+  }
+
+  /** The unique, or the workload in its place, by which the policy `unique` chooses a server. */
+  get balanceKey(): string | Uint8Array | undefined {
     return undefined;
   }
 
   /** Its bytes are on their way. */
   onSent(): void {}
 
-  /** Its reply came, if only to be read over. */
-  abstract onReply(args: readonly Uint8Array[], session: Session): void;
-  /** The connection was lost after it was sent; true to have it sent once more. */
-  abstract onLost(error: GearmanError, session: Session): boolean;
-  /** No server could be reached: it was never sent. */
+  /** Its reply arrived, perhaps only to be discarded. */
+  abstract onReply(args: readonly Uint8Array[], session: RequestSession): void;
+  /** The connection was lost after it was sent; returns true to have it sent again. */
+  abstract onLost(error: GearmanError, server: string): boolean;
+  /** It was never sent: no server could be reached. */
   abstract onUnsent(cause: unknown): void;
   /** Ends it with an error. */
   abstract reject(error: unknown): void;
 
-  /** Ends it with an error, once. */
+  /** Ends it with an error, unless it has ended. */
   fail(error: unknown): void {
     if (this.settled) return;
     this.settle();
     this.reject(error);
   }
 
-  /** Ends it: nothing is waited for any more. */
+  /** Ends it: nothing waits for it any more. */
   settle(): void {
     this.settled = true;
     this.args = [];
     this.#forgetSignal?.();
     this.#forgetSignal = undefined;
-    this.session?.leave(this);
+    this.session?.release(this);
   }
 
-  /** Ends it when the signal fires, with the signal's reason. */
+  /** Ends it with the signal's reason when the signal fires. */
   abortOn(signal: AbortSignal | undefined): void {
     this.signal = signal;
     if (signal !== undefined) this.#forgetSignal = onAbort(signal, (reason) => this.fail(reason));
   }
 }
 
-/** A question; asked once more, on a new connection, if the first was lost with it. */
+/** Reads the arguments of a reply. */
+export type ReadReply<T> = (args: readonly Uint8Array[]) => T;
+
+/** A question to a server. It changes nothing there, so it is asked once more if the connection is lost. */
 export class Query<T> extends Request {
   readonly #answer = deferred<T>();
   readonly answer: Promise<T> = this.#answer.promise;
-  readonly #read: (args: readonly Uint8Array[]) => T;
-  /** Whether it is not to be asked again. */
-  repeated = false;
+  readonly #read: ReadReply<T>;
+  readonly #pinnedTo: string | undefined;
+  #retryable = true;
 
-  constructor(packet: Outgoing, expects: PacketType, read: (args: readonly Uint8Array[]) => T, only?: Session) {
-    super(packet, expects, only);
+  constructor(packet: Outgoing, expects: PacketType, read: ReadReply<T>, pinnedTo?: string) {
+    super(packet, expects);
     this.#read = read;
+    this.#pinnedTo = pinnedTo;
+  }
+
+  override get pinnedTo(): string | undefined {
+    return this.#pinnedTo;
   }
 
   override onReply(args: readonly Uint8Array[]): void {
@@ -98,89 +120,52 @@ export class Query<T> extends Request {
     this.#answer.resolve(this.#read(args));
   }
 
-  override onLost(error: GearmanError, session: Session): boolean {
-    if (!this.repeated) return this.repeated = true;
-    if (error instanceof ConnectionError) this.onUnsent(error, session);
+  override onLost(error: GearmanError, server: string): boolean {
+    if (this.#retryable) {
+      this.#retryable = false;
+      return true;
+    }
+    if (error instanceof ConnectionError) this.#failUnanswered(error, server);
     else this.fail(error);
     return false;
   }
 
-  override onUnsent(cause: unknown, session: Session | undefined = this.only): void {
-    const server = session?.link.name;
-    const message = `Cannot get an answer from ${server ?? "any job server"}: ${messageOf(cause)}`;
-    this.fail(new ConnectionError(message, { cause, server }));
+  override onUnsent(cause: unknown): void {
+    this.#failUnanswered(cause, this.#pinnedTo);
   }
 
   override reject(error: unknown): void {
     this.#answer.reject(error);
   }
+
+  #failUnanswered(cause: unknown, server: string | undefined): void {
+    const message = `Cannot get an answer from ${server ?? "any job server"}: ${messageOf(cause)}`;
+    this.fail(new ConnectionError(message, { cause, server }));
+  }
 }
 
-type Delivery = ConnectionError["delivery"];
+/** A question of a session's own, about a connection that is open. It is not asked again, and its errors are ignored. */
+export class Probe extends Request {
+  readonly #onAnswer: ReadReply<void>;
 
-/** A submission: never sent twice. */
-export abstract class Submission extends Request {
-  /** Known once the server has created the job. */
-  handle: string | undefined;
-  readonly functionName: string;
-  readonly unique: string;
-
-  constructor(packet: Outgoing) {
-    super(packet, PacketType.JOB_CREATED);
-    [this.functionName, this.unique] = packet.args as [string, string];
+  constructor(packet: Outgoing, expects: PacketType, onAnswer: ReadReply<void> = () => {}) {
+    super(packet, expects);
+    this.#onAnswer = onAnswer;
   }
 
-  override get key(): string | Uint8Array | undefined {
-    return this.unique === "-" ? this.args[this.args.length - 1] : this.unique || undefined;
+  override onReply(args: readonly Uint8Array[]): void {
+    this.settle();
+    this.#onAnswer(args);
   }
 
-  override onSent(): void {
-    this.args = [];
-  }
-
-  override onLost(error: GearmanError, session: Session): boolean {
-    this.lost("it was sent, but never acknowledged", error, "unknown", session.link.name);
+  override onLost(): boolean {
+    this.settle();
     return false;
   }
 
-  override onUnsent(cause: unknown): void {
-    this.lost("no job server could be reached", cause, "not-sent");
-  }
-
-  /** Ends a submission that was lost at some point. */
-  lost(what: string, cause: unknown, delivery: Delivery, server?: string): void {
-    const where = server ? ` on ${server}` : "";
-    const message = `Cannot run "${this.functionName}"${where}: ${what}: ${messageOf(cause)}`;
-    this.fail(new ConnectionError(message, { cause, delivery, server, handle: this.handle, unique: this.unique }));
-  }
-}
-
-/** Told of a submission that has been accepted, or has failed. */
-export type OnSettled = (submission: BackgroundSubmission) => void;
-
-/** The submission of a background job: over when the server has accepted it. */
-export class BackgroundSubmission extends Submission {
-  readonly #client: GearmanClient;
-  readonly #onSettled: OnSettled;
-  /** What came of it, once something has. */
-  job: BackgroundJob | undefined;
-  failure: { readonly error: unknown } | undefined;
-
-  constructor(packet: Outgoing, client: GearmanClient, onSettled: OnSettled) {
-    super(packet);
-    this.#client = client;
-    this.#onSettled = onSettled;
-  }
-
-  override onReply(args: readonly Uint8Array[], session: Session): void {
-    if (this.settled) return;
+  override onUnsent(): void {
     this.settle();
-    this.job = new ClientBackgroundJob(this.#client, readText(args[0]!), session.link.name, this.unique);
-    this.#onSettled(this);
   }
 
-  override reject(error: unknown): void {
-    this.failure = { error };
-    this.#onSettled(this);
-  }
+  override reject(): void {}
 }

@@ -1,270 +1,263 @@
-/** A client's business with one server: what is to be sent, what waits for a reply, and the jobs that are running. */
+/** The client's side of one server: requests to send, replies to wait for, and the jobs that run there. */
 
 import { GearmanError, ProtocolError, ServerError } from "../errors.ts";
-import { markHandled } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { readText } from "../internal/text.ts";
 import { ownedBytes, readHandle, readNumber } from "../codec/arguments.ts";
-import { type Packet, packetName, PacketType } from "../codec/packet.ts";
+import { type Packet, type PacketInput, packetName, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
-import type { ForegroundJob } from "./foreground_job.ts";
-import { type Outgoing, Query, type Request } from "./request.ts";
+import { type Outgoing, Probe, type Request, type RequestSession } from "./request.ts";
+import { RunningJobs } from "./running_jobs.ts";
 
-/** So many bytes are handed to the connection at once; what comes after can still be called back. */
+/** Batch size in bytes; requests beyond it can still be aborted before they are sent. */
 const BATCH_SIZE = 65_536;
-/** Running jobs that are asked after at a time. */
-const PROBED_JOBS = 1_000;
+/** Size in bytes that a request counts besides its last argument: a header, a function name and a unique. */
+const REQUEST_OVERHEAD = 64;
+/** Largest number of running jobs that are asked about at a time. */
+const MAX_PROBED_JOBS = 1_000;
 
-/** Those who hear of a handle; `null` is one who has gone, but whose copy of each packet still comes. */
-type Subscriber = ForegroundJob | null;
+/** Takes a request that was not sent to another server. */
+export type Reroute = (request: Request, cause: GearmanError) => void;
+
+/** What belongs to one connection, and is replaced with it. */
+class Exchange {
+  /** True once the first request of the connection was sent; its reply shows that the server is well. */
+  greeted = false;
+  /** Requests that were sent, in the order of their replies. */
+  readonly awaiting = new Fifo<Request>();
+  readonly jobs = new RunningJobs();
+  /** The last question about a job; while it has no answer, no further ones are sent. */
+  lastJobProbe: Probe | undefined;
+}
 
 /** One server of a client. */
-export class Session implements ServerConnectionUser {
-  readonly link: ServerConnection;
-  readonly #reroute: (request: Request, cause: GearmanError) => void;
-  /** Not yet handed to the connection. */
+export class Session implements RequestSession, ServerConnectionUser {
+  readonly server: ServerConnection;
+  readonly #reroute: Reroute;
+  /** Requests that were not handed to the connection yet. */
   readonly #outbox = new Fifo<Request>();
   #flushing = false;
-  #greeted = false;
-  /** The last question about a job: while it has no answer, the next ones wait. */
-  #asked: Query<void> | undefined;
-  /** Waiting for their replies, which come in order. */
-  readonly #awaiting = new Fifo<Request>();
-  /** Foreground jobs by handle; several where one unique was submitted more than once. */
-  readonly #jobs = new Map<string, Subscriber[]>();
-  /** How many of all these somebody waits for. */
+  #exchange = new Exchange();
+  /** Number of requests and jobs that a caller waits for. */
   #live = 0;
-  /** How many of those are jobs whose consumer lags. */
+  /** Number of those that are jobs with a lagging consumer. */
   #lagging = 0;
+  /** Ends the pause of reading, if there is one. */
   #resume: (() => void) | undefined;
 
-  constructor(
-    server: ServerAddress,
-    settings: ConnectionSettings,
-    reroute: (request: Request, cause: GearmanError) => void,
-  ) {
-    this.link = new ServerConnection(server, settings, this);
+  constructor(server: ServerAddress, settings: ConnectionSettings, reroute: Reroute) {
+    this.server = new ServerConnection(server, settings, this);
     this.#reroute = reroute;
   }
 
-  /** Whether it is connected, and not failing. */
-  get ready(): boolean {
-    return this.link.connection !== undefined && !this.link.failing;
+  get name(): string {
+    return this.server.name;
   }
 
-  /** Everything that it keeps: requests, replies that are to come, and jobs, those nobody wants any more included. */
+  get jobs(): RunningJobs {
+    return this.#exchange.jobs;
+  }
+
+  /** True if the server is connected, and not failing. */
+  get ready(): boolean {
+    return this.server.connection !== undefined && !this.server.failing;
+  }
+
+  /** Number of requests, expected replies and jobs that it holds, including abandoned ones. */
   get size(): number {
-    return this.#outbox.length + this.#awaiting.length + this.#jobs.size;
+    return this.#outbox.length + this.#exchange.awaiting.length + this.jobs.size;
   }
 
   /** Sends a request over the open connection, with all others of this tick. */
   send(request: Request): void {
     request.session = this;
-    this.#live++;
+    this.#live += 1;
     this.#outbox.push(request);
     this.#updateWaiting();
     if (!this.#flushing) this.#flush();
   }
 
-  /** Sends the first request of a connection, whose reply shows that the server is well. */
-  greet(): void {
-    if (this.#greeted || this.link.connection === undefined) return;
-    this.link.connection.send(PacketType.OPTION_REQ, "exceptions");
-    this.#greeted = true;
-    this.#awaiting.push(this.#probe({ type: PacketType.OPTION_REQ, args: [] }, PacketType.OPTION_RES));
+  /** Asks for exceptions: the first request of a connection. */
+  requestExceptions(): void {
+    const { connection } = this.server;
+    if (this.#exchange.greeted || connection === undefined) return;
+    this.#exchange.greeted = true;
+    const packet = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
+    this.#sendProbe(connection, new Probe(packet, PacketType.OPTION_RES));
   }
 
-  /** Nobody waits for the request any more; what the server still sends for it is read over. */
-  leave(request: Request): void {
+  release(request: Request): void {
     request.session = undefined;
-    this.#live--;
+    this.#live -= 1;
     this.#updateWaiting();
   }
 
-  /** A job's consumer fell behind, or caught up. */
-  lag(lagging: boolean): void {
+  setLagging(lagging: boolean): void {
     this.#lagging += lagging ? 1 : -1;
     this.#updateWaiting();
   }
 
-  /** Hears of a job from now on. */
-  subscribe(handle: string, subscriber: Subscriber): void {
-    const present = this.#jobs.get(handle);
-    if (present === undefined) this.#jobs.set(handle, [subscriber]);
-    else present.push(subscriber);
-  }
-
-  /** Hears no more of it, while the server goes on to send it its copies. */
-  unsubscribe(handle: string, subscriber: ForegroundJob): void {
-    const present = this.#jobs.get(handle);
-    if (present?.includes(subscriber) === true) present[present.indexOf(subscriber)] = null;
-  }
-
-  /** Sends what is still to be sent, closes, and ends what still waits. */
+  /** Sends everything that is queued, closes the connection, and ends all that still waits. */
   async close(): Promise<void> {
-    const connection = this.link.connection;
+    const { connection } = this.server;
     try {
-      if (connection !== undefined) this.#encode(connection, Infinity);
+      if (connection !== undefined) this.#handOver(connection, { maxBytes: Infinity });
     } catch {
-      // It is lost already, and onLost sees to everything.
+      // The connection is lost already, and onLost ends everything.
     }
-    await this.link.close();
+    await this.server.close();
   }
+
+  // ---- what the server connection reports
 
   onPacket(packet: Packet): void | Promise<void> {
     if (packet.magic !== "RES") throw new ProtocolError("The server sent a request");
     switch (packet.type) {
       case PacketType.WORK_DATA:
-        return this.#deliver(packet.args, "data");
+        this.jobs.nextReceiver(readText(packet.args[0]))?.onEvent({ type: "data", data: ownedBytes(packet.args) });
+        return this.#pauseIfAllLag();
       case PacketType.WORK_WARNING:
-        return this.#deliver(packet.args, "warning");
+        this.jobs.nextReceiver(readText(packet.args[0]))?.onEvent({ type: "warning", data: ownedBytes(packet.args) });
+        return this.#pauseIfAllLag();
       case PacketType.WORK_COMPLETE:
-        return this.#deliver(packet.args, "complete");
+        this.jobs.lastReceiver(readText(packet.args[0]))?.onEvent({ type: "complete", data: ownedBytes(packet.args) });
+        return this.#pauseIfAllLag();
       case PacketType.WORK_STATUS: {
         const [handle, numerator, denominator] = packet.args;
-        const job = this.#turn(readText(handle), false);
-        job?.onEvent({ type: "status", numerator: readNumber(numerator), denominator: readNumber(denominator) });
+        const receiver = this.jobs.nextReceiver(readText(handle));
+        receiver?.onEvent({ type: "status", numerator: readNumber(numerator), denominator: readNumber(denominator) });
         return;
       }
       case PacketType.WORK_FAIL:
-      case PacketType.WORK_EXCEPTION: {
-        const exception = packet.type === PacketType.WORK_FAIL ? undefined : ownedBytes(packet.args);
-        return this.#turn(readHandle(packet.args[0]), true)?.onFailed(exception);
-      }
+        return this.jobs.lastReceiver(readHandle(packet.args[0]))?.onFailed(undefined);
+      case PacketType.WORK_EXCEPTION:
+        return this.jobs.lastReceiver(readHandle(packet.args[0]))?.onFailed(ownedBytes(packet.args));
       default:
-        return this.#answer(packet);
+        return this.#onReply(packet);
     }
   }
 
   onTick({ silent }: { readonly silent: boolean }): void {
-    const wanted: [handle: string, subscribers: Subscriber[]][] = [];
-    // Only when it has told of those that it was asked about before.
-    for (const job of this.#asked?.settled === false ? [] : this.#jobs) {
-      if (job[1].some(Boolean) && wanted.push(job) === PROBED_JOBS) break;
+    const { connection, unconfirmed } = this.server;
+    if (connection === undefined || unconfirmed) return; // the greeting is still to be answered
+    const handles = this.#exchange.lastJobProbe?.settled === false ? [] : this.jobs.nextHandles(MAX_PROBED_JOBS);
+    for (const handle of handles) {
+      this.#exchange.lastJobProbe = this.#sendProbe(connection, this.#jobProbe(handle));
     }
-    for (const [handle, subscribers] of wanted) {
-      // To the end of the line, so that the next probe asks after others.
-      this.#jobs.delete(handle);
-      this.#jobs.set(handle, subscribers);
-      const packet = { type: PacketType.GET_STATUS, args: [handle] };
-      this.#asked = this.#probe(packet, PacketType.STATUS_RES, ([, known]) => {
-        if (readText(known!) !== "0") return;
-        const vanished = this.#jobs.get(handle);
-        this.#jobs.delete(handle);
-        const error = new GearmanError("the server does not know it any more");
-        for (const job of vanished ?? []) job?.onGone(error, this.link.name);
-      });
-      this.send(this.#asked);
-    }
-    if (silent && wanted.length === 0) {
-      this.send(this.#probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
+    if (silent && handles.length === 0) {
+      this.#sendProbe(connection, new Probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
     }
   }
 
   onLost(error: GearmanError): void {
+    const { awaiting, jobs } = this.#exchange;
+    this.#exchange = new Exchange();
     const unsent = this.#outbox.drain();
-    const awaiting = this.#awaiting.drain();
-    const jobs = [...this.#jobs.values()];
-    this.#jobs.clear();
-    this.#greeted = false;
-
-    for (const job of jobs.flat()) job?.onGone(error, this.link.name);
-    const again = awaiting.filter((request) => !request.settled && request.onLost(error, this));
-    for (const request of again.concat(unsent)) {
+    jobs.vanishAll(error, this.name);
+    const retried = awaiting.drain().filter((request) => !request.settled && request.onLost(error, this.name));
+    for (const request of [...retried, ...unsent]) {
       if (request.settled) continue;
-      this.leave(request);
+      this.release(request);
       this.#reroute(request, error);
     }
     this.#resume?.();
   }
 
+  // ---- sending
+
+  /** Hands requests over at the end of the tick, and the next ones each time that the transport has taken a batch. */
   async #flush(): Promise<void> {
     this.#flushing = true;
-    await undefined; // to the end of the tick; what is aborted until then was never sent
-    const { connection } = this.link;
+    await undefined; // to the end of the tick: a request that is aborted in it is never sent
+    const { connection } = this.server;
+    const isCurrent = () => connection === this.server.connection;
     try {
-      while (connection !== undefined && connection === this.link.connection && this.#encode(connection, BATCH_SIZE)) {
+      while (connection !== undefined && isCurrent() && this.#handOver(connection, { maxBytes: BATCH_SIZE })) {
         await connection.flush();
       }
     } catch (error) {
-      // Mostly it is known already. A read of an earlier request of an edge, however, never hears of it.
-      if (connection === this.link.connection) this.link.drop(error as GearmanError);
+      // Usually the pump has reported it. On an edge, a read of an earlier request never settles.
+      if (isCurrent()) this.server.drop(error as GearmanError);
     }
     this.#flushing = false;
-    // What came for a new connection, while this one was found dead.
-    if (this.#outbox.length > 0 && this.link.connection !== connection) this.#flush();
+    // Requests may have arrived for a new connection while this one turned out to be dead.
+    if (this.#outbox.length > 0 && !isCurrent()) this.#flush();
   }
 
-  /** Hands over so many bytes; false if there is nothing that may be sent now. */
-  #encode(connection: Connection, most: number): boolean {
-    if (this.#outbox.length > 0) this.greet();
-    if (this.#outbox.length === 0 || this.link.unconfirmed) return false;
-    for (let size = 0; this.#outbox.length > 0 && size < most; this.#outbox.shift()) {
+  /** Hands over queued requests, about `maxBytes` of them; returns false if nothing may be sent now. */
+  #handOver(connection: Connection, { maxBytes }: { maxBytes: number }): boolean {
+    if (this.#outbox.length > 0) this.requestExceptions();
+    if (this.#outbox.length === 0 || this.server.unconfirmed) return false;
+    let size = 0;
+    while (this.#outbox.length > 0 && size < maxBytes) {
       const request = this.#outbox.first!;
-      if (request.settled) continue;
-      try {
-        connection.send(request.type, ...request.args as never);
-      } catch (error) {
-        if (error instanceof GearmanError) throw error;
-        request.fail(error);
-        continue;
-      }
-      size += 64 + request.args[request.args.length - 1]!.length;
-      this.#awaiting.push(request);
-      request.onSent();
+      if (!request.settled) size += this.#encode(connection, request);
+      this.#outbox.shift();
     }
     return true;
   }
 
-  #answer(packet: Packet): void {
-    const request = this.#awaiting.first;
-    const { type } = packet;
-    if (request === undefined || type !== PacketType.ERROR && type !== request.expects) {
-      throw new ProtocolError(`The server sent ${packetName(type)}, which nothing asked for`);
+  /** Encodes one request, or fails it if the codec refuses it; returns its approximate size. */
+  #encode(connection: Connection, request: Request): number {
+    try {
+      sendOutgoing(connection, request);
+    } catch (error) {
+      if (error instanceof GearmanError) throw error;
+      request.fail(error);
+      return 0;
     }
-    this.#awaiting.shift();
-    if (this.#outbox.length > 0 && !this.#flushing) this.#flush(); // held back until this, the first reply
+    const size = REQUEST_OVERHEAD + request.args[request.args.length - 1]!.length;
+    this.#exchange.awaiting.push(request);
+    request.onSent();
+    return size;
+  }
+
+  #sendProbe(connection: Connection, probe: Probe): Probe {
+    sendOutgoing(connection, probe);
+    this.#exchange.awaiting.push(probe);
+    return probe;
+  }
+
+  /** Finds out whether a job has vanished: no final packet will come for it. */
+  #jobProbe(handle: string): Probe {
+    return new Probe({ type: PacketType.GET_STATUS, args: [handle] }, PacketType.STATUS_RES, ([, known]) => {
+      if (readText(known!) !== "0") return;
+      this.jobs.vanish(handle, new GearmanError("the server does not know it any more"), this.name);
+    });
+  }
+
+  // ---- receiving
+
+  #onReply(packet: Packet): void {
+    const { awaiting } = this.#exchange;
+    const request = awaiting.first;
+    const { type } = packet;
+    if (request === undefined || (type !== PacketType.ERROR && type !== request.expects)) {
+      throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
+    }
+    awaiting.shift();
+    if (this.#outbox.length > 0 && !this.#flushing) this.#flush(); // held back until this reply, the first
     if (type !== PacketType.ERROR) request.onReply(packet.args, this);
     else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
   }
 
-  #deliver(args: Packet<28>["args"], type: "data" | "warning" | "complete"): void | Promise<void> {
-    this.#turn(readText(args[0]), type === "complete")?.onEvent({ type, data: ownedBytes(args) });
-    return this.#pause();
-  }
-
-  /**
-   * Whose copy of a packet this is. Each submission of a unique gets one, all in a row: they take turns, and the one
-   * that got its last packet has none any more.
-   */
-  #turn(handle: string, final: boolean): Subscriber | undefined {
-    const subscribers = this.#jobs.get(handle);
-    const subscriber = subscribers?.shift();
-    if (!final && subscriber !== undefined) subscribers!.push(subscriber);
-    if (subscribers?.length === 0) this.#jobs.delete(handle);
-    return subscriber;
-  }
-
-  /** A question of the session's own, which is not worth a new connection. */
-  #probe(packet: Outgoing, expects: PacketType, read = (_: readonly Uint8Array[]): void => {}): Query<void> {
-    const query = new Query(packet, expects, read, this);
-    query.repeated = true;
-    query.returns = Infinity;
-    markHandled(query.answer); // nobody waits for it
-    return query;
-  }
-
-  /** Reading may pause while all that anybody waits for is jobs whose consumers lag. */
-  #pause(): void | Promise<void> {
-    if (this.#lagging > 0 && this.#lagging === this.#live) return new Promise((resolve) => this.#resume = resolve);
+  /** Pauses reading while all that is waited for is jobs whose consumers lag. */
+  #pauseIfAllLag(): void | Promise<void> {
+    if (this.#lagging === 0 || this.#lagging < this.#live) return;
+    return new Promise((resolve) => this.#resume = resolve);
   }
 
   #updateWaiting(): void {
     const waiting = this.#live > this.#lagging;
-    this.link.setWaiting(waiting);
+    this.server.setWaiting(waiting);
     if (waiting || this.#live === 0) this.#resume?.();
   }
+}
+
+/** Sends a packet whose arguments were made for its type. */
+function sendOutgoing(connection: Connection, { type, args }: Outgoing): void {
+  connection.send(type, ...args as PacketInput);
 }

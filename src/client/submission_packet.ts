@@ -1,78 +1,93 @@
-/** From the arguments of a call to a packet: everything that can be wrong with them is said here, before a byte is sent. */
+/** From the arguments of a submission to its packet: everything wrong with them throws here, before a byte is sent. */
 
 import { checkName, checkOneOf, checkOptions } from "../internal/checks.ts";
-import { checkSignal } from "../internal/signals.ts";
 import { PacketType } from "../codec/packet.ts";
 import { checkFunctionName, checkUnique, MAX_UNIQUE, takeWorkload, type Workload } from "../connection/arguments.ts";
 import type { CallOptions } from "../connection/options.ts";
 import type { Outgoing } from "./request.ts";
 
-/** How urgent a job is: all high ones of a function come before its normal ones, and those before its low ones. */
+/** Priority of a job: high ones of a function run before its normal ones, and those before its low ones. */
 export type Priority = "high" | "normal" | "low";
 
 /** Options of a submission. */
 export interface DoOptions extends CallOptions {
   /**
-   * Jobs of one function and unique run once for all who submit them while one is queued or running; at most 63 bytes.
-   * `-` takes the workload for it. Default none for a foreground job, and a generated one for a background job.
+   * Key by which jobs of one function coalesce: while one is queued or running, further submissions share it. At most 63
+   * bytes; `-` stands for the workload. Default none for a foreground job, and a generated one for a background job.
    */
   unique?: string;
-  /** Default "normal", which is also the only one of a job with a `reducer`. */
+  /** Priority. Default "normal", the only one of a job with a `reducer`. */
   priority?: Priority;
-  /** The function that is to reduce the result, for workers that can; at most 63 bytes. */
+  /** Function that reduces the result, for workers that can; at most 63 bytes. */
   reducer?: string;
 }
 
 /** Options of a submission in the background. */
 export interface DoBackgroundOptions extends DoOptions {
-  /** Not before this time, rounded up to seconds. Not together with `reducer`, or a `priority` that is not normal. */
+  /** Earliest start, rounded up to seconds. Not together with `reducer`, or a `priority` other than normal. */
   at?: Date;
 }
 
-/** In the foreground, and in the background. */
+/** Packet types by priority. */
 const TYPES = {
-  high: [PacketType.SUBMIT_JOB_HIGH, PacketType.SUBMIT_JOB_HIGH_BG],
-  normal: [PacketType.SUBMIT_JOB, PacketType.SUBMIT_JOB_BG],
-  low: [PacketType.SUBMIT_JOB_LOW, PacketType.SUBMIT_JOB_LOW_BG],
+  high: { foreground: PacketType.SUBMIT_JOB_HIGH, background: PacketType.SUBMIT_JOB_HIGH_BG },
+  normal: { foreground: PacketType.SUBMIT_JOB, background: PacketType.SUBMIT_JOB_BG },
+  low: { foreground: PacketType.SUBMIT_JOB_LOW, background: PacketType.SUBMIT_JOB_LOW_BG },
+} as const;
+const REDUCE_TYPES = {
+  foreground: PacketType.SUBMIT_REDUCE_JOB,
+  background: PacketType.SUBMIT_REDUCE_JOB_BACKGROUND,
 } as const;
 const PRIORITIES = /* @__PURE__ */ Object.keys(TYPES);
 
-/** The packet of a foreground job. */
+/** The options that the jobs of a batch share. */
+export type SharedOptions = Omit<DoBackgroundOptions, "unique">;
+
+/** The options that a packet is made of. */
+type PacketOptions = Omit<SharedOptions, "signal">;
+
+/** Makes the packet of a foreground job. */
 export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
   checkOptions(options);
   if ((options as DoBackgroundOptions).at !== undefined) throw new TypeError("Cannot use at in the foreground");
-  return packetOf(functionName, workload, options.unique ?? "", options, 0);
+  return packetOf("foreground", functionName, workload, options.unique ?? "", options);
 }
 
-/** What all jobs of a batch have in common. */
-export type Shared = Omit<DoBackgroundOptions, "unique">;
-
-/** The packet of a background job. */
-export function backgroundPacket(functionName: string, workload: Workload, unique: string, options: Shared): Outgoing {
-  return packetOf(functionName, workload, unique, options, 1);
+/** Makes the packet of a background job. */
+export function backgroundPacket(
+  functionName: string,
+  workload: Workload,
+  unique: string,
+  options: PacketOptions,
+): Outgoing {
+  return packetOf("background", functionName, workload, unique, options);
 }
 
-function packetOf(functionName: string, workload: Workload, unique: string, options: Shared, background: 0 | 1) {
-  const { priority = "normal", reducer, at, signal } = options;
+function packetOf(
+  mode: "foreground" | "background",
+  functionName: string,
+  workload: Workload,
+  unique: string,
+  options: PacketOptions,
+): Outgoing {
+  const { priority = "normal", reducer, at } = options;
   checkFunctionName(functionName);
   checkUnique(unique);
-  checkSignal(signal);
   const data = takeWorkload(workload);
   checkOneOf(priority, "priority", PRIORITIES);
   if (at === undefined && reducer === undefined) {
-    return { type: TYPES[priority][background], args: [functionName, unique, data] };
+    return { type: TYPES[priority][mode], args: [functionName, unique, data] };
   }
   if (priority !== "normal" || (at !== undefined && reducer !== undefined)) {
     throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");
   }
   if (at !== undefined) return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
   checkName(reducer!, "reducer", MAX_UNIQUE);
-  const type = background ? PacketType.SUBMIT_REDUCE_JOB_BACKGROUND : PacketType.SUBMIT_REDUCE_JOB;
-  return { type, args: [functionName, unique, reducer!, "", data] };
+  return { type: REDUCE_TYPES[mode], args: [functionName, unique, reducer!, "", data] };
 }
 
 function seconds(at: Date): string {
-  if (!(at instanceof Date)) throw new TypeError("Cannot use at: it is no Date");
+  if (!(at instanceof Date)) throw new TypeError("Cannot use at: it must be a Date");
   if (Number.isNaN(at.getTime())) throw new RangeError("Cannot use at: it is an invalid Date");
-  return `${Math.max(0, Math.ceil(at.getTime() / 1_000))}`;
+  return String(Math.max(0, Math.ceil(at.getTime() / 1_000)));
 }

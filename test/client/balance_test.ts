@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Balance, orderServers } from "../../src/client/balance.ts";
-import type { ServerConnection } from "../../src/connection/server_connection.ts";
 import { utf8 } from "../support/bytes.ts";
 
-const serversOf = (...names: string[]) => names.map((name) => ({ link: { name } as ServerConnection }));
-const namesOf = (servers: readonly { link: ServerConnection }[]) => servers.map(({ link }) => link.name).join(" ");
+const serversOf = (...names: string[]) => names.map((name) => ({ name }));
+const namesOf = (servers: readonly { name: string }[]) => servers.map(({ name }) => name).join(" ");
 
 /** A function that counts up. */
 function counter(): () => number {
@@ -58,7 +57,7 @@ test("unique spreads keys evenly, for names and keys that hardly differ", () => 
   const counts = new Map(names.map((name) => [name, 0]));
   for (let i = 0; i < 10_000; i++) {
     const [first] = orderServers(serversOf(...names), "unique", `${i}`, counter());
-    counts.set(first!.link.name, counts.get(first!.link.name)! + 1);
+    counts.set(first!.name, counts.get(first!.name)! + 1);
   }
   for (const [name, count] of counts) assert.ok(count > 1_800 && count < 2_200, `${name}: ${count}`);
 });
@@ -77,7 +76,7 @@ test("a server more or less moves only its own share: the others keep their orde
 test("a unique stands for the same server in every version: programs of different age must agree", () => {
   const servers = serversOf("a:4730", "b:4730", "c:4730");
   const chosen = ["", "1", "job", "\u00fc", "x".repeat(63)].map((key) =>
-    orderServers(servers, "unique", key, counter())[0]!.link.name
+    orderServers(servers, "unique", key, counter())[0]!.name
   );
   assert.deepEqual(chosen, ["b:4730", "b:4730", "b:4730", "c:4730", "c:4730"]);
 });

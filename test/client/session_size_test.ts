@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { PacketType } from "../../src/codec/mod.ts";
 import { ForegroundJob } from "../../src/client/foreground_job.ts";
-import { BackgroundSubmission, Query } from "../../src/client/request.ts";
+import { Query } from "../../src/client/request.ts";
+import { BackgroundSubmission } from "../../src/client/submission.ts";
 import { Session } from "../../src/client/session.ts";
 import { type ConnectOptions, readConnectOptions } from "../../src/connection/options.ts";
 import { readText } from "../../src/internal/text.ts";
@@ -24,7 +25,7 @@ const NOBODY = undefined as never;
 async function openSession(options: ConnectOptions): Promise<Session> {
   const { servers, settings } = readConnectOptions({ minBackoff: 1, maxBackoff: 1, ...options });
   const session = new Session(servers[0]!, settings, (request, cause) => request.onUnsent(cause));
-  await session.link.open();
+  await session.server.open();
   return session;
 }
 
@@ -188,7 +189,7 @@ onEveryServer("a session keeps nothing", (kind) => {
     for (const [i, job] of [...jobs, ...twice].entries()) if (i % 2 === 0) job.abort();
     assert.equal(session.size, 11);
     await mortal.stop();
-    await until(() => session.link.connection === undefined);
+    await until(() => session.server.connection === undefined);
     assert.equal(session.size, 0);
     assert.ok([...jobs, ...twice].every(({ settled }) => settled));
   });

@@ -1,0 +1,74 @@
+/** The public side of a foreground job. */
+
+import type { Bytes } from "../internal/bytes.ts";
+import { markHandled } from "../internal/promises.ts";
+import type { ForegroundJob } from "./foreground_job.ts";
+import type { Job, JobEvent } from "./job.ts";
+
+/** The public side of a {@linkcode ForegroundJob}. */
+export class ClientJob implements Job {
+  readonly functionName: string;
+  readonly unique: string;
+  readonly #job: ForegroundJob;
+
+  constructor(job: ForegroundJob) {
+    this.functionName = job.functionName;
+    this.unique = job.unique;
+    this.#job = job;
+  }
+
+  get handle(): string | undefined {
+    return this.#job.handle;
+  }
+
+  created(): Promise<string> {
+    return this.#job.created();
+  }
+
+  bytes(): Promise<Bytes> {
+    return markHandled(this.#job.collect());
+  }
+
+  text(): Promise<string> {
+    return markHandled(this.bytes().then((bytes) => new TextDecoder().decode(bytes)));
+  }
+
+  json<T = unknown>(): Promise<T> {
+    return markHandled(this.text().then((text) => JSON.parse(text) as T));
+  }
+
+  stream(): ReadableStream<Bytes> {
+    const job = this.#job;
+    job.consume();
+    return new ReadableStream<Bytes>({
+      async pull(controller) {
+        for (;;) {
+          const { value: event } = await job.next();
+          if (event === undefined) return controller.close();
+          const isPiece = event.type === "data" || event.type === "complete";
+          if (isPiece && event.data.length > 0) return controller.enqueue(event.data as Bytes);
+        }
+      },
+      cancel() {
+        job.abandon();
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  /** Makes a job awaitable without being a promise. */
+  then<A = Bytes, B = never>(
+    onResult?: ((bytes: Bytes) => A | PromiseLike<A>) | null,
+    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.bytes().then(onResult, onError);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<JobEvent, void, undefined> {
+    const job = this.#job;
+    job.consume();
+    return {
+      next: () => job.next(),
+      return: () => job.abandon(),
+    };
+  }
+}

@@ -1,0 +1,95 @@
+/** The router: which server gets a request, and which one next when it could not be sent. */
+
+import { ConnectionError } from "../errors.ts";
+import { ignoreErrors, markHandled } from "../internal/promises.ts";
+import type { ServerAddress } from "../transport/transport.ts";
+import type { ConnectionSettings } from "../connection/options.ts";
+import { type Balance, orderServers } from "./balance.ts";
+import type { Request } from "./request.ts";
+import { Session } from "./session.ts";
+
+/** All servers of a client. */
+export class Router {
+  readonly #sessions: readonly Session[];
+  readonly #balance: Balance;
+  #turns = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(servers: readonly ServerAddress[], settings: ConnectionSettings, balance: Balance) {
+    this.#balance = balance;
+    this.#sessions = servers.map((server) =>
+      new Session(server, settings, (request, cause) => this.#reroute(request, cause))
+    );
+  }
+
+  /** The names of all servers. */
+  get names(): readonly string[] {
+    return this.#sessions.map(({ name }) => name);
+  }
+
+  /** Sends a request to the server of choice, or to the next one that can be reached. */
+  send(request: Request, signal: AbortSignal | undefined): void {
+    request.abortOn(signal);
+    if (request.settled) return;
+    // The usual case, without a detour: the server of choice is connected.
+    const first = this.#firstChoice(request);
+    if (first?.ready === true && this.#closing === undefined) first.send(request);
+    else this.#route(request);
+  }
+
+  /** Lets pending writes go out, closes every connection, and ends all that still waits. */
+  close(): Promise<void> {
+    return this.#closing ??= Promise.all(this.#sessions.map((session) => session.close())).then(() => {});
+  }
+
+  /** The server that a request goes to if it is well, where that can be told without ordering all. */
+  #firstChoice(request: Request): Session | undefined {
+    if (request.pinnedTo !== undefined) return this.#pinned(request.pinnedTo);
+    return this.#balance === "failover" ? this.#sessions[0] : undefined;
+  }
+
+  #pinned(name: string): Session {
+    return this.#sessions.find((session) => session.name === name)!;
+  }
+
+  /** The servers for a request, in the order in which they are to be tried. */
+  #candidates({ pinnedTo, balanceKey }: Request): readonly Session[] {
+    if (pinnedTo !== undefined) return [this.#pinned(pinnedTo)];
+    return orderServers(this.#sessions, this.#balance, balanceKey, () => this.#nextTurn());
+  }
+
+  #nextTurn(): number {
+    this.#turns += 1;
+    return this.#turns - 1;
+  }
+
+  async #route(request: Request, cause?: unknown): Promise<void> {
+    let lastError = cause;
+    const candidates = this.#candidates(request);
+    const failing = candidates.filter(({ server }) => server.failing);
+    const healthy = candidates.filter(({ server }) => !server.failing);
+    // If another server takes the request, the dial of a failing one goes on beside it, however little time the request
+    // has: this is how its recovery is found out.
+    const dialSignal = healthy.length > 0 ? undefined : request.signal;
+    for (const session of failing) {
+      markHandled(session.server.open(dialSignal).then(() => session.requestExceptions()));
+    }
+    for (const session of [...healthy, ...failing]) {
+      if (!session.ready && this.#closing === undefined) {
+        await ignoreErrors(() => session.server.open(request.signal));
+        lastError = session.server.lastError ?? lastError;
+      }
+      if (request.settled) return;
+      if (session.server.connection !== undefined && this.#closing === undefined) return session.send(request);
+    }
+    if (request.settled) return;
+    request.onUnsent(this.#closing === undefined ? lastError : new ConnectionError("the client is closed"));
+  }
+
+  /** Takes back a request that was not sent; it goes round at most twice. */
+  #reroute(request: Request, cause: unknown): void {
+    request.rerouteCount += 1;
+    if (request.rerouteCount > 2 * this.#sessions.length) request.onUnsent(cause);
+    else this.#route(request, cause);
+  }
+}
