@@ -90,7 +90,7 @@ class Batch {
   readonly #settings: Settings;
   readonly #context: BatchContext;
   readonly #source: Iterator<Workload> | AsyncIterator<Workload>;
-  /** Submissions whose jobs were not taken yet, in the order of the source. */
+  /** Submissions in the order of the source, until their jobs are taken. */
   readonly #submissions = new Fifo<BackgroundSubmission>();
   #phase: Phase = { name: "reading" };
   /** True while the source's `next` is awaited: it may never answer. */

@@ -40,7 +40,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   /** True once the error was thrown: like any iterator, the job throws it once and is then at its end. */
   #errorThrown = false;
   #consumed = false;
-  /** Events that the consumer has not read; most jobs are collected, and need no queue. */
+  /** Events that the consumer has not read. Usually a job is collected, and needs no queue. */
   #unread: EventQueue | undefined;
   #lagging = false;
   /** Calls of `next` that wait for an event. */

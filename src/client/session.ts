@@ -25,7 +25,7 @@ export type Reroute = (request: Request, cause: GearmanError) => void;
 /** What belongs to one connection, and is replaced with it. */
 class Exchange {
   /** True once the first request of the connection was sent; its reply shows that the server is well. */
-  greeted = false;
+  exceptionsRequested = false;
   /** Requests that were sent, in the order of their replies. */
   readonly awaiting = new Fifo<Request>();
   readonly jobs = new RunningJobs();
@@ -83,8 +83,8 @@ export class Session implements RequestSession, ServerConnectionUser {
   /** Asks for exceptions: the first request of a connection. */
   requestExceptions(): void {
     const { connection } = this.server;
-    if (this.#exchange.greeted || connection === undefined) return;
-    this.#exchange.greeted = true;
+    if (this.#exchange.exceptionsRequested || connection === undefined) return;
+    this.#exchange.exceptionsRequested = true;
     const packet = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
     this.#sendProbe(connection, new Probe(packet, PacketType.OPTION_RES));
   }
@@ -142,7 +142,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   onTick({ silent }: { readonly silent: boolean }): void {
     const { connection, unconfirmed } = this.server;
-    if (connection === undefined || unconfirmed) return; // the greeting is still to be answered
+    if (connection === undefined || unconfirmed) return; // its first request is still to be answered
     const handles = this.#exchange.lastJobProbe?.settled === false ? [] : this.jobs.nextHandles(MAX_PROBED_JOBS);
     for (const handle of handles) {
       this.#exchange.lastJobProbe = this.#sendProbe(connection, this.#jobProbe(handle));
@@ -244,7 +244,7 @@ export class Session implements RequestSession, ServerConnectionUser {
     else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
   }
 
-  /** Pauses reading while all that is waited for is jobs whose consumers lag. */
+  /** Pauses reading while callers wait for nothing but lagging jobs. */
   #pauseIfAllLag(): void | Promise<void> {
     if (this.#lagging === 0 || this.#lagging < this.#live) return;
     return new Promise((resolve) => this.#resume = resolve);
@@ -257,7 +257,7 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 }
 
-/** Sends a packet whose arguments were made for its type. */
+/** Sends a packet; its arguments were made for its type. */
 function sendOutgoing(connection: Connection, { type, args }: Outgoing): void {
   connection.send(type, ...args as PacketInput);
 }
