@@ -1,3 +1,5 @@
+/** Tests of the admin client's commands, on every job server. */
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GearmanClient, GearmanWorker, ServerError } from "../../mod.ts";
@@ -35,7 +37,7 @@ onEveryServer("an admin client", (kind) => {
   });
   const statusOf = async (name: string) => (await admin.status()).find(({ functionName }) => functionName === name);
 
-  test("lists functions with their jobs, by priority too", async () => {
+  test("lists functions with their jobs, in all and by priority", async () => {
     for (const priority of ["normal", "high", "low", "low"] as const) {
       await client.doBackground("hold", "", { priority });
       await until(async () => (await statusOf("hold"))?.running === 1);
@@ -45,7 +47,7 @@ onEveryServer("an admin client", (kind) => {
     assert.deepEqual(byPriority, { functionName: "hold", high: 1, normal: 0, low: 2, workers: 1 });
   });
 
-  test("lists connections: the worker with its functions, the client, and itself", async () => {
+  test("lists all connections: a worker with its functions, a client, and the admin client", async () => {
     const connections = await admin.workers();
     const found = connections.find(({ id }) => id === "worker-1")!;
     assert.deepEqual(found.functionNames, ["echo", "hold"]);
@@ -55,15 +57,15 @@ onEveryServer("an admin client", (kind) => {
     assert.ok(others.length >= 2, "the client and the admin client");
   });
 
-  test("asks for version, process and verbosity", async () => {
+  test("returns the version, the process id and the log level", async () => {
     const [version, pid, verbose] = await Promise.all([admin.version(), admin.pid(), admin.verbose()]);
     assert.match(version, /^\d+\.\d+\.\d+/);
     assert.ok(pid > 0);
     assert.match(verbose, /^[A-Z]+$/);
   });
 
-  test("lists jobs and their uniques; a dot and an empty one are uniques too", async () => {
-    const submit = (unique: string) => client.doBackground("nobody's", "", { unique });
+  test("lists jobs and their uniques, also a unique that is a dot or empty", async () => {
+    const submit = (unique: string) => client.doBackground("without worker", "", { unique });
     const jobs = await Promise.all([".", "", "ERR 1", "job-17"].map(submit));
     const uniques = await admin.showUniqueJobs();
     for (const { unique } of jobs) assert.ok(uniques.includes(unique), unique);
@@ -74,8 +76,8 @@ onEveryServer("an admin client", (kind) => {
     );
   });
 
-  test("cancels a job, whose client is told that it failed", async () => {
-    const job = client.do("nobody's", "", { unique: "cancelled" });
+  test("cancels a job, which fails for its client", async () => {
+    const job = client.do("without worker", "", { unique: "cancelled" });
     await admin.cancelJob(await job.created());
     await assert.rejects(job.bytes(), { name: "JobFailedError" });
     const shown = (await admin.showJobs()).find(({ handle }) => handle === job.handle);
@@ -87,7 +89,7 @@ onEveryServer("an admin client", (kind) => {
     });
   });
 
-  test("makes a function and drops it", async () => {
+  test("creates a function and drops it", async () => {
     await admin.createFunction("made");
     assert.deepEqual(await statusOf("made"), { functionName: "made", total: 0, running: 0, workers: 0 });
     await admin.dropFunction("made");
@@ -98,7 +100,7 @@ onEveryServer("an admin client", (kind) => {
     });
   });
 
-  test("limits the queue of a function, for each priority, and no more", async () => {
+  test("limits the queue of a function in all or by priority, and removes the limit", async () => {
     await admin.createFunction("limited");
     await admin.maxQueue("limited", 1);
     await client.doBackground("limited");
@@ -112,7 +114,7 @@ onEveryServer("an admin client", (kind) => {
     assert.equal((await statusOf("limited"))?.total, 4);
   });
 
-  test("answers a thousand calls at once, each with its own", async () => {
+  test("answers each of a thousand overlapping calls with its own answer", async () => {
     const answers = await Promise.all(
       Array.from({ length: 1_000 }, (_, i) => i % 2 === 0 ? admin.version() : admin.verbose()),
     );
@@ -120,7 +122,7 @@ onEveryServer("an admin client", (kind) => {
     assert.equal(new Set(answers).size, 2);
   });
 
-  test("reads names with any bytes in them", async () => {
+  test("reads names that hold tabs, spaces and line feeds", async () => {
     const dial = server.connect.dial ?? dialTcp();
     const wire = new Wire(await dial({ hostname: "127.0.0.1", port: server.port }, {}));
     await wire.send(r(P.SET_CLIENT_ID, "an id"), r(P.CAN_DO, "tab\tand\nline"), r(P.CAN_DO, "plain"));
@@ -132,11 +134,12 @@ onEveryServer("an admin client", (kind) => {
     await wire.close();
   });
 
-  test("watches, until it is left or its signal fires", async () => {
+  test("watches the functions until the loop is left or the signal fires", async () => {
     let count = 0;
     for await (const functions of admin.watch({ interval: 0 })) {
       assert.ok(functions.some(({ functionName }) => functionName === "hold"));
-      if (++count === 3) break;
+      count += 1;
+      if (count === 3) break;
     }
     const controller = new AbortController();
     const watching = admin.watch({ interval: 1_000_000, signal: controller.signal });

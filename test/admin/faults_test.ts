@@ -1,4 +1,4 @@
-// What can go wrong between an admin client and its server.
+/** Tests of what can go wrong between an admin client and its server. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { JobServer } from "../../src/server/mod.ts";
 
 type Serve = (request: Decoded<true>, peer: Connection<true>) => void;
 
-/** Dials a server of the test's own: it is told what comes, and answers by hand. */
+/** Dials a server that the test plays: `serve` gets each request and answers it. */
 function dialTo(serve: Serve): Dial {
   return () => {
     const [here, there] = memoryPipe();
@@ -19,7 +19,7 @@ function dialTo(serve: Serve): Dial {
   };
 }
 
-test("what cannot stand in a command is refused before a byte is sent", async () => {
+test("an argument that cannot be part of a command is refused before anything is sent", async () => {
   const admin = new GearmanAdmin({ dial: () => assert.fail("it dialed") });
   for (const name of ["", "a b", "a\tb", "a\r\nshutdown", "a\nb", "a\0b", "\u0007", "x".repeat(513)]) {
     await assert.rejects(admin.createFunction(name), RangeError, JSON.stringify(name));
@@ -42,7 +42,7 @@ test("what cannot stand in a command is refused before a byte is sent", async ()
   assert.throws(() => new GearmanAdmin("a,b"), RangeError);
 });
 
-test("answers are read however they are cut", async () => {
+test("an answer is read in whatever chunks it arrives", async () => {
   await using server = new JobServer({ fault: () => "split" });
   await using admin = new GearmanAdmin({ dial: server.dial });
   await admin.createFunction("one");
@@ -52,7 +52,7 @@ test("answers are read however they are cut", async () => {
   assert.match(version, /^\d/);
 });
 
-test("an ERR is a ServerError with its code and its text decoded", async () => {
+test("ERR becomes a ServerError with the code and the decoded text", async () => {
   await using server = new JobServer({
     fault: (request) => request.magic === "TEXT" ? { error: ["SOME_CODE", "some text"] } : undefined,
   });
@@ -62,7 +62,7 @@ test("an ERR is a ServerError with its code and its text decoded", async () => {
   }
 });
 
-test("a connection that is lost ends the calls that wait, and the next call dials anew", async () => {
+test("a lost connection rejects the pending calls, and the next call connects again", async () => {
   let drop = true;
   await using server = new JobServer({ fault: () => drop ? "drop-before" : undefined });
   await using admin = new GearmanAdmin({ dial: server.dial, minBackoff: 0 });
@@ -75,13 +75,13 @@ test("a connection that is lost ends the calls that wait, and the next call dial
   assert.deepEqual(await admin.status(), []);
 });
 
-test("a server that says nothing is given up after two probe intervals", { timeout: 30_000 }, async () => {
+test("the connection to a silent server is lost after two probe intervals", { timeout: 30_000 }, async () => {
   await using server = new JobServer({ fault: () => "stall" });
   await using admin = new GearmanAdmin({ dial: server.dial, probeInterval: 20 });
   await assert.rejects(admin.status(), { name: "ConnectionError", message: /did not answer/ });
 });
 
-test("an aborted call ends with its reason, and the others get their own answers", async () => {
+test("an aborted call rejects with the reason, and the other calls get their own answers", async () => {
   await using server = new JobServer();
   await using admin = new GearmanAdmin({ dial: server.dial });
   await admin.version();
@@ -94,7 +94,7 @@ test("an aborted call ends with its reason, and the others get their own answers
   await assert.rejects(admin.status({ signal: AbortSignal.abort(new Error("before")) }), { message: "before" });
 });
 
-test("close() ends what waits, and later calls", async () => {
+test("close() rejects pending and later calls", async () => {
   await using server = new JobServer({ fault: () => "stall" });
   const admin = new GearmanAdmin({ dial: server.dial });
   const calls = Promise.allSettled([admin.status(), admin.version()]);
@@ -104,7 +104,7 @@ test("close() ends what waits, and later calls", async () => {
   await admin.close();
 });
 
-test("a peer that does not speak the protocol is found out", async () => {
+test("an answer that breaks the protocol is a ProtocolError", async () => {
   const echo: Serve = (request, peer) => request.magic !== "TEXT" && peer.send(PacketType.ECHO_RES, "");
   const answers: Record<string, Serve> = {
     "a list without its dot": (request, peer) => {
@@ -112,12 +112,15 @@ test("a peer that does not speak the protocol is found out", async () => {
       echo(request, peer);
     },
     "a value of two lines": (request, peer) => {
-      if (request.magic === "TEXT") peer.sendText("OK 1"), peer.sendText("OK 2");
+      if (request.magic === "TEXT") {
+        peer.sendText("OK 1");
+        peer.sendText("OK 2");
+      }
       echo(request, peer);
     },
     "no answer but the echo": echo,
-    "a packet that nothing asked for": (_, peer) => peer.send(PacketType.NO_JOB),
-    "lines without end": (_, peer) => {
+    "a packet that no command asked for": (_, peer) => peer.send(PacketType.NO_JOB),
+    "lines beyond maxPacketSize": (_, peer) => {
       for (let i = 0; i < 100; i++) peer.sendText("x".repeat(100));
     },
   };
