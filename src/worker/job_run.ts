@@ -1,57 +1,62 @@
-/** One run of a handler: the job as the handler sees it, and what becomes of what the handler does. */
+/** One run of a handler: the job that the handler gets, and what the handler sends. */
 
-import { JobFailedError } from "../errors.ts";
 import { orAbort } from "../internal/signals.ts";
 import { readText } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
-import { PacketType } from "../codec/packet.ts";
+import { type Packet, type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
+import { checkData, type Outcome, outcomeOfError, outcomeOfResult } from "./outcome.ts";
 
-/** A job, as its handler is given it. */
+/** A job that a server has assigned to a worker. */
 export interface AssignedJob {
-  /** The handle that the server gave it. */
+  /** The job's handle. */
   readonly handle: string;
-  /** The function that it is of. */
+  /** The name of the function. */
   readonly functionName: string;
-  /** The unique that it was submitted with; empty where there was none. */
+  /** The unique of the submission; empty if there was none. */
   readonly unique: string;
-  /** The reducer that it was submitted with, if any. */
+  /** The reducer of the submission, if there was one. */
   readonly reducer?: string;
-  /** What to work on: bytes of the job's own. */
+  /** The data to work on. The handler may keep and change it. */
   readonly workload: Uint8Array;
-  /** Fires when nobody wants the result any more: the connection is lost, the time is up, or the worker is forced to stop. */
+  /** Fires when the result is no longer wanted: the connection is lost, the time is up, or the worker is destroyed. */
   readonly signal: AbortSignal;
-  /** The workload, read as UTF-8. */
+  /** Decodes the workload as UTF-8. */
   text(): string;
-  /** The workload, parsed as JSON; throws a `SyntaxError` where it is none. */
+  /**
+   * Parses the workload as JSON.
+   *
+   * @throws {SyntaxError} The workload is not JSON.
+   */
   json<T = unknown>(): T;
   /**
-   * Sends a piece of the result; resolves when more can be taken, or the job is over. The promise never rejects. A chunk
-   * of 64 KiB or more is not copied: do not change it before.
+   * Sends a piece of the result. The promise never rejects; it resolves when the connection can take more data, or the
+   * job is over. A chunk of 64 KiB or more is not copied: do not change it before the promise resolves.
    *
-   * @throws {TypeError} The chunk is neither string nor bytes.
-   * @throws {RangeError} It has 4 GiB or more.
+   * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
+   * @throws {RangeError} The chunk has 4 GiB or more.
    */
   sendData(chunk: Workload): Promise<void>;
   /**
-   * Sends a warning; resolves when more can be taken, or the job is over. The promise never rejects.
+   * Sends a warning. The promise never rejects; it resolves when the connection can take more data, or the job is over.
    *
-   * @throws {TypeError} The chunk is neither string nor bytes.
-   * @throws {RangeError} It has 4 GiB or more.
+   * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
+   * @throws {RangeError} The chunk has 4 GiB or more.
    */
   sendWarning(chunk: Workload): Promise<void>;
   /**
-   * Sends the progress; resolves when more can be taken, or the job is over. The promise never rejects.
+   * Sends the progress. The promise never rejects; it resolves when the connection can take more data, or the job is
+   * over.
    *
-   * @throws {RangeError} A number is not a whole one from 0 to 4,294,967,295, which is what gearmand keeps.
+   * @throws {RangeError} A number is not a whole number from 0 to 4,294,967,295, the largest that gearmand keeps.
    */
   sendStatus(numerator: number, denominator: number): Promise<void>;
 }
 
 /**
- * Works on a job: what it returns is the result (nothing is an empty one), what an async generator yields is sent as
- * data, and what it throws fails the job.
+ * Works on a job. What it returns is the result; `undefined` is an empty one. What an async generator yields is sent as
+ * data. What it throws fails the job.
  */
 export type JobHandler = (job: AssignedJob) =>
   | Workload
@@ -59,19 +64,15 @@ export type JobHandler = (job: AssignedJob) =>
   | Promise<Workload | void>
   | AsyncGenerator<Workload, Workload | void, undefined>;
 
-/** The most bytes that a packet takes, with room for a handle. */
-const MOST = 0xffff_0000;
-/** More bytes than these waiting to be sent make the handler wait. */
-const HIGH_WATER = 65_536;
+/** A packet that assigns a job. */
+export type JobPacket = Packet<
+  typeof PacketType.JOB_ASSIGN | typeof PacketType.JOB_ASSIGN_UNIQ | typeof PacketType.JOB_ASSIGN_ALL
+>;
 
-/** How a run ended: its final packet, and the error if it failed. */
-export interface Outcome {
-  readonly type: 13 | 14 | 25;
-  readonly data: readonly Workload[];
-  readonly error?: unknown;
-}
+/** Maximum number of unsent bytes on the connection before a handler that sends more has to wait. */
+const MAX_UNSENT = 65_536;
 
-/** A job that a server has assigned on one connection. */
+/** A job that was assigned on one connection. */
 export class JobRun implements AssignedJob {
   readonly handle: string;
   readonly functionName: string;
@@ -80,25 +81,29 @@ export class JobRun implements AssignedJob {
   readonly workload: Uint8Array;
   readonly startedAt: number = performance.now();
   readonly #connection: Connection;
-  /** Whether what it still sends is dropped. */
-  over = false;
-  /** Its time limit, if it has one. */
-  timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ended: the outcome was sent. Aborted: the outcome is no longer wanted. What the handler then sends is discarded. */
+  #state: "running" | "ended" | "aborted" = "running";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Created on demand: few handlers look at their signal. */
   #controller: AbortController | undefined;
-  #reason: unknown;
+  #abortReason: unknown;
 
-  constructor(connection: Connection, type: PacketType, args: readonly Uint8Array[]) {
+  constructor(connection: Connection, packet: JobPacket) {
     this.#connection = connection;
-    this.handle = readText(args[0]!);
-    this.functionName = readText(args[1]!);
-    this.unique = type === PacketType.JOB_ASSIGN ? "" : readText(args[2]!);
-    if (type === PacketType.JOB_ASSIGN_ALL) this.reducer = readText(args[3]!);
-    this.workload = ownedBytes(args);
+    this.handle = readText(packet.args[0]);
+    this.functionName = readText(packet.args[1]);
+    this.unique = packet.type === PacketType.JOB_ASSIGN ? "" : readText(packet.args[2]);
+    if (packet.type === PacketType.JOB_ASSIGN_ALL) this.reducer = readText(packet.args[3]);
+    this.workload = ownedBytes(packet.args);
+  }
+
+  get isOver(): boolean {
+    return this.#state !== "running";
   }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    if (this.#state === "aborted") this.#controller.abort(this.#abortReason);
     return this.#controller.signal;
   }
 
@@ -111,99 +116,90 @@ export class JobRun implements AssignedJob {
   }
 
   sendData(chunk: Workload): Promise<void> {
-    return this.#send(PacketType.WORK_DATA, checkData(chunk, "chunk"));
+    return this.#send(PacketType.WORK_DATA, this.handle, checkData(chunk, "chunk"));
   }
 
   sendWarning(chunk: Workload): Promise<void> {
-    return this.#send(PacketType.WORK_WARNING, checkData(chunk, "chunk"));
+    return this.#send(PacketType.WORK_WARNING, this.handle, checkData(chunk, "chunk"));
   }
 
   sendStatus(numerator: number, denominator: number): Promise<void> {
-    return this.#send(PacketType.WORK_STATUS, checkProgress(numerator), checkProgress(denominator));
+    return this.#send(PacketType.WORK_STATUS, this.handle, formatProgress(numerator), formatProgress(denominator));
   }
 
-  /** Sends how it ended; from then on whatever else it sends is dropped. */
-  end({ type, data }: Outcome): void {
-    this.#send(type, ...data);
-    this.#close();
+  /** Calls back after `ms` milliseconds, unless the run is over before. */
+  startTimer(ms: number, onTimeout: () => void): void {
+    this.#timer = setTimeout(onTimeout, ms);
   }
 
-  /** Nobody wants its outcome any more: aborts its signal, and drops what it still sends. */
+  /** Sends the outcome. */
+  end(outcome: Outcome): void {
+    this.#sendOutcome(outcome);
+    clearTimeout(this.#timer);
+    this.#state = "ended";
+  }
+
+  /** Aborts the signal: the outcome is no longer wanted. */
   abort(reason: unknown): void {
-    this.#close();
-    this.#reason = reason;
+    clearTimeout(this.#timer);
+    this.#state = "aborted";
+    this.#abortReason = reason;
     this.#controller?.abort(reason);
   }
 
-  #close(): void {
-    this.over = true;
-    clearTimeout(this.timer);
+  #sendOutcome(outcome: Outcome): Promise<void> {
+    switch (outcome.kind) {
+      case "completed":
+        return this.#send(PacketType.WORK_COMPLETE, this.handle, outcome.result);
+      case "failed":
+        return this.#send(PacketType.WORK_FAIL, this.handle);
+      case "exception":
+        // gearmand ends the job here: a WORK_FAIL after it would be answered with JOB_NOT_FOUND.
+        return this.#send(PacketType.WORK_EXCEPTION, this.handle, outcome.message);
+    }
   }
 
-  async #send(type: 12 | 13 | 14 | 25 | 28 | 29, ...rest: Workload[]): Promise<void> {
-    if (this.over) return;
+  async #send<T extends PacketType>(type: T, ...args: PacketInput<T>): Promise<void> {
+    if (this.isOver) return;
     try {
-      this.#connection.send(type, ...[this.handle, ...rest] as never);
-      if (this.#connection.queued > HIGH_WATER) await orAbort(this.#connection.flush(), this.signal);
+      this.#connection.send(type, ...args);
+      if (this.#connection.queued > MAX_UNSENT) await orAbort(this.#connection.flush(), this.signal);
     } catch {
-      // The connection is lost or the job is over, and the signal says so.
+      // The connection is lost or the job is over: the signal says so.
     }
   }
 }
 
-/** Runs a handler to its end; synchronously, if the handler is. */
+/** Runs a handler to its end; synchronously if the handler is synchronous. */
 export function execute(run: JobRun, handler: JobHandler): Outcome | Promise<Outcome> {
   try {
     const result = handler(run);
-    if (typeof result !== "object" || result === null || result instanceof Uint8Array) return completed(result);
-    if (Symbol.asyncIterator in result) return drive(run, result[Symbol.asyncIterator]()).then(completed).catch(failed);
-    return Promise.resolve(result).then(completed).catch(failed);
+    if (typeof result !== "object" || result === null || result instanceof Uint8Array) return outcomeOfResult(result);
+    const settled = Symbol.asyncIterator in result
+      ? sendAll(run, result[Symbol.asyncIterator]())
+      : Promise.resolve(result);
+    return settled.then(outcomeOfResult).catch(outcomeOfError);
   } catch (error) {
-    return failed(error);
+    return outcomeOfError(error);
   }
 }
 
-async function drive(run: JobRun, generator: AsyncGenerator<Workload, Workload | void>): Promise<Workload | void> {
+/** Sends what a generator yields, and returns what it returns. */
+async function sendAll(run: JobRun, generator: AsyncGenerator<Workload, Workload | void>): Promise<Workload | void> {
   try {
     for (;;) {
       const { done, value } = await generator.next();
       if (done === true) return value;
       await run.sendData(value);
-      if (run.over) return;
+      if (run.isOver) return;
     }
   } finally {
-    // A bad chunk and the end of the job both leave the generator, which may have something to clean up.
+    // After an invalid chunk and at the end of the job too: the generator may have something to clean up.
     await generator.return();
   }
 }
 
-function completed(result: unknown): Outcome {
-  return { type: PacketType.WORK_COMPLETE, data: [result === undefined ? "" : checkData(result, "result")] };
-}
-
-/** "WORK_EXCEPTION: Job ID and exception": it ends the job on gearmand, so nothing may come after it. */
-export function failed(error: unknown): Outcome {
-  let data = "unknown error";
-  try {
-    if (error instanceof JobFailedError && error.handle === undefined) {
-      return { type: PacketType.WORK_FAIL, data: [], error };
-    }
-    data = String(error instanceof Error ? error.message || error.name : error);
-  } catch {
-    // What cannot even be looked at fails the job all the same.
-  }
-  return { type: PacketType.WORK_EXCEPTION, data: [data], error };
-}
-
-function checkData(data: unknown, what: string): Workload {
-  if (typeof data !== "string" && !(data instanceof Uint8Array)) {
-    throw new TypeError(`Cannot send the ${what}: it is neither a string nor a Uint8Array`);
-  }
-  if (data.length > MOST) throw new RangeError(`Cannot send the ${what}: it has 4 GiB or more`);
-  return data;
-}
-
-function checkProgress(value: number): string {
+function formatProgress(value: number): string {
   if (Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff) return String(value);
-  throw new RangeError(`Cannot send the status: ${String(value)} is not a whole number from 0 to 4294967295`);
+  throw new RangeError(`Cannot send the status ${String(value)}: expected a whole number from 0 to 4294967295`);
 }

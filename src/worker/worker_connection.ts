@@ -3,11 +3,12 @@
 import { ConnectionError, GearmanError, ProtocolError, ServerError } from "../errors.ts";
 import { delay } from "../internal/signals.ts";
 import { readText } from "../internal/text.ts";
-import { type Packet, PacketType } from "../codec/packet.ts";
+import { type Packet, type PacketInput, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
-import { execute, failed, type JobHandler, JobRun, type Outcome } from "./job_run.ts";
+import { execute, type JobHandler, type JobPacket, JobRun } from "./job_run.ts";
+import { type Outcome, outcomeOfError } from "./outcome.ts";
 
 /** A function that a worker can do. */
 export interface Ability {
@@ -163,7 +164,7 @@ export class WorkerConnection implements ServerConnectionUser {
         if (this.#grabs === 0) throw new ProtocolError("The server answered a request for a job that was never sent");
         this.#grabs--;
         this.dry = packet.type === PacketType.NO_JOB;
-        if (packet.type !== PacketType.NO_JOB) this.#start(packet.type, packet.args);
+        if (packet.type !== PacketType.NO_JOB) this.#start(packet);
         if (this.#stale) this.tell();
         break;
       case PacketType.NOOP:
@@ -206,23 +207,23 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#foreman.update();
   }
 
-  #start(type: PacketType, args: readonly Uint8Array[]): void {
+  #start(packet: JobPacket): void {
     this.#falseAlarms = 0;
-    const run = new JobRun(this.link.connection!, type, args);
+    const run = new JobRun(this.link.connection!, packet);
     this.#runs.add(run);
     const { handle, functionName } = run;
     this.#foreman.settings.emit({ type: "jobStarted", server: this.link.name, handle, functionName });
     const ability = this.#foreman.abilities.get(functionName) ?? this.#told.get(functionName);
     if (ability === undefined) {
-      return this.#finish(run, failed(new GearmanError(`This worker has no function "${functionName}"`)));
+      return this.#finish(run, outcomeOfError(new GearmanError(`This worker has no function "${functionName}"`)));
     }
     const { timeout } = ability;
     if (timeout !== undefined) {
-      run.timer = setTimeout(() => {
+      run.startTimer(timeout, () => {
         const error = new GearmanError(`Job ${handle} of "${functionName}" took longer than ${timeout} ms`);
-        this.#finish(run, failed(error));
+        this.#finish(run, outcomeOfError(error));
         run.abort(error);
-      }, timeout);
+      });
     }
     const outcome = execute(run, ability.handler);
     if (outcome instanceof Promise) outcome.then((outcome) => this.#finish(run, outcome));
@@ -245,15 +246,15 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#runs.clear();
     for (const run of runs) {
       run.abort(reason);
-      this.#report(run, { error: reason });
+      this.#report(run, { kind: "failed", error: reason });
     }
   }
 
-  #report(run: JobRun, outcome: Pick<Outcome, "error">): void {
+  #report(run: JobRun, outcome: Outcome): void {
     const { handle, functionName } = run;
     const duration = performance.now() - run.startedAt;
     const event = { type: "jobEnded", server: this.link.name, handle, functionName, duration } as const;
-    this.#foreman.settings.emit("error" in outcome ? { ...event, error: outcome.error } : event);
+    this.#foreman.settings.emit(outcome.kind === "completed" ? event : { ...event, error: outcome.error });
   }
 
   /** The time limit that the server is told: it times one job per connection, and so those of one job at a time. */
@@ -267,9 +268,9 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#send(PacketType.PRE_SLEEP);
   }
 
-  #send(type: 1 | 2 | 3 | 4 | 16 | 22 | 23 | 26 | 39, ...args: string[]): void {
+  #send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
     try {
-      this.link.connection?.send(type, ...args as never);
+      this.link.connection?.send(type, ...args);
     } catch {
       // It is lost, and onLost will say so.
     }

@@ -144,7 +144,7 @@ onEveryServer("a handler", (kind) => {
   );
 
   test("fails its job by returning what cannot be sent", { timeout }, async () => {
-    const message = "Cannot send the result: it is neither a string nor a Uint8Array";
+    const message = "Cannot send the result: it must be a string or a Uint8Array";
     for (const result of [5, null, true, {}, [], () => {}, new ArrayBuffer(1), 5n]) {
       await using _worker = start({ now: () => result as Any, later: () => Promise.resolve(result as Any) });
       for (const name of ["now", "later"]) assert.equal(await failureOf(client.do(name)), message);
@@ -167,7 +167,7 @@ onEveryServer("a handler", (kind) => {
     const events: string[] = [];
     await assert.rejects(async () => {
       for await (const event of client.do("yields")) events.push(show(event));
-    }, /Cannot send the chunk: it is neither a string nor a Uint8Array/);
+    }, /Cannot send the chunk: it must be a string or a Uint8Array/);
     assert.deepEqual(events, ["created", "data good"]);
     await left.promise;
   });
@@ -348,6 +348,6 @@ onEveryServer("a handler", (kind) => {
       },
     });
     const job = client.do("generates", "", { signal: AbortSignal.timeout(3_000) });
-    assert.match(await failureOf(job) ?? "", /neither a string nor a Uint8Array/);
+    assert.match(await failureOf(job) ?? "", /must be a string or a Uint8Array/);
   });
 });

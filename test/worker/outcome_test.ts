@@ -1,0 +1,35 @@
+/** Tests of outcomes: what a handler returned or threw becomes completed, failed, or an exception. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { JobFailedError } from "../../mod.ts";
+import { outcomeOfError, outcomeOfResult } from "../../src/worker/outcome.ts";
+
+test("what a handler returns completes the job, and undefined is an empty result", () => {
+  const bytes = Uint8Array.of(1);
+  assert.deepEqual(outcomeOfResult("done"), { kind: "completed", result: "done" });
+  assert.deepEqual(outcomeOfResult(bytes), { kind: "completed", result: bytes });
+  assert.deepEqual(outcomeOfResult(undefined), { kind: "completed", result: "" });
+});
+
+test("a result must be a string or bytes that fit in a packet", () => {
+  for (const result of [null, 5, {}, new ArrayBuffer(1)]) {
+    assert.throws(() => outcomeOfResult(result), {
+      name: "TypeError",
+      message: "Cannot send the result: it must be a string or a Uint8Array",
+    });
+  }
+});
+
+test("an error is an exception with its message, or with its name if the message is empty", () => {
+  for (const [error, message] of [[new Error("broken"), "broken"], [new TypeError(), "TypeError"], [5, "5"]] as const) {
+    assert.deepEqual(outcomeOfError(error), { kind: "exception", message, error });
+  }
+});
+
+test("a JobFailedError fails the job without a message, unless it comes from another job", () => {
+  const own = new JobFailedError("not for the client");
+  assert.deepEqual(outcomeOfError(own), { kind: "failed", error: own });
+  const foreign = new JobFailedError("Job H:1 failed", { handle: "H:1" });
+  assert.deepEqual(outcomeOfError(foreign), { kind: "exception", message: "Job H:1 failed", error: foreign });
+});
