@@ -1,31 +1,39 @@
-/** The worker: functions, slots, and one station at every server. */
+/** The worker: functions, slots, and one connection to every server. */
 
 import { GearmanError } from "../errors.ts";
 import { checkOptions, checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { deferred } from "../internal/promises.ts";
-import { checkSignal } from "../internal/signals.ts";
+import { checkSignal, onAbort } from "../internal/signals.ts";
 import { checkFunctionName } from "../connection/arguments.ts";
 import { type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
+import type { WorkerFunction } from "./announcements.ts";
 import type { JobHandler } from "./job_run.ts";
-import { type Ability, WorkerConnection, type WorkerContext } from "./worker_connection.ts";
+import type { WorkerContext } from "./registration.ts";
+import { WorkerConnection } from "./worker_connection.ts";
+
+/** Longest id in bytes: gearmand cuts a longer one. */
+const MAX_ID = 127;
 
 /** Options of {@linkcode GearmanWorker}. */
 export interface WorkerOptions extends ConnectOptions {
-  /** The name that the server's `workers` shows; at most 127 bytes, no white space or control characters. */
+  /** The id that the server's `workers` lists: at most 127 bytes, without white space or control characters. */
   id?: string;
-  /** Jobs held at a time, over all servers; default 1. */
+  /** Maximum number of jobs that are held at a time, over all servers. Default: 1. */
   concurrency?: number;
-  /** Time to finish what is held when stopping, in ms; default no limit. Then signals abort and results are dropped. */
+  /**
+   * Milliseconds to finish the held jobs when the worker stops. Then their signals abort, and their results are
+   * discarded. Default: no limit.
+   */
   drainTimeout?: number;
 }
 
 /**
- * Works on jobs: connects to every server, and again for ever, and never holds more than `concurrency` jobs.
+ * Works on jobs: connects to every server, again and again, and never holds more than `concurrency` jobs.
  *
- * The message of whatever a handler throws reaches every client that waits for the job. To keep it to yourself, catch
- * it and throw `new JobFailedError()`, which fails the job without a word.
+ * The message of an error that a handler throws reaches every client that waits for the job. To keep it private, catch the
+ * error and throw `new JobFailedError()`, which fails the job without a message.
  *
- * @example Ten jobs at a time, and a gentle stop
+ * @example Run ten jobs at a time, and stop gently
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
  * import { JobServer } from "@gearwire/gearman/server";
@@ -41,90 +49,95 @@ export interface WorkerOptions extends ConnectOptions {
  *
  * await using client = new GearmanClient({ dial: server.dial });
  * console.log(await client.do("upper", "hello").text()); // HELLO
- * stop.abort(); // finishes what it holds
+ * stop.abort(); // finishes the jobs that it holds
  * await running;
  * ```
  */
 export class GearmanWorker implements AsyncDisposable {
-  readonly #abilities = new Map<string, Ability>();
-  readonly #foreman: WorkerContext;
+  readonly #functions = new Map<string, WorkerFunction>();
+  readonly #concurrency: number;
   readonly #drainTimeout: number | undefined;
-  readonly #stations: readonly WorkerConnection[];
+  readonly #connections: readonly WorkerConnection[];
+  /** Index of the connection that gets the next free slot, if it can use it. */
   #turn = 0;
   #running: Promise<void> | undefined;
-  /** Fires when it is closed, and ends the attempts to connect. */
+  /** Fires when the worker begins to stop: it connects no more, and grabs no more. */
   readonly #stop = new AbortController();
   readonly #idle = deferred<void>();
   readonly #forced = deferred<void>();
 
   /**
-   * Makes a worker for the servers named, or for `127.0.0.1:4730`.
+   * Creates a worker for the given servers, or for `127.0.0.1:4730`.
    *
-   * @throws {TypeError} An option is of the wrong kind, or options exclude each other.
-   * @throws {RangeError} A server makes no sense, a number is out of its range, or the id is too long or has white space.
+   * @throws {TypeError} An option has the wrong type, or options exclude each other.
+   * @throws {RangeError} A server cannot be parsed, a number is out of range, or the id is too long or has white space.
    */
   constructor(options?: string | WorkerOptions) {
     const given: WorkerOptions = normalizeOptions(options);
     const { servers, settings } = readConnectOptions(given);
     this.#drainTimeout = wholeNumber(given, "drainTimeout", undefined, 0, MAX_TIMER);
-    this.#foreman = {
+    this.#concurrency = wholeNumber(given, "concurrency", 1, 1, 1_000_000);
+    const context: WorkerContext = {
       settings,
-      id: given.id === undefined ? undefined : checkWord(given.id, "id", 127),
-      concurrency: wholeNumber(given, "concurrency", 1, 1, 1_000_000),
-      abilities: this.#abilities,
-      update: (finished) => this.#update(finished),
+      id: given.id === undefined ? undefined : checkWord(given.id, "id", MAX_ID),
+      concurrency: this.#concurrency,
+      functions: this.#functions,
+      update: () => this.#update(),
     };
-    this.#stations = servers.map((server) => new WorkerConnection(server, this.#foreman));
+    this.#connections = servers.map((server) => new WorkerConnection(server, context));
   }
 
   /**
-   * Takes a function on, before or while it runs; a second time, replaces its handler.
+   * Adds a function, before or while the worker runs; replaces the handler if the function was added before.
    *
-   * After `timeout` ms a job's signal aborts and the job fails. With `concurrency` 1 gearmand is told as well, with a second
-   * more, after which it gives the job to another worker: this one is stuck.
+   * `timeout` limits the time of a job in milliseconds; the default is no limit. When it is over, the job's signal
+   * aborts and the job fails. With `concurrency` 1 the limit is announced to gearmand too, with one second more: gearmand
+   * then gives the job of a worker that is stuck to another one.
    *
-   * @throws {TypeError} The handler is no function, the name no string, or the options are no object.
-   * @throws {RangeError} The name is empty, over 512 bytes or holds a NUL or a line feed; or the timeout is out of its range.
+   * @throws {TypeError} The handler is not a function, the name is not a string, or the options are not an object.
+   * @throws {RangeError} The name is empty, has over 512 bytes, or holds a NUL or a line feed; or the timeout is not a
+   * whole number from 1 to 2,147,483,647.
    */
   addFunction(functionName: string, handler: JobHandler, options: { timeout?: number } = {}): this {
     checkFunctionName(functionName);
-    if (typeof handler !== "function") throw new TypeError(`Cannot add "${functionName}": its handler is no function`);
+    if (typeof handler !== "function") {
+      throw new TypeError(`Cannot add "${functionName}": its handler must be a function`);
+    }
     checkOptions(options);
     const timeout = wholeNumber(options, "timeout", undefined, 1, MAX_TIMER);
-    this.#abilities.set(functionName, { handler, timeout });
-    for (const station of this.#stations) station.tell();
-    this.#update();
+    this.#functions.set(functionName, { handler, timeout });
+    this.#announce();
     return this;
   }
 
   /**
-   * Gives a function up, as soon as its jobs are finished; a function that is not there is ignored. Until then nothing
-   * else is asked for on a connection that holds one of them: gearmand takes back what runs of a function given up.
+   * Removes a function as soon as its jobs have ended; an unknown function is ignored.
+   *
+   * A connection that holds a job of the function grabs no more jobs until then: gearmand requeues the running jobs of a
+   * function that is withdrawn.
    */
   removeFunction(functionName: string): this {
-    this.#abilities.delete(functionName);
-    for (const station of this.#stations) station.tell();
-    this.#update();
+    this.#functions.delete(functionName);
+    this.#announce();
     return this;
   }
 
   /**
-   * Serves until `signal` fires or {@linkcode GearmanWorker.prototype.close | close} is called; then finishes what it
-   * holds, and resolves.
+   * Serves until `signal` fires or {@linkcode GearmanWorker.prototype.close | close} is called; then finishes the held
+   * jobs, and resolves.
    *
-   * @throws {GearmanError} It runs already, or was closed.
+   * @throws {GearmanError} The worker is already running, or it is closed.
    */
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.#stop.signal.aborted) throw new GearmanError("Cannot run the worker: it is closed");
-    if (this.#running !== undefined) throw new GearmanError("Cannot run the worker: it runs already");
+    if (this.#running !== undefined) throw new GearmanError("Cannot run the worker: it is already running");
     const { signal } = options;
     checkSignal(signal);
-    const stop = () => void this.close();
-    if (signal?.aborted) return await this.close();
-    signal?.addEventListener("abort", stop);
-    this.#running = Promise.all(this.#stations.map((station) => this.#serve(station))).then(() => {});
+    const forgetSignal = signal && onAbort(signal, () => void this.close());
+    const serving = this.#connections.map((connection) => connection.serve(this.#stop.signal));
+    this.#running = Promise.all(serving).then(() => {});
     await this.#running;
-    signal?.removeEventListener("abort", stop);
+    forgetSignal?.();
   }
 
   /**
@@ -149,41 +162,56 @@ export class GearmanWorker implements AsyncDisposable {
     const timer = limit === undefined ? undefined : setTimeout(this.#forced.resolve, limit);
     await Promise.race([this.#forced.promise, this.#finished()]);
     clearTimeout(timer);
-    await Promise.all(this.#stations.map((station) => station.close()));
+    const reason = new GearmanError("The worker was stopped before the job was finished");
+    for (const connection of this.#connections) connection.abort(reason);
+    await Promise.all(this.#connections.map((connection) => connection.close()));
   }
 
-  /** Resolves when nothing is held, and every result has left, however slowly the server takes it. */
+  /** Resolves when no job is held, and all results were sent, however slowly the server reads. */
   async #finished(): Promise<void> {
-    if (this.#held() > 0) await this.#idle.promise;
-    await Promise.all(this.#stations.map(({ link }) => link.connection?.flush().catch(() => {})));
+    if (this.#slotsInUse() > 0) await this.#idle.promise;
+    await Promise.all(this.#connections.map((connection) => connection.flush()));
   }
 
-  async #serve(station: WorkerConnection): Promise<void> {
-    const { signal } = this.#stop;
-    // Where it cannot connect, its link says so, and knows for how long to leave the server alone.
-    while (!signal.aborted) await station.serve(signal).catch(() => {});
+  #announce(): void {
+    for (const connection of this.#connections) connection.announce();
+    this.#update();
   }
 
-  #held(): number {
-    return this.#stations.reduce((sum, { taken }) => sum + taken, 0);
-  }
-
-  /** Gives free slots to the servers in turn, and lets those sleep that have nothing. */
-  #update(finished?: WorkerConnection): void {
+  /** Grabs jobs with the free slots, and lets connections sleep; once the worker stops, looks whether it is idle. */
+  #update(): void {
     if (this.#stop.signal.aborted) {
-      if (this.#held() === 0) this.#idle.resolve();
+      if (this.#slotsInUse() === 0) this.#idle.resolve();
       return;
     }
-    const count = this.#stations.length;
-    let free = this.#foreman.concurrency - this.#held();
-    for (let missed = 0; free > 0 && missed < count; this.#turn++) {
-      const station = this.#stations[this.#turn % count]!;
-      missed++;
-      if (!station.promising) continue;
-      station.grab();
-      free--;
-      missed = 0;
+    this.#grabJobs();
+    for (const connection of this.#connections) connection.sleepIfIdle();
+  }
+
+  #grabJobs(): void {
+    let free = this.#concurrency - this.#slotsInUse();
+    while (free > 0) {
+      const connection = this.#nextToGrab();
+      if (connection === undefined) return;
+      connection.grab();
+      free -= 1;
     }
-    for (const station of this.#stations) if (station.dry || station === finished) station.rest();
+  }
+
+  /** Returns the next connection in turn that can grab, if there is one. */
+  #nextToGrab(): WorkerConnection | undefined {
+    const count = this.#connections.length;
+    for (let offset = 0; offset < count; offset++) {
+      const index = (this.#turn + offset) % count;
+      const connection = this.#connections[index]!;
+      if (!connection.canGrab) continue;
+      this.#turn = (index + 1) % count;
+      return connection;
+    }
+    return undefined;
+  }
+
+  #slotsInUse(): number {
+    return this.#connections.reduce((sum, { slotsInUse }) => sum + slotsInUse, 0);
   }
 }

@@ -70,7 +70,10 @@ describe("run()", () => {
     await using server = new JobServer();
     const worker = new GearmanWorker({ dial: server.dial });
     const running = worker.run();
-    await assert.rejects(worker.run(), (error) => error instanceof GearmanError && /runs already/.test(error.message));
+    await assert.rejects(
+      worker.run(),
+      (error) => error instanceof GearmanError && /already running/.test(error.message),
+    );
     await worker.close();
     await running;
     await assert.rejects(worker.run(), (error) => error instanceof GearmanError && /it is closed/.test(error.message));
@@ -84,7 +87,12 @@ describe("run()", () => {
   });
 
   test("leaves no listener on its signal, and ends while it still tries to connect", { timeout }, async () => {
-    for (const dial of [() => Promise.reject(new Error("down")), () => new Promise<never>(() => {})]) {
+    for (const answer of [() => Promise.reject(new Error("down")), () => new Promise<never>(() => {})]) {
+      let dials = 0;
+      const dial = () => {
+        dials += 1;
+        return answer();
+      };
       const { signal, listeners, abort } = countedSignal();
       const worker = new GearmanWorker({ dial, minBackoff: 1_000_000, maxBackoff: 1_000_000 });
       const running = worker.run({ signal });
@@ -93,6 +101,7 @@ describe("run()", () => {
       abort("enough");
       await running;
       assert.equal(listeners(), 0);
+      assert.equal(dials, 1);
     }
   });
 });

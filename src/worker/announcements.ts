@@ -1,0 +1,106 @@
+/** The functions that a worker has announced on one connection. */
+
+import { PacketType } from "../codec/packet.ts";
+import type { JobHandler } from "./job_run.ts";
+
+/** A function of a worker. */
+export interface WorkerFunction {
+  readonly handler: JobHandler;
+  /** The time limit of a job in milliseconds. */
+  readonly timeout: number | undefined;
+}
+
+/** What announcements need of the worker. */
+export interface FunctionSource {
+  readonly functions: ReadonlyMap<string, WorkerFunction>;
+  readonly concurrency: number;
+}
+
+/** What announcements need of the connection. */
+export interface Announcer {
+  /** True if a job of the function is held, or may still be assigned. */
+  mayHoldJobOf(functionName: string): boolean;
+  send(type: typeof PacketType.CAN_DO | typeof PacketType.CANT_DO, functionName: string): void;
+  send(type: typeof PacketType.CAN_DO_TIMEOUT, functionName: string, timeout: string): void;
+}
+
+/** Milliseconds that the server waits longer for a job than the worker does. */
+const SERVER_GRACE = 1_000;
+
+/** What the server knows of the worker's functions: CAN_DO, CAN_DO_TIMEOUT and CANT_DO. */
+export class Announcements {
+  readonly #worker: FunctionSource;
+  readonly #connection: Announcer;
+  /** The functions as they were announced: another handler is no news for the server, another time limit is. */
+  readonly #announced = new Map<string, WorkerFunction>();
+  #state: "complete" | "postponed" = "complete";
+
+  constructor(worker: FunctionSource, connection: Announcer) {
+    this.#worker = worker;
+    this.#connection = connection;
+  }
+
+  /**
+   * True if a function must be withdrawn, but a job of it is held or may be assigned: CANT_DO would requeue a running
+   * job. Until the jobs have ended no more are grabbed.
+   */
+  get isPostponed(): boolean {
+    return this.#state === "postponed";
+  }
+
+  /** Announces functions that were added, and withdraws those that were removed, as far as possible. */
+  update(): void {
+    this.#state = "complete";
+    this.#withdraw();
+    for (const [name, added] of this.#worker.functions) {
+      if (!this.#announced.has(name)) this.#announce(name, added);
+    }
+  }
+
+  /** Announces all functions again, after RESET_ABILITIES. */
+  restart(): void {
+    this.#announced.clear();
+    this.update();
+  }
+
+  /** Returns the function for a job; a job of a removed function that is not withdrawn yet still has its handler. */
+  find(functionName: string): WorkerFunction | undefined {
+    return this.#worker.functions.get(functionName) ?? this.#announced.get(functionName);
+  }
+
+  /** True if the server limits the time of a job of this function. */
+  isTimedByServer(functionName: string): boolean {
+    return this.#serverTimeout(this.#announced.get(functionName)) !== undefined;
+  }
+
+  /** Withdraws what was removed or has another time limit: a second CAN_DO would register a function twice. */
+  #withdraw(): void {
+    for (const [name, announced] of this.#announced) {
+      const wanted = this.#worker.functions.get(name);
+      if (wanted !== undefined && this.#serverTimeout(wanted) === this.#serverTimeout(announced)) {
+        this.#announced.set(name, wanted);
+      } else if (this.#connection.mayHoldJobOf(name)) {
+        this.#state = "postponed";
+      } else {
+        this.#announced.delete(name);
+        this.#connection.send(PacketType.CANT_DO, name);
+      }
+    }
+  }
+
+  #announce(name: string, added: WorkerFunction): void {
+    this.#announced.set(name, added);
+    const timeout = this.#serverTimeout(added);
+    if (timeout === undefined) {
+      this.#connection.send(PacketType.CAN_DO, name);
+    } else {
+      // If the server's time were up first, it would give the job to the next worker, and so on without end.
+      this.#connection.send(PacketType.CAN_DO_TIMEOUT, name, String(timeout + SERVER_GRACE));
+    }
+  }
+
+  /** The time limit that is announced: a server times one job of a connection, so the worker must hold one at a time. */
+  #serverTimeout(announced: WorkerFunction | undefined): number | undefined {
+    return this.#worker.concurrency === 1 ? announced?.timeout : undefined;
+  }
+}

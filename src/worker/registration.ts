@@ -1,0 +1,191 @@
+/** A connection on which a worker has registered: its functions, grabs, jobs and sleep. */
+
+import { GearmanError } from "../errors.ts";
+import { deferred } from "../internal/promises.ts";
+import { type Packet, type PacketInput, PacketType } from "../codec/packet.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { ConnectionSettings } from "../connection/options.ts";
+import { Announcements, type Announcer, type FunctionSource } from "./announcements.ts";
+import { execute, type JobPacket, JobRun } from "./job_run.ts";
+import { type Outcome, outcomeOfError } from "./outcome.ts";
+import { Sleep, type Sleeper } from "./sleep.ts";
+
+/** What a connection needs of its worker. */
+export interface WorkerContext extends FunctionSource {
+  readonly settings: ConnectionSettings;
+  /** The worker's id, if it has one. */
+  readonly id: string | undefined;
+  /** Reports that a slot may be free, that a server may have jobs, or that a connection may sleep. */
+  update(): void;
+}
+
+/** How a job ended: with an outcome that was sent, or aborted without one. */
+type JobEnd = Outcome | { readonly kind: "aborted"; readonly error: unknown };
+
+/** Everything that a worker knows about one connection; a new connection has a new registration. */
+export class Registration implements Announcer, Sleeper {
+  readonly #worker: WorkerContext;
+  readonly #connection: Connection;
+  readonly #serverName: string;
+  readonly #announcements: Announcements;
+  readonly #sleep: Sleep;
+  readonly #jobs = new Set<JobRun>();
+  readonly #lost = deferred<void>();
+  #grabsInFlight = 0;
+  /**
+   * - active: assigned jobs are started.
+   * - stopped: the worker was destroyed while no job was held. A job that still arrives is not started.
+   * - aborted: the worker was destroyed, or the connection was lost, and held jobs were aborted.
+   */
+  #state: "active" | "stopped" | "aborted" = "active";
+
+  /** Registers: options, id and functions leave in one write. */
+  constructor(worker: WorkerContext, connection: Connection, serverName: string) {
+    this.#worker = worker;
+    this.#connection = connection;
+    this.#serverName = serverName;
+    this.#announcements = new Announcements(worker, this);
+    this.#sleep = new Sleep(this);
+    this.send(PacketType.OPTION_REQ, "exceptions");
+    if (worker.id !== undefined) this.send(PacketType.SET_CLIENT_ID, worker.id);
+    this.announce();
+  }
+
+  /** Resolves when the connection is lost or closed. */
+  get lost(): Promise<void> {
+    return this.#lost.promise;
+  }
+
+  get grabsInFlight(): number {
+    return this.#grabsInFlight;
+  }
+
+  /** Number of the worker's slots that are in use here: each job and each grab takes one. */
+  get slotsInUse(): number {
+    return this.#jobs.size + this.#grabsInFlight;
+  }
+
+  get canGrab(): boolean {
+    return !this.#sleep.serverIsEmpty && !this.#announcements.isPostponed && this.#worker.functions.size > 0;
+  }
+
+  mayHoldJobOf(functionName: string): boolean {
+    return this.#grabsInFlight > 0 || [...this.#jobs].some((job) => job.functionName === functionName);
+  }
+
+  /** Announces functions that were added or removed. */
+  announce(): void {
+    this.#announcements.update();
+    this.#sleep.announced();
+  }
+
+  announceAgain(): void {
+    this.#announcements.restart();
+    this.#sleep.announced();
+  }
+
+  /** Asks for one job. */
+  grab(): void {
+    this.#grabsInFlight += 1;
+    this.#sleep.grabSent();
+    this.send(PacketType.GRAB_JOB_ALL);
+  }
+
+  sleepIfIdle(): void {
+    this.#sleep.sleepIfIdle();
+  }
+
+  /** Handles the answer to a grab. */
+  receiveAnswer(packet: JobPacket | Packet<typeof PacketType.NO_JOB>): void {
+    this.#grabsInFlight -= 1;
+    if (packet.type === PacketType.NO_JOB) this.#sleep.noJob();
+    else if (this.#state === "active") this.#start(packet);
+    if (this.#announcements.isPostponed) this.announce();
+  }
+
+  /** Handles NOOP; false if nothing changed. */
+  receiveNoop(): boolean {
+    return this.#sleep.noop();
+  }
+
+  /** Asks a silent server for a sign of life, and for jobs. */
+  probe(): void {
+    this.send(PacketType.ECHO_REQ, "");
+    this.#sleep.poll();
+  }
+
+  /** Withdraws all functions before the connection is closed. If jobs were aborted, closing alone requeues them. */
+  close(): void {
+    this.#sleep.stop();
+    if (this.#state !== "aborted") this.send(PacketType.RESET_ABILITIES);
+  }
+
+  /** Aborts the signals of all held jobs, and discards their outcomes. */
+  abort(reason: unknown): void {
+    if (this.#state !== "active") return;
+    this.#sleep.stop();
+    const jobs = [...this.#jobs];
+    this.#jobs.clear();
+    this.#state = jobs.length > 0 ? "aborted" : "stopped";
+    for (const job of jobs) {
+      job.abort(reason);
+      this.#reportEnd(job, { kind: "aborted", error: reason });
+    }
+  }
+
+  /** Ends the registration; held jobs are aborted. */
+  connectionLost(error: GearmanError): void {
+    this.abort(error);
+    this.#lost.resolve();
+  }
+
+  send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
+    try {
+      this.#connection.send(type, ...args);
+    } catch {
+      // The connection is lost, and onLost reports it.
+    }
+  }
+
+  #start(packet: JobPacket): void {
+    const job = new JobRun(this.#connection, packet);
+    const { handle, functionName } = job;
+    this.#jobs.add(job);
+    this.#sleep.jobAssigned({ timed: this.#announcements.isTimedByServer(functionName) });
+    this.#worker.settings.emit({ type: "jobStarted", server: this.#serverName, handle, functionName });
+    const found = this.#announcements.find(functionName);
+    if (found === undefined) {
+      const error = new GearmanError(`This worker has no function "${functionName}"`);
+      this.#finish(job, outcomeOfError(error));
+      return;
+    }
+    const { handler, timeout } = found;
+    if (timeout !== undefined) job.startTimer(timeout, () => this.#timeOut(job, timeout));
+    const outcome = execute(job, handler);
+    if (outcome instanceof Promise) outcome.then((outcome) => this.#finish(job, outcome));
+    else this.#finish(job, outcome);
+  }
+
+  #timeOut(job: JobRun, timeout: number): void {
+    const error = new GearmanError(`Job ${job.handle} of "${job.functionName}" took longer than ${timeout} ms`);
+    this.#finish(job, outcomeOfError(error));
+    job.abort(error);
+  }
+
+  #finish(job: JobRun, outcome: Outcome): void {
+    const isHeld = this.#jobs.delete(job);
+    if (!isHeld) return; // it was aborted before
+    job.end(outcome);
+    this.#reportEnd(job, outcome);
+    if (this.#announcements.isPostponed) this.announce();
+    this.#sleep.jobEnded();
+    this.#worker.update();
+  }
+
+  #reportEnd(job: JobRun, end: JobEnd): void {
+    const { handle, functionName } = job;
+    const duration = performance.now() - job.startedAt;
+    const event = { type: "jobEnded", server: this.#serverName, handle, functionName, duration } as const;
+    this.#worker.settings.emit(end.kind === "completed" ? event : { ...event, error: end.error });
+  }
+}
