@@ -21,7 +21,7 @@ export interface WorkerOptions extends ConnectOptions {
   /** Maximum number of jobs that are held at a time, over all servers. Default: 1. */
   concurrency?: number;
   /**
-   * Milliseconds to finish the held jobs when the worker stops. Then their signals abort, and their results are
+   * Maximum time in milliseconds that closing waits for held jobs. Then their signals abort, and their results are
    * discarded. Default: no limit.
    */
   drainTimeout?: number;
@@ -60,11 +60,20 @@ export class GearmanWorker implements AsyncDisposable {
   readonly #connections: readonly WorkerConnection[];
   /** Index of the connection that gets the next free slot, if it can use it. */
   #turn = 0;
-  #running: Promise<void> | undefined;
-  /** Fires when the worker begins to stop: it connects no more, and grabs no more. */
+  /**
+   * - new: not connected.
+   * - running: connects and grabs.
+   * - draining: finishes the held jobs, until none is held, or until it is destroyed.
+   * - closed: closes the connections, or has closed them.
+   */
+  #state: "new" | "running" | "draining" | "closed" = "new";
+  /** Fires when draining begins, and ends attempts to connect. */
   readonly #stop = new AbortController();
+  /** Resolves when no job is held any more while draining. */
   readonly #idle = deferred<void>();
-  readonly #forced = deferred<void>();
+  readonly #destroyed = deferred<void>();
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   /**
    * Creates a worker for the given servers, or for `127.0.0.1:4730`.
@@ -123,17 +132,19 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Serves until `signal` fires or {@linkcode GearmanWorker.prototype.close | close} is called; then finishes the held
-   * jobs, and resolves.
+   * Serves until `signal` fires, or {@linkcode GearmanWorker.prototype.close | close} or
+   * {@linkcode GearmanWorker.prototype.destroy | destroy} is called. Resolves when the worker is closed; jobs that are held
+   * when `signal` fires are finished first.
    *
    * @throws {GearmanError} The worker is already running, or it is closed.
    */
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#stop.signal.aborted) throw new GearmanError("Cannot run the worker: it is closed");
-    if (this.#running !== undefined) throw new GearmanError("Cannot run the worker: it is already running");
+    if (this.#state === "running") throw new GearmanError("Cannot run the worker: it is already running");
+    if (this.#state !== "new") throw new GearmanError("Cannot run the worker: it is closed");
     const { signal } = options;
     checkSignal(signal);
-    const forgetSignal = signal && onAbort(signal, () => void this.close());
+    this.#state = "running";
+    const forgetSignal = signal && onAbort(signal, () => this.close());
     const serving = this.#connections.map((connection) => connection.serve(this.#stop.signal));
     this.#running = Promise.all(serving).then(() => {});
     await this.#running;
@@ -141,34 +152,61 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Stops asking for jobs, finishes those that are held, and closes when their results have left. A second call, or
-   * `drainTimeout`, does not wait: it aborts the signals of the jobs that are still held, and drops their results; what
-   * was sent then has two seconds to leave. Never rejects. In a handler do not wait for it: it waits for the handler.
+   * Stops asking for jobs, finishes the held ones, sends their results, and closes the connections.
+   *
+   * Idempotent: every call waits for the same end. Never rejects. There is no time limit unless `drainTimeout` is set; after
+   * that time the worker is {@linkcode GearmanWorker.prototype.destroy | destroyed}.
+   *
+   * Do not await it in a handler: it waits for the handler.
    */
-  async close(): Promise<void> {
-    if (this.#stop.signal.aborted) this.#forced.resolve();
-    else await this.#drain();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
   }
 
-  /** The same as {@linkcode GearmanWorker.prototype.close | close}. */
+  /**
+   * Stops at once. The signals of the held jobs abort with `reason`, or with a `GearmanError` if there is none, and the
+   * results of these jobs are discarded; gearmand requeues the jobs. Pending calls of `run` and `close` resolve.
+   *
+   * What was sent before has two seconds to leave. Handlers are not waited for: they may still be running when the promise
+   * resolves, and a handler may await it.
+   *
+   * May be called at any time, also while the worker closes. Idempotent: the first reason counts. Never rejects.
+   */
+  destroy(reason?: unknown): Promise<void> {
+    const closed = this.close();
+    const error = reason === undefined
+      ? new GearmanError("The worker was stopped before the job was finished")
+      : reason;
+    for (const connection of this.#connections) connection.abort(error);
+    this.#destroyed.resolve();
+    return closed;
+  }
+
+  /** The same as {@linkcode GearmanWorker.prototype.close | close}: gentle, and idempotent. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #drain(): Promise<void> {
+  async #close(): Promise<void> {
+    this.#state = "draining";
     this.#stop.abort();
-    const limit = this.#drainTimeout;
-    const timer = limit === undefined ? undefined : setTimeout(this.#forced.resolve, limit);
-    await Promise.race([this.#forced.promise, this.#finished()]);
+    const timer = this.#startDrainTimer();
+    await Promise.race([this.#drained(), this.#destroyed.promise]);
     clearTimeout(timer);
-    const reason = new GearmanError("The worker was stopped before the job was finished");
-    for (const connection of this.#connections) connection.abort(reason);
+    this.#state = "closed";
     await Promise.all(this.#connections.map((connection) => connection.close()));
+    await this.#running;
+  }
+
+  #startDrainTimer(): ReturnType<typeof setTimeout> | undefined {
+    const timeout = this.#drainTimeout;
+    if (timeout === undefined) return undefined;
+    const message = `The worker was stopped before the job was finished: drainTimeout is ${timeout} ms`;
+    return setTimeout(() => this.destroy(new GearmanError(message)), timeout);
   }
 
   /** Resolves when no job is held, and all results were sent, however slowly the server reads. */
-  async #finished(): Promise<void> {
+  async #drained(): Promise<void> {
     if (this.#slotsInUse() > 0) await this.#idle.promise;
     await Promise.all(this.#connections.map((connection) => connection.flush()));
   }
@@ -178,12 +216,10 @@ export class GearmanWorker implements AsyncDisposable {
     this.#update();
   }
 
-  /** Grabs jobs with the free slots, and lets connections sleep; once the worker stops, looks whether it is idle. */
+  /** Grabs jobs with the free slots, and lets connections sleep; while draining, looks whether all jobs have ended. */
   #update(): void {
-    if (this.#stop.signal.aborted) {
-      if (this.#slotsInUse() === 0) this.#idle.resolve();
-      return;
-    }
+    if (this.#state === "draining" && this.#slotsInUse() === 0) this.#idle.resolve();
+    if (this.#state !== "running") return;
     this.#grabJobs();
     for (const connection of this.#connections) connection.sleepIfIdle();
   }

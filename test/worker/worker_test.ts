@@ -285,7 +285,7 @@ onEveryServer("a worker", (kind) => {
     });
   }
 
-  for (const how of ["a second close()", "drainTimeout"] as const) {
+  for (const how of ["destroy()", "drainTimeout"] as const) {
     withServer(`gives the job that it holds back when it is forced to stop by ${how}`, async (server, client) => {
       const { handler, started, release } = holder();
       const ended: GearmanEvent[] = [];
@@ -298,7 +298,7 @@ onEveryServer("a worker", (kind) => {
       const held = client.do("f", "work");
       const { signal } = await started.promise;
       const closing = worker.close();
-      if (how === "a second close()") await worker.close();
+      if (how === "destroy()") await worker.destroy();
       await closing;
       await running;
       assert.match(String(signal.reason), /stopped before the job was finished/);
