@@ -148,7 +148,7 @@ export class GearmanAdmin implements AsyncDisposable {
   /**
    * Lists all connections to the server: workers, clients, and this one.
    *
-   * A function name that holds a space is listed as several names: the answer does not tell them apart.
+   * A function name that holds a space is listed as several names: the answer has spaces between names too.
    */
   async workers(options?: CallOptions): Promise<WorkerInfo[]> {
     return readConnections(await this.#ask("workers", options));

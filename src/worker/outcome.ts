@@ -29,7 +29,7 @@ export function outcomeOfError(error: unknown): Outcome {
     if (error instanceof JobFailedError && error.handle === undefined) return { kind: "failed", error };
     return { kind: "exception", message: String(error instanceof Error ? error.message || error.name : error), error };
   } catch {
-    // Anything can be thrown, also an object whose properties throw.
+    // Anything can be thrown, also an object with properties that throw.
     return { kind: "exception", message: "unknown error", error };
   }
 }

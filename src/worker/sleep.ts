@@ -1,5 +1,5 @@
 /**
- * When a worker asks a server for jobs, and when it sleeps there.
+ * When a worker sleeps at a server, and whether the server is worth a grab.
  *
  * A server that has no job for a worker answers NO_JOB. The worker then sends PRE_SLEEP, and the server wakes it with
  * NOOP when a job arrives.
@@ -78,7 +78,7 @@ export class Sleep {
     this.#serverIsEmpty = false;
   }
 
-  /** Handles NOOP. Returns false if the worker was not asleep: NOOP has crossed a grab, whose answer says more. */
+  /** Handles NOOP; false if the worker is not asleep: NOOP has crossed a grab, and the answer to that says more. */
   noop(): boolean {
     if (this.#state !== "asleep") return false;
     this.#falseAlarms.wokenAfter(performance.now() - this.#asleepSince);
@@ -95,8 +95,8 @@ export class Sleep {
   /**
    * Sleeps if there is nothing to do here: no request for a job is in flight, and the server has no jobs.
    *
-   * A connection whose job has just ended sleeps too if its slot went to another server. Otherwise a server could not
-   * wake the worker for its jobs while another one always has some.
+   * If a job has just ended here, and its slot went to another server, the worker sleeps here too. Otherwise this server
+   * could not wake it while the other one always has jobs.
    */
   sleepIfIdle(): void {
     const isIdle = this.#serverIsEmpty || this.#jobHasEnded;
@@ -143,7 +143,7 @@ export class Sleep {
 
 /** False alarms in a row that are tolerated before sleep is delayed. */
 const MAX_FALSE_ALARMS = 3;
-/** A worker that is woken earlier than this, in milliseconds, was woken for a job that was there when it fell asleep. */
+/** A worker that is woken within this time, in milliseconds, was woken for a job that was there when it fell asleep. */
 const MIN_SLEEP = 20;
 /** Maximum delay of sleep in milliseconds. */
 const MAX_SLEEP_DELAY = 250;

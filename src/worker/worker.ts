@@ -201,7 +201,7 @@ export class GearmanWorker implements AsyncDisposable {
   #startDrainTimer(): ReturnType<typeof setTimeout> | undefined {
     const timeout = this.#drainTimeout;
     if (timeout === undefined) return undefined;
-    const message = `The worker was stopped before the job was finished: drainTimeout is ${timeout} ms`;
+    const message = `The worker was stopped before the job was finished: drainTimeout (${timeout} ms) is over`;
     return setTimeout(() => this.destroy(new GearmanError(message)), timeout);
   }
 

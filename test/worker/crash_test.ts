@@ -1,4 +1,4 @@
-/** The proof that nothing is lost: gearmand with a persistent queue is killed again and again under three workers. */
+/** Tests that no job is lost: gearmand with a persistent queue is killed again and again while three workers serve. */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -15,21 +15,21 @@ import { makeWorker, statusOf } from "../support/workers.ts";
 const JOBS = 5_000;
 const KILLS = 20;
 const MAX_BACKOFF = 100;
-/** Jobs that may be done between two kills: the others wait, and are lost with their connections. */
+/** Jobs that may end between two kills. The others wait, and are aborted when their connections are lost. */
 const QUOTA = Math.floor(JOBS / (KILLS + 2));
 
-/** One of the three workers, and what it has been through. */
+/** One of the three workers, and what was observed of it. */
 interface Watched {
   readonly worker: GearmanWorker;
   readonly events: GearmanEvent[];
-  /** Whether it has begun a job since the server was last started. */
+  /** True if it has begun a job since the server was last started. */
   serves: boolean;
 }
 
 const skip = needs("gearmand");
 describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip }, () => {
-  test(`loses none of ${JOBS} jobs, although it is killed ${KILLS} times`, { timeout: 120_000 }, async (t) => {
-    // On a disk each of the queue's transactions would wait for it.
+  test(`loses none of ${JOBS} jobs when it is killed ${KILLS} times`, { timeout: 120_000 }, async (t) => {
+    // On a disk each transaction of the queue would wait for a flush.
     const folder = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "gearwire-"));
     const args = ["-q", "libsqlite3", "--libsqlite3-db", join(folder, "queue.db")];
     let gearmand = await startGearmand({ args });
@@ -57,7 +57,7 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
       for (const open of gate.splice(0)) open();
     };
 
-    // The second one's connections are reset and stalled, and the third one's split and ended.
+    // The second worker's connections are reset or stalled, and the third one's are split or ended.
     const [faulty, slow] = [await Proxy.start(port), await Proxy.start(port)];
     faulty.faults = (i) => i % 3 === 0 ? {} : i % 3 === 1 ? { resetAfter: 3_000 } : { stallAfter: 3_000 };
     slow.faults = (i) => i % 2 === 0 ? { split: true } : { endAfter: 3_000 };
@@ -70,7 +70,9 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
         minBackoff: 5,
         maxBackoff: MAX_BACKOFF,
         probeInterval: 200,
-        onEvent: (event) => void (event.type === "jobStarted" || event.type === "jobEnded" || events.push(event)),
+        onEvent: (event) => {
+          if (event.type !== "jobStarted" && event.type !== "jobEnded") events.push(event);
+        },
       }, { f: (job) => handler(job, watched) });
       const watched: Watched = { worker, events, serves: false };
       return watched;
@@ -80,7 +82,7 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
     for (let kill = 0; kill < KILLS; kill++) {
       await until(() => runs.size >= allowed && workers.every(({ serves }) => serves));
       await gearmand.stop();
-      // What they hold waits at the gate until its connection is known to be lost.
+      // The held jobs wait at the gate until the workers have noticed the loss.
       await until(() => lost(workers[0]!.events) > kill && workers.every(({ events }) => !isConnected(events)));
       for (const watched of workers) watched.serves = false;
       allowed += QUOTA;
@@ -88,29 +90,29 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
       gearmand = await startGearmand({ port, args });
       if (!isConnected(workers[0]!.events)) workers[0]!.events.push({ type: "retrying", server: "up", delay: 0 });
       const [left] = await statusOf(server, "f");
-      assert.ok(JOBS - left <= runs.size, `${JOBS - left} are told complete, and ${runs.size} have run`);
+      assert.ok(JOBS - left <= runs.size, `${JOBS - left} jobs are complete, but ${runs.size} have run`);
     }
     await until(() => workers.every(({ serves }) => serves));
     allowed = Infinity;
     openGate();
     await until(async () => {
-      faulty.resetStalled(); // until it is told of their end, the server thinks that their jobs are worked on
+      faulty.resetStalled(); // until the server sees the end of a connection, it keeps the jobs of that worker
       return (await statusOf(server, "f"))[0] === 0;
     });
-    assert.equal(runs.size, JOBS, "none was told complete that has not run");
+    assert.equal(runs.size, JOBS, "every job that is complete has run");
     const total = [...runs.values()].reduce((sum, count) => sum + count, 0);
 
     for (const [i, { events }] of workers.entries()) {
       const delays = events.flatMap((event) => event.type === "retrying" ? [event.delay] : []);
-      assert.ok(Math.max(...delays) <= MAX_BACKOFF, `worker ${i} left the server alone for ${Math.max(...delays)} ms`);
+      assert.ok(Math.max(...delays) <= MAX_BACKOFF, `worker ${i} backed off for ${Math.max(...delays)} ms`);
     }
-    // The first has the server itself: once that is up, one attempt may just have failed, and the next succeeds.
+    // The first worker has no proxy: when the server is up, one attempt may just have failed, and the next succeeds.
     const { events } = workers[0]!;
     for (const [at, event] of events.entries()) {
       if (event.server !== "up") continue;
       const rest = events.slice(at + 1);
       const retries = rest.slice(0, rest.findIndex(({ type }) => type === "connected")).filter(isRetry).length;
-      assert.ok(retries <= 1, `it was dialed in vain ${retries} times after it was up`);
+      assert.ok(retries <= 1, `${retries} attempts failed after it was up`);
     }
     t.diagnostic?.(
       `${total} runs of ${JOBS} jobs, ${dropped} dropped; ${faulty.accepted} and ${slow.accepted} connections by proxy`,

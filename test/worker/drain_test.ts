@@ -1,4 +1,4 @@
-/** Tests of a worker that stops: what it still finishes, what it no longer does, and what ends it by force. */
+/** Tests of a draining worker: what it finishes, what it no longer does, and what `drainTimeout` ends. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,38 +14,42 @@ import { count, heard, holder, makeWorker, said, serverOf, show, startWorker } f
 
 const timeout = 30_000;
 
-describe("a worker that stops", () => {
-  test("waits until a result has left, longer than a connection lingers when it is closed", { timeout }, async () => {
-    using linger = watchTimers(2_000);
-    await using server = new JobServer();
-    await using client = new GearmanClient({ dial: server.dial });
-    const sending = deferred<void>();
-    const slow: Dial = async (address, options) => {
-      const transport = await server.dial(address, options);
-      return {
-        write: async (bytes) => {
-          if (bytes.length > 100_000) {
-            sending.resolve();
-            await turns();
-            if (linger.active > 0) linger.fire();
-          }
-          await transport.write(bytes);
-        },
-        close: () => transport.close(),
-        [Symbol.asyncIterator]: () => transport[Symbol.asyncIterator](),
+describe("a draining worker", () => {
+  test(
+    "sends a result to a slow server, even if that takes longer than closing a connection may",
+    { timeout },
+    async () => {
+      using linger = watchTimers(2_000);
+      await using server = new JobServer();
+      await using client = new GearmanClient({ dial: server.dial });
+      const sending = deferred<void>();
+      const slow: Dial = async (address, options) => {
+        const transport = await server.dial(address, options);
+        return {
+          write: async (bytes) => {
+            if (bytes.length > 100_000) {
+              sending.resolve();
+              await turns();
+              if (linger.active > 0) linger.fire();
+            }
+            await transport.write(bytes);
+          },
+          close: () => transport.close(),
+          [Symbol.asyncIterator]: () => transport[Symbol.asyncIterator](),
+        };
       };
-    };
-    const { handler, started, release } = holder();
-    const worker = makeWorker({ dial: slow, drainTimeout: 60_000 }, { f: handler });
-    worker.run();
-    const result = client.do("f").text();
-    await started.promise;
-    const closing = worker.close();
-    release.resolve("x".repeat(1_000_000));
-    await sending.promise;
-    await closing;
-    assert.equal((await result).length, 1_000_000);
-  });
+      const { handler, started, release } = holder();
+      const worker = makeWorker({ dial: slow, drainTimeout: 60_000 }, { f: handler });
+      worker.run();
+      const result = client.do("f").text();
+      await started.promise;
+      const closing = worker.close();
+      release.resolve("x".repeat(1_000_000));
+      await sending.promise;
+      await closing;
+      assert.equal((await result).length, 1_000_000);
+    },
+  );
 
   test("finishes a job that is assigned during the drain", { timeout }, async () => {
     const server = new FakeServer();
@@ -60,7 +64,7 @@ describe("a worker that stops", () => {
     assert.equal(count(server, PacketType.GRAB_JOB_ALL), 2);
   });
 
-  test("takes no notice of NOOP, and gives no function up while a job is held", { timeout }, async () => {
+  test("ignores NOOP, and withdraws no function while a job is held", { timeout }, async () => {
     const server = serverOf(["H:1", "f"]);
     const { handler, started, release } = holder();
     const worker = startWorker({ dial: server.dial, concurrency: 2 }, { f: handler, g: () => {} });
@@ -79,12 +83,15 @@ describe("a worker that stops", () => {
     assert.deepEqual(said(server.peer).slice(2), ["WORK_COMPLETE H:1 done", "CANT_DO f", "RESET_ABILITIES"]);
   });
 
-  test("asks for nothing and does not sleep: with each result it is one job nearer its end", { timeout }, async () => {
+  test("neither grabs nor sleeps after a result", { timeout }, async () => {
     const server = serverOf(["H:1", "f"], ["H:2", "f"]);
     const release = deferred();
     let runs = 0;
     const worker = startWorker({ dial: server.dial, concurrency: 2 }, {
-      f: () => ++runs === 1 ? release.promise : release.promise.then(() => turns()),
+      f: () => {
+        runs += 1;
+        return runs === 1 ? release.promise : release.promise.then(() => turns());
+      },
     });
     await until(() => runs === 2);
     const closing = worker.close();
@@ -98,7 +105,7 @@ describe("a worker that stops", () => {
     ]);
   });
 
-  test("dials no server again that it loses while it drains", { timeout }, async () => {
+  test("does not connect again to a server that it loses", { timeout }, async () => {
     const [busy, other] = [serverOf(["H:1", "f"]), serverOf()];
     const { handler, started, release } = holder();
     const worker = startWorker({
@@ -117,7 +124,7 @@ describe("a worker that stops", () => {
     assert.equal(show(busy.peer.requests.at(-1)!), "RESET_ABILITIES");
   });
 
-  test("waits no longer than its grace for a server that does not answer, or a handler that never ends", {
+  test("waits at most drainTimeout for a silent server, and for a handler that never ends", {
     timeout,
   }, async () => {
     const events: GearmanEvent[] = [];
@@ -127,7 +134,9 @@ describe("a worker that stops", () => {
       const worker = makeWorker({
         dial: server.dial,
         drainTimeout: 20,
-        onEvent: (event) => void (event.type === "jobEnded" && events.push(event)),
+        onEvent: (event) => {
+          if (event.type === "jobEnded") events.push(event);
+        },
       }, { f: handler });
       const running = worker.run();
       await heard(server, "GRAB_JOB_ALL");
@@ -141,8 +150,8 @@ describe("a worker that stops", () => {
   });
 });
 
-onEveryServer("a worker that stops", (kind) => {
-  test("finishes what it holds of several, each once, and leaves the rest to others", { timeout }, async () => {
+onEveryServer("a draining worker", (kind) => {
+  test("finishes each held job once, and leaves the queued jobs to other workers", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
     const runs = new Map<string, number>();

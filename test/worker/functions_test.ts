@@ -1,4 +1,4 @@
-/** Tests of functions that are added, changed and removed while a worker runs: what the server is told, and when. */
+/** Tests of functions that are added, changed and removed while a worker runs: what is announced, and when. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -26,8 +26,8 @@ function start(server: FakeServer, functions: Functions, options: WorkerOptions 
   return startWorker({ dial: server.dial, drainTimeout: 50, ...options }, functions);
 }
 
-describe("functions that come and go", () => {
-  test("CANT_DO is never sent while a job of the function runs", { timeout }, async () => {
+describe("functions that are added and removed", () => {
+  test("CANT_DO is not sent while a job of the function runs", { timeout }, async () => {
     const server = serverOf(["H:1", "f"], ["H:2", "g"]);
     const release = deferred<string>();
     await using worker = start(server, { f: () => release.promise, g: () => "after" });
@@ -42,7 +42,7 @@ describe("functions that come and go", () => {
     assert.deepEqual(said(server.peer).slice(2), expected);
   });
 
-  test("a function that is removed and added again before its job ends is never given up", { timeout }, async () => {
+  test("a function that is removed and added again before its job ends is never withdrawn", { timeout }, async () => {
     const server = serverOf(["H:1", "f"], ["H:2", "f"]);
     const release = deferred<string>();
     await using worker = start(server, { f: () => release.promise });
@@ -54,7 +54,7 @@ describe("functions that come and go", () => {
     assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 old", "WORK_COMPLETE H:2 new"]);
   });
 
-  test("a function that is removed while a job is asked for still has it done", { timeout }, async () => {
+  test("a function that is removed while a grab is in flight still runs the job", { timeout }, async () => {
     const server = new FakeServer();
     await using worker = start(server, { f: () => "done" });
     await heard(server, "GRAB_JOB_ALL");
@@ -64,7 +64,7 @@ describe("functions that come and go", () => {
     assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 done", "CANT_DO f"]);
   });
 
-  test("a function that is removed while a job is asked for is given up when there is none", { timeout }, async () => {
+  test("a function that is removed while a grab is in flight is withdrawn after NO_JOB", { timeout }, async () => {
     const server = new FakeServer();
     await using worker = start(server, { f: () => "done", g: () => "done" });
     await heard(server, "GRAB_JOB_ALL");
@@ -75,7 +75,7 @@ describe("functions that come and go", () => {
     assert.ok(count(server, PacketType.PRE_SLEEP) + count(server, PacketType.GRAB_JOB_ALL) > 1);
   });
 
-  test("a removed function does not keep a connection from asking while jobs of others run", { timeout }, async () => {
+  test("a removed function does not stop grabs while jobs of other functions run", { timeout }, async () => {
     const server = new FakeServer();
     const { handler, release } = holder();
     await using worker = start(server, { f: () => "done", g: handler }, { concurrency: 3 });
@@ -90,7 +90,7 @@ describe("functions that come and go", () => {
     await until(() => count(server, PacketType.WORK_COMPLETE) === 2);
   });
 
-  test("another time limit is told by CANT_DO and CAN_DO_TIMEOUT, when no job of the function is held", {
+  test("a changed time limit is announced by CANT_DO and CAN_DO_TIMEOUT when no job of the function is held", {
     timeout,
   }, async () => {
     const server = serverOf(["H:1", "f"], ["H:2", "f"]);
@@ -115,7 +115,7 @@ describe("functions that come and go", () => {
     ]);
   });
 
-  test("another time limit is no news for a server that is not told of limits", { timeout }, async () => {
+  test("a changed time limit is not announced if the server does not time jobs", { timeout }, async () => {
     const server = serverOf();
     await using worker = start(server, { f: () => {} }, { concurrency: 2 });
     await heard(server, "PRE_SLEEP");
@@ -124,7 +124,7 @@ describe("functions that come and go", () => {
     assert.deepEqual(said(server.peer), ["CAN_DO f"]);
   });
 
-  test("a job that comes after its function was replaced and removed has the last handler", { timeout }, async () => {
+  test("a job that arrives after its function was replaced and removed has the last handler", { timeout }, async () => {
     const server = new FakeServer();
     await using worker = start(server, { f: () => "first" });
     await heard(server, "GRAB_JOB_ALL");
@@ -134,7 +134,7 @@ describe("functions that come and go", () => {
     assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 last", "CANT_DO f"]);
   });
 
-  test("what came and went while there was no connection is not told", { timeout }, async () => {
+  test("a new connection announces only the functions of that moment", { timeout }, async () => {
     const server = serverOf();
     server.refuse = () => Promise.reject(new Error("down"));
     await using worker = start(server, { f: () => {}, g: () => {} });
@@ -145,7 +145,7 @@ describe("functions that come and go", () => {
     assert.deepEqual(said(server.peer), ["CAN_DO g", "CAN_DO_TIMEOUT h 1001"]);
   });
 
-  test("a worker whose last function is gone asks for nothing, and lives on", { timeout }, async () => {
+  test("a worker without functions does not grab, until one is added", { timeout }, async () => {
     const server = serverOf();
     await using worker = start(server, { f: () => {} });
     await heard(server, "PRE_SLEEP");
@@ -161,8 +161,8 @@ describe("functions that come and go", () => {
   });
 });
 
-onEveryServer("functions that come and go", (kind) => {
-  test("a function that is added again, with whatever limit, is registered once, and gone when removed", {
+onEveryServer("functions that are added and removed", (kind) => {
+  test("a function that is added again with any time limit is registered once, and not after its removal", {
     timeout,
   }, async () => {
     const server = await kind.start();
@@ -179,25 +179,31 @@ onEveryServer("functions that come and go", (kind) => {
     await server.stop();
   });
 
-  test("a function that goes takes no job with it, neither its own nor another's", { timeout }, async () => {
+  test("removing a function requeues no job, of that function or another", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
     const [own, other] = [holder(), holder()];
     let runs = 0;
     await using worker = startWorker({ ...server.connect, concurrency: 4 }, {
-      own: (job) => (runs++, own.handler(job)),
-      other: (job) => (runs++, other.handler(job)),
+      own: (job) => {
+        runs += 1;
+        return own.handler(job);
+      },
+      other: (job) => {
+        runs += 1;
+        return other.handler(job);
+      },
     });
     const held = [client.do("own").text(), client.do("other").text()];
     await Promise.all([own.started.promise, other.started.promise]);
-    // Whoever got a job that was thrown back would answer before the one that holds it.
+    // A requeued job would be assigned to the other worker.
     const thief = await RawWorker.open(server, "own", "other");
     worker.removeFunction("own");
     assert.equal(await thief.tryGrab(), undefined);
     own.release.resolve("its own");
     assert.equal(await held[0], "its own");
     await until(async () => (await statusOf(server, "own"))[2] === 1);
-    assert.equal(await thief.tryGrab(), undefined, "CANT_DO left the other's job alone");
+    assert.equal(await thief.tryGrab(), undefined, "CANT_DO has not requeued the job of the other function");
     other.release.resolve("another's");
     assert.equal(await held[1], "another's");
     assert.equal(runs, 2);

@@ -1,4 +1,4 @@
-/** Tests of handlers that send or fail where it is hard: to a server that does not read, too much, beside others. */
+/** Tests of handlers that send too much, send to a server that does not read, or fail beside other jobs. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,17 +12,17 @@ import { onEveryServer, type TestServer, withClient } from "../support/servers.t
 import { heard, serverOf, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
-/** What a handler returns or throws that is none of the types that it may. */
+/** A value that the types of a handler do not allow. */
 type Any = never;
 
-/** How a job failed: its exception, or `undefined` after a plain WORK_FAIL. */
+/** Returns the exception of a failed job, or `undefined` after WORK_FAIL. */
 async function failureOf(job: Job): Promise<string | undefined> {
   const error = await job.then((bytes) => assert.fail(`it did not fail: ${text(bytes)}`), (error) => error);
   if (!(error instanceof JobFailedError)) throw error;
   return error.exception && text(error.exception);
 }
 
-/** Dials a server that can stop reading: from then on the transport takes nothing more. */
+/** Dials a server that can stop reading: then the transport accepts no more bytes. */
 function stallable(server: FakeServer): { dial: Dial; stall(): void; resume(): void } {
   let gate: Deferred<void> | undefined;
   return {
@@ -52,7 +52,7 @@ describe("a handler that sends more than the server reads", () => {
   };
 
   for (const [name, send] of Object.entries(senders)) {
-    test(`waits in ${name}() until it reads again`, { timeout }, async () => {
+    test(`waits in ${name}() until the server reads again`, { timeout }, async () => {
       const server = serverOf(["H:1", "f"]);
       const line = stallable(server);
       const steps: string[] = [];
@@ -74,19 +74,19 @@ describe("a handler that sends more than the server reads", () => {
     });
 
     const ends = {
-      "its time is up": undefined,
+      "the time limit is over": undefined,
       "the connection is lost": (server: FakeServer) => server.peer.end(),
-      "the worker is forced to stop": (_: FakeServer, close: () => Promise<void>) => close(),
+      "drainTimeout is over": (_: FakeServer, close: () => Promise<void>) => close(),
     };
     for (const [end, act] of Object.entries(ends)) {
-      test(`waits in ${name}() no longer when ${end}, and never rejects`, { timeout }, async () => {
+      test(`stops waiting in ${name}() when ${end}, without a rejection`, { timeout }, async () => {
         const server = serverOf(["H:1", "f"]);
         const line = stallable(server);
         const [sent, waiting] = [deferred<boolean>(), deferred()];
         const worker = startWorker({ dial: line.dial, drainTimeout: 0 }, {});
         worker.addFunction("f", async (job) => {
           line.stall();
-          send(job); // nobody awaits this one
+          send(job); // this one is not awaited
           const sending = send(job);
           waiting.resolve();
           await sending;
@@ -101,7 +101,7 @@ describe("a handler that sends more than the server reads", () => {
     }
   }
 
-  test("and is a generator may clean up when its time is up", { timeout }, async () => {
+  test("and is a generator cleans up when its time limit is over", { timeout }, async () => {
     const server = serverOf(["H:1", "f"]);
     const line = stallable(server);
     const left = deferred();
@@ -125,25 +125,32 @@ onEveryServer("a handler", (kind) => {
   let client: GearmanClient;
   withClient(kind, (...given) => [server, client] = given);
 
-  test("fails its job by returning or sending more than a packet takes", { timeout }, async () => {
-    const bytes = new Uint8Array(0xffff_0001); // nobody touches it: it costs no memory
-    const told: string[] = [];
-    await using _worker = startWorker(server.connect, {
-      returns: () => bytes,
-      sends: (job) => {
-        try {
-          job.sendData(bytes);
-        } catch (error) {
-          told.push((error as Error).name);
-        }
-      },
-    });
-    assert.match(await failureOf(client.do("returns")) ?? "", /Cannot send the result: a packet holds less than 4 GiB/);
-    assert.equal(await client.do("sends").text(), "");
-    assert.deepEqual(told, ["RangeError"]);
-  });
+  test(
+    "fails its job if it returns more than a packet holds, and gets an error if it sends that",
+    { timeout },
+    async () => {
+      const bytes = new Uint8Array(0xffff_0001); // untouched pages cost no memory
+      const errors: string[] = [];
+      await using _worker = startWorker(server.connect, {
+        returns: () => bytes,
+        sends: (job) => {
+          try {
+            job.sendData(bytes);
+          } catch (error) {
+            errors.push((error as Error).name);
+          }
+        },
+      });
+      assert.match(
+        await failureOf(client.do("returns")) ?? "",
+        /Cannot send the result: a packet holds less than 4 GiB/,
+      );
+      assert.equal(await client.do("sends").text(), "");
+      assert.deepEqual(errors, ["RangeError"]);
+    },
+  );
 
-  test("that fails touches none of the jobs beside it", { timeout }, async () => {
+  test("that fails does not affect the jobs beside it", { timeout }, async () => {
     await using worker = startWorker({ ...server.connect, concurrency: 6 }, {
       good: async (job) => {
         await job.sendData("a");

@@ -1,4 +1,4 @@
-/** Tests of handlers, on every job server: what they are given, what they send, and what becomes of their outcome. */
+/** Tests of handlers, on every job server: the job that they get, what they send, and how their jobs end. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,10 +11,10 @@ import type { TestServer } from "../support/servers.ts";
 import { watchTimers } from "../support/timers.ts";
 
 const timeout = 30_000;
-/** What a handler returns or throws that is none of the types that it may. */
+/** A value that the types of a handler do not allow. */
 type Any = never;
 
-/** Events with their bytes as text, which a failed comparison shows better. */
+/** Formats an event with its bytes as text, which reads better in a failed comparison. */
 function show(event: JobEvent): string {
   if (event.type === "created") return "created";
   if (event.type === "status") return `status ${event.numerator}/${event.denominator}`;
@@ -27,7 +27,7 @@ async function eventsOf(job: Job): Promise<string[]> {
   return events;
 }
 
-/** How a job failed: its exception, or `undefined` after a plain WORK_FAIL. */
+/** Returns the exception of a failed job, or `undefined` after WORK_FAIL. */
 async function failureOf(job: Job): Promise<string | undefined> {
   const error = await job.then((bytes) => assert.fail(`it did not fail: ${text(bytes)}`), (error) => error);
   if (!(error instanceof JobFailedError)) throw error;
@@ -46,7 +46,7 @@ onEveryServer("a handler", (kind) => {
     return worker;
   }
 
-  test("returns text, bytes or nothing, at once or later", { timeout }, async () => {
+  test("returns text, bytes or nothing, synchronously or later", { timeout }, async () => {
     const bytes = pattern(300);
     await using _worker = start({
       text: () => "héllo\0",
@@ -122,7 +122,7 @@ onEveryServer("a handler", (kind) => {
   });
 
   test(
-    "fails its job without a word by a JobFailedError of its own, with the message by one of another job",
+    "fails its job without a message if it throws its own JobFailedError, but not if it throws that of another job",
     { timeout },
     async () => {
       const foreign = new JobFailedError("Job H:1 failed", { handle: "H:1", functionName: "other" });
@@ -143,7 +143,7 @@ onEveryServer("a handler", (kind) => {
     },
   );
 
-  test("fails its job by returning what cannot be sent", { timeout }, async () => {
+  test("fails its job by returning a value that cannot be sent", { timeout }, async () => {
     const message = "Cannot send the result: it must be a string or a Uint8Array";
     for (const result of [5, null, true, {}, [], () => {}, new ArrayBuffer(1), 5n]) {
       await using _worker = start({ now: () => result as Any, later: () => Promise.resolve(result as Any) });
@@ -151,7 +151,7 @@ onEveryServer("a handler", (kind) => {
     }
   });
 
-  test("fails its job by yielding what cannot be sent, and may clean up", { timeout }, async () => {
+  test("fails its job by yielding a value that cannot be sent, and cleans up", { timeout }, async () => {
     const left = deferred();
     await using _worker = start({
       yields: async function* () {
@@ -172,7 +172,7 @@ onEveryServer("a handler", (kind) => {
     await left.promise;
   });
 
-  test("sends data, warnings and progress in order, before its result, whether it waits or not", {
+  test("sends data, warnings and progress in order and before its result, whether it awaits them or not", {
     timeout,
   }, async () => {
     const story = [
@@ -195,7 +195,7 @@ onEveryServer("a handler", (kind) => {
     for (const name of ["waits", "hurries"]) assert.deepEqual(await eventsOf(client.do(name)), expected, name);
   });
 
-  test("is told at once of what cannot be sent, and may go on", { timeout }, async () => {
+  test("gets an error synchronously for a value that cannot be sent, and may go on", { timeout }, async () => {
     const caught: string[] = [];
     const attempt = (send: () => Promise<void>) => {
       try {
@@ -222,7 +222,7 @@ onEveryServer("a handler", (kind) => {
     assert.deepEqual(caught, [...Array(12).fill("TypeError"), ...Array(16).fill("RangeError")]);
   });
 
-  test("is given its job: function, handle, unique, reducer and workload", { timeout }, async () => {
+  test("gets the job's function, handle, unique, reducer and workload", { timeout }, async () => {
     const seen: AssignedJob[] = [];
     await using _worker = start({ "fünction 1": (job) => void seen.push(job) });
     const plain = client.do("fünction 1", '{"a":[1]}');
@@ -241,7 +241,7 @@ onEveryServer("a handler", (kind) => {
     assert.equal(third.signal.aborted, false, "a job that ended well is not aborted");
   });
 
-  test("may keep and change its workload: it is nobody else's", { timeout }, async () => {
+  test("may keep and change its workload", { timeout }, async () => {
     const kept: Uint8Array[] = [];
     await using _worker = start({
       keep: (job) => {
@@ -253,7 +253,7 @@ onEveryServer("a handler", (kind) => {
     assert.deepEqual(kept.map(text), Array(30).fill("xxx"));
   });
 
-  test("may use its memory again when what it sent has been taken, large or small", { timeout }, async () => {
+  test("may change a chunk of any size after the promise of sendData has resolved", { timeout }, async () => {
     await using _worker = start({
       large: async (job) => {
         const memory = new Uint8Array(Number(job.text()));
@@ -269,7 +269,7 @@ onEveryServer("a handler", (kind) => {
     }
   });
 
-  test("may send on after its end: it is dropped, and the next jobs have nothing of it", { timeout }, async () => {
+  test("that sends after its end does not affect the next job: the data is discarded", { timeout }, async () => {
     let first: AssignedJob | undefined;
     await using _worker = start({
       once: async (job) => {
@@ -282,25 +282,31 @@ onEveryServer("a handler", (kind) => {
     for (let i = 0; i < 3; i++) assert.deepEqual(await eventsOf(client.do("once")), ["created", "complete own"]);
   });
 
-  test("that takes too long fails its job, and its slot is free although it never returns", { timeout }, async () => {
-    let reason: Error | undefined;
-    await using worker = start({ next: () => "served" });
-    worker.addFunction("stuck", (job) => {
-      job.signal.addEventListener("abort", () => reason = job.signal.reason);
-      return new Promise(() => {});
-    }, { timeout: 30 });
-    const stuck = client.do("stuck");
-    assert.match(await failureOf(stuck) ?? "", /^Job .* of "stuck" took longer than 30 ms$/);
-    assert.match(reason?.message ?? "", /took longer than 30 ms/);
-    assert.equal(await client.do("next").text(), "served");
-  });
+  test(
+    "that exceeds its time limit fails its job, and its slot is free even if it never returns",
+    { timeout },
+    async () => {
+      let reason: Error | undefined;
+      await using worker = start({ next: () => "served" });
+      worker.addFunction("stuck", (job) => {
+        job.signal.addEventListener("abort", () => reason = job.signal.reason);
+        return new Promise(() => {});
+      }, { timeout: 30 });
+      const stuck = client.do("stuck");
+      assert.match(await failureOf(stuck) ?? "", /^Job .* of "stuck" took longer than 30 ms$/);
+      assert.match(reason?.message ?? "", /took longer than 30 ms/);
+      assert.equal(await client.do("next").text(), "served");
+    },
+  );
 
-  test("that is over in time is not aborted, nor is its late result sent when it is not", { timeout }, async () => {
+  test("is aborted only if it exceeds its time limit, and its late result is discarded", { timeout }, async () => {
     const release = deferred();
     const late = deferred();
     let timely: AbortSignal | undefined;
     await using worker = start({}, { concurrency: 2 });
-    worker.addFunction("timely", (job) => void (timely = job.signal), { timeout: 20 });
+    worker.addFunction("timely", (job) => {
+      timely = job.signal;
+    }, { timeout: 20 });
     worker.addFunction("late", async function* () {
       try {
         await release.promise;
@@ -317,8 +323,8 @@ onEveryServer("a handler", (kind) => {
     assert.equal(await client.do("timely").text(), "");
   });
 
-  test("that a worker of one job at a time stops after whole seconds fails too", { timeout }, async () => {
-    // Whether gearmand has stopped it by then is seen in real time only.
+  test("that exceeds a time limit of a second, which gearmand watches too, fails its job", { timeout }, async () => {
+    // Whether gearmand has requeued the job by then shows in real time only.
     using timers = kind.name === "gearmand" ? undefined : watchTimers(1_000);
     let runs = 0;
     await using worker = start({});
@@ -331,7 +337,7 @@ onEveryServer("a handler", (kind) => {
     assert.equal(runs, 1);
   });
 
-  test("whose error has a message that is no text still fails its job", { timeout }, async () => {
+  test("that throws an error whose message is not text fails its job", { timeout }, async () => {
     await using _worker = start({
       odd: () => {
         throw Object.assign(new Error(), { message: { code: 5 } });
@@ -340,7 +346,7 @@ onEveryServer("a handler", (kind) => {
     assert.equal(typeof await failureOf(client.do("odd", "", { signal: AbortSignal.timeout(3_000) })), "string");
   });
 
-  test("that is an async generator fails its job by returning what cannot be sent", { timeout }, async () => {
+  test("that is an async generator fails its job by returning a value that cannot be sent", { timeout }, async () => {
     await using _worker = start({
       generates: async function* () {
         yield "good";

@@ -12,7 +12,7 @@ import { count, dialTo, heard, holder, makeWorker, serverOf, show, startWorker, 
 
 const timeout = 30_000;
 
-/** How a job failed. */
+/** Returns the message with which a job failed. */
 async function exceptionOf(job: PromiseLike<unknown>): Promise<string> {
   const error = await job.then(() => undefined, (error) => error);
   assert.ok(error instanceof JobFailedError, String(error));
@@ -20,7 +20,7 @@ async function exceptionOf(job: PromiseLike<unknown>): Promise<string> {
 }
 
 describe("a worker with a time limit", () => {
-  test("never sleeps while its one job runs: the server would no longer watch it", { timeout }, async () => {
+  test("does not sleep while its only job runs: PRE_SLEEP would stop the server's timer", { timeout }, async () => {
     const server = serverOf(["H:1", "f"]);
     const { handler, started, release } = holder();
     await using worker = startWorker({ dial: server.dial, probeInterval: 20 }, {});
@@ -34,7 +34,7 @@ describe("a worker with a time limit", () => {
     await heard(server, "PRE_SLEEP");
   });
 
-  test("asks or sleeps right after each job, also where another server has its slot", { timeout }, async () => {
+  test("grabs or sleeps right after each job, also if another server gets the slot", { timeout }, async () => {
     const timed = new FakeServer(({ type }, peer) => {
       if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
     });
@@ -52,7 +52,7 @@ describe("a worker with a time limit", () => {
     await heard(other, "GRAB_JOB_ALL");
     await heard(timed, "PRE_SLEEP");
     await until(() => timed.peer.requests.length === 7);
-    // A sleep with a job in the queue would leave the timer as it is; without a function there is none.
+    // PRE_SLEEP stops the timer only if no job is runnable: no job is, while no function is announced.
     assert.deepEqual(timed.peer.requests.map(show).slice(2), [
       "WORK_COMPLETE H:1 done",
       "RESET_ABILITIES",
@@ -64,7 +64,7 @@ describe("a worker with a time limit", () => {
 });
 
 onEveryServer("a worker with a time limit", (kind) => {
-  test("serves on after a handler that never settles, whatever it holds besides", { timeout }, async () => {
+  test("serves on after handlers that never settle, and finishes the jobs beside them", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
     for (const concurrency of [1, 3]) {
@@ -81,7 +81,7 @@ onEveryServer("a worker with a time limit", (kind) => {
     await server.stop();
   });
 
-  test("that is not there leaves a stuck job its slot, and the others theirs", { timeout }, async () => {
+  test("of another function keeps a slot for a job that is stuck", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
     const { handler, started } = holder();
@@ -96,7 +96,7 @@ onEveryServer("a worker with a time limit", (kind) => {
     await server.stop();
   });
 
-  test("leaves no timer at the server when its slot goes to another", { timeout }, async () => {
+  test("leaves no timer at a server when the slot goes to another server", { timeout }, async () => {
     using timers = watchTimers(1_900);
     const servers = [await kind.start(), await kind.start()] as const;
     const [one, two] = servers;
@@ -115,7 +115,7 @@ onEveryServer("a worker with a time limit", (kind) => {
     await started.promise;
     assert.deepEqual([timed, ...await statusOf(one, "timed")], [1, 1, 0, 1]);
     if (kind.name === "gearmand") {
-      // A timer that began later runs out at the other server: that of the job that is done would have before.
+      // A timer that started later fires at the other server: the timer of the ended job would have fired before.
       const watched = await RawWorker.open(two);
       watched.send(PacketType.CAN_DO_TIMEOUT, "watched", "2200");
       await other.doBackground("watched");
@@ -123,9 +123,9 @@ onEveryServer("a worker with a time limit", (kind) => {
       await until(async () => (await statusOf(two, "watched"))[1] === 0);
       await watched.close();
     } else {
-      assert.deepEqual([timers.set, timers.active], [1, 0], "its timers are in this process");
+      assert.deepEqual([timers.set, timers.active], [1, 0], "this server's timers are in this process");
     }
-    assert.deepEqual(await statusOf(one, "timed"), [1, 0, 1], "jobs, running ones, workers");
+    assert.deepEqual(await statusOf(one, "timed"), [1, 0, 1], "jobs, running jobs, workers");
     release.resolve("");
     await until(async () => await jobsOf(one, "timed") + await jobsOf(two, "hold") === 0);
     assert.equal(timed, 2);

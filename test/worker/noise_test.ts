@@ -1,4 +1,4 @@
-/** Tests of what a worker makes of noise and of silence: a server that the test plays says anything, or nothing. */
+/** Tests of a worker at a server that the test plays, which sends anything at any time, or nothing. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -18,9 +18,9 @@ function start(server: FakeServer, functions: Functions, options: WorkerOptions 
   return startWorker({ dial: server.dial, ...options }, functions);
 }
 
-describe("noise", () => {
-  test("NOOP may come at any time: there is never a grab more than there are slots", { timeout }, async () => {
-    let open = 0, most = 0;
+describe("unexpected packets", () => {
+  test("NOOP may arrive at any time: grabs and jobs never exceed the slots", { timeout }, async () => {
+    let open = 0, max = 0;
     let jobs = 0;
     const noise = (peer: FakePeer) => {
       for (let i = 0; i < 3; i++) peer.answer(PacketType.NOOP);
@@ -29,8 +29,10 @@ describe("noise", () => {
       if (type === PacketType.WORK_COMPLETE) open--;
       if (jobs < 30) noise(peer);
       if (type !== PacketType.GRAB_JOB_ALL) return;
-      most = Math.max(most, ++open);
-      if (++jobs <= 30) {
+      open += 1;
+      max = Math.max(max, open);
+      jobs += 1;
+      if (jobs <= 30) {
         peer.answer(PacketType.JOB_ASSIGN, `H:${jobs}`, "f", "");
       } else {
         open--;
@@ -40,11 +42,11 @@ describe("noise", () => {
     });
     await using _worker = start(server, { f: () => turns(1) }, { concurrency: 3 });
     await until(() => count(server, PacketType.WORK_COMPLETE) === 30);
-    assert.equal(most, 3);
+    assert.equal(max, 3);
   });
 
   test(
-    "errors are told, answers to nothing that was asked are ignored, and neither kills it",
+    "errors are reported, unrequested answers are ignored, and the connection stays open",
     { timeout },
     async () => {
       const server = serverOf();
@@ -70,29 +72,35 @@ describe("noise", () => {
     },
   );
 
-  test("an answer to a grab that was never sent, or no packet at all, costs the connection", { timeout }, async () => {
-    const wrongs: ((peer: FakePeer) => void)[] = [
-      (peer) => peer.answer(PacketType.NO_JOB),
-      (peer) => peer.answer(PacketType.JOB_ASSIGN, "H:9", "f", ""),
-      (peer) => void peer.transport.write(header("\0RES", 43, 0)),
-      (peer) => void peer.transport.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")),
-    ];
-    for (const wrong of wrongs) {
-      const server = serverOf();
-      const lost: unknown[] = [];
-      let runs = 0;
-      await using _worker = start(server, { f: () => void runs++ }, {
-        onEvent: (event) => void (event.type === "disconnected" && "error" in event && lost.push(event.error)),
-      });
-      await heard(server, "PRE_SLEEP");
-      wrong(server.peer);
-      await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
-      assert.equal(runs, 0);
-      assert.equal((lost[0] as Error).name, "ProtocolError");
-    }
-  });
+  test(
+    "an answer to a grab that was never sent, or bytes that are not a packet, end the connection",
+    { timeout },
+    async () => {
+      const wrongs: ((peer: FakePeer) => void)[] = [
+        (peer) => peer.answer(PacketType.NO_JOB),
+        (peer) => peer.answer(PacketType.JOB_ASSIGN, "H:9", "f", ""),
+        (peer) => void peer.transport.write(header("\0RES", 43, 0)),
+        (peer) => void peer.transport.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")),
+      ];
+      for (const wrong of wrongs) {
+        const server = serverOf();
+        const lost: unknown[] = [];
+        let runs = 0;
+        await using _worker = start(server, { f: () => void runs++ }, {
+          onEvent: (event) => {
+            if (event.type === "disconnected" && "error" in event) lost.push(event.error);
+          },
+        });
+        await heard(server, "PRE_SLEEP");
+        wrong(server.peer);
+        await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+        assert.equal(runs, 0);
+        assert.equal((lost[0] as Error).name, "ProtocolError");
+      }
+    },
+  );
 
-  test("being woken again and again for nothing makes no busy loop: it sleeps in, longer and longer", {
+  test("false alarms do not cause a busy loop: sleep is delayed longer and longer", {
     timeout,
   }, async () => {
     const sleeps: number[] = [];
@@ -103,7 +111,7 @@ describe("noise", () => {
       peer.answer(PacketType.NOOP);
     });
     const worker = start(server, { f: () => {} });
-    // In a loop without naps there is no pause like this, let alone two in a row.
+    // In a busy loop there is no pause like this, and never two in a row.
     const long = (i: number) => sleeps[i]! - sleeps[i - 1]! > 100;
     await until(() => sleeps.some((_, i) => i > 1 && long(i) && long(i - 1)));
     await worker.close();
@@ -111,7 +119,7 @@ describe("noise", () => {
     assert.ok(more === 0 || more === 1, `one grab for each alarm, not ${more} more`);
   });
 
-  test("NOOP behind every NO_JOB, and more of them without a reason, make no busy loop", { timeout }, async () => {
+  test("NOOP after every packet does not cause a busy loop", { timeout }, async () => {
     let grabs = 0;
     const server = new FakeServer(({ type }, peer) => {
       if (type === PacketType.GRAB_JOB_ALL) {
@@ -122,33 +130,37 @@ describe("noise", () => {
     });
     await using _worker = start(server, { f: () => {} });
     await until(() => grabs >= 5);
-    // In a busy loop there are thousands of grabs in so many turns; napping, there are at most a few.
+    // In a busy loop there are thousands of grabs in this time; with delayed sleep there are a few.
     const before = grabs;
     await turns(20);
     assert.ok(grabs - before <= 5, `${grabs - before} grabs`);
   });
 
-  test("a job ends the back-off from false alarms", { timeout }, async () => {
+  test("a job resets the delay of sleep", { timeout }, async () => {
     let grabs = 0;
     const server = new FakeServer(({ type }, peer) => {
       if (type === PacketType.PRE_SLEEP) peer.answer(PacketType.NOOP);
       if (type !== PacketType.GRAB_JOB_ALL) return;
-      if (++grabs % 9 === 0) peer.answer(PacketType.JOB_ASSIGN, `H:${grabs}`, "f", "");
+      grabs += 1;
+      if (grabs % 9 === 0) peer.answer(PacketType.JOB_ASSIGN, `H:${grabs}`, "f", "");
       else peer.answer(PacketType.NO_JOB);
     });
-    const naps: number[] = [];
+    const delays: number[] = [];
     const { setTimeout } = globalThis;
-    globalThis.setTimeout = ((run: () => void, ms: number) => (naps.push(ms), setTimeout(run, ms))) as never;
+    globalThis.setTimeout = ((run: () => void, ms: number) => {
+      delays.push(ms);
+      return setTimeout(run, ms);
+    }) as never;
     try {
       await using _worker = start(server, { f: () => {} });
-      // The shortest nap comes again after a longer one.
-      while (naps.lastIndexOf(16) <= naps.indexOf(32)) await new Promise((resolve) => setTimeout(resolve, 0));
+      // The shortest delay comes again after a longer one.
+      while (delays.lastIndexOf(16) <= delays.indexOf(32)) await new Promise((resolve) => setTimeout(resolve, 0));
     } finally {
       globalThis.setTimeout = setTimeout;
     }
   });
 
-  test("a server that answers, and ends each connection at once, is left alone too", { timeout }, async () => {
+  test("a server that answers and then ends each connection is backed off from too", { timeout }, async () => {
     const server: FakeServer = new FakeServer(({ type }, peer) => {
       if (type !== PacketType.GRAB_JOB_ALL) return;
       peer.answer(PacketType.NO_JOB);
@@ -162,11 +174,13 @@ describe("noise", () => {
   });
 });
 
-describe("a server that had nothing", () => {
-  test("is asked again, or may wake the worker, while another has jobs without end", { timeout }, async () => {
+describe("an empty server", () => {
+  test("is asked again, or can wake the worker, while another server always has jobs", { timeout }, async () => {
     let jobs = 0;
     const busy = new FakeServer(({ type }, peer) => {
-      if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.JOB_ASSIGN, `H:${++jobs}`, "f", "");
+      if (type !== PacketType.GRAB_JOB_ALL) return;
+      jobs += 1;
+      peer.answer(PacketType.JOB_ASSIGN, `H:${jobs}`, "f", "");
     });
     const quiet = serverOf();
     await using _worker = start(busy, { f: () => turns(1) }, {
@@ -177,12 +191,12 @@ describe("a server that had nothing", () => {
     const before = jobs;
     await until(() => jobs > before + 30);
     const chances = count(quiet, PacketType.PRE_SLEEP) + count(quiet, PacketType.GRAB_JOB_ALL) - 1;
-    assert.ok(chances > 0, `it had no chance while the other gave ${jobs - before} jobs`);
+    assert.ok(chances > 0, `it had no chance while the other server assigned ${jobs - before} jobs`);
   });
 });
 
-describe("silence", () => {
-  test("a server that answers is asked from time to time, also for jobs, and kept", { timeout }, async () => {
+describe("a silent connection", () => {
+  test("is probed and polled for jobs, and kept while the server answers", { timeout }, async () => {
     const server = new FakeServer(({ type }, peer) => {
       if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.NO_JOB);
       if (type === PacketType.ECHO_REQ) peer.answer(PacketType.ECHO_RES, "");
@@ -192,7 +206,7 @@ describe("silence", () => {
     assert.equal(server.peers.length, 1);
   });
 
-  test("a job whose time has come while nobody was woken is found", { timeout }, async () => {
+  test("is polled: a job that became due without NOOP is found", { timeout }, async () => {
     let due = false;
     const server = new FakeServer(({ type }, peer) => {
       if (type !== PacketType.GRAB_JOB_ALL) return;
@@ -206,7 +220,7 @@ describe("silence", () => {
     await done.promise;
   });
 
-  test("a worker that is busy, or has no function, is asked as well, by an echo", { timeout }, async () => {
+  test("is probed too while the worker is busy or has no function", { timeout }, async () => {
     const functions: Functions[] = [{ f: () => new Promise(() => {}) }, {}];
     for (const given of functions) {
       const server = serverOf(["H:1", "f"]);
@@ -215,7 +229,7 @@ describe("silence", () => {
     }
   });
 
-  test("a server that answers no more is left, and dialed again", { timeout }, async () => {
+  test("is lost if the server does not answer, and the worker connects again", { timeout }, async () => {
     const server = new FakeServer();
     await using _worker = start(server, { f: () => {} }, { probeInterval: 20, drainTimeout: 0 });
     await until(() => server.peers.length >= 2);
@@ -223,7 +237,7 @@ describe("silence", () => {
 });
 
 onEveryServer("a job that is due later", (kind) => {
-  test("is done when its time has come, and until then makes no busy loop", { timeout }, async () => {
+  test("runs when it is due, and does not cause a busy loop before", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
     const { dial = dialTcp() } = server.connect;
@@ -235,17 +249,20 @@ onEveryServer("a job that is due later", (kind) => {
       dial: async (address, options) => {
         const transport = await dial(address, options);
         const write = transport.write.bind(transport);
-        transport.write = (bytes) => (writes++, write(bytes));
+        transport.write = (bytes) => {
+          writes += 1;
+          return write(bytes);
+        };
         return transport;
       },
     }, { f: (job) => done[job.text() as keyof typeof done].resolve(Date.now()) });
     const due = Date.now() + 400; // in whole seconds, rounded up
     await client.doBackground("f", "later", { at: new Date(due) });
-    // gearmand does not give this one before the other, and wakes the worker for it whenever that falls asleep.
+    // gearmand 1.1 does not assign this job before the other one, and wakes the worker for it at each PRE_SLEEP.
     await client.doBackground("f", "low", { priority: "low" });
     assert.ok(await done.later.promise >= due, "not before");
     await done.low.promise;
-    // Without naps it asks thousands of times until then.
+    // In a busy loop it grabs thousands of times until then.
     assert.ok(writes < 500, `${writes} writes`);
     await server.stop();
   });

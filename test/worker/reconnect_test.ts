@@ -1,4 +1,4 @@
-/** Tests of a worker that loses its server, in each way in which one can: it connects again, for ever, and serves. */
+/** Tests of a worker that loses its server in various ways: it connects again without end, and serves. */
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -18,8 +18,8 @@ import { count, holder, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
-describe("a server that is not there", () => {
-  test("is dialed again for ever, after a time that doubles up to its bound, with jitter", { timeout }, async () => {
+describe("a server that cannot be reached", () => {
+  test("is dialed without end, with a back-off that doubles up to maxBackoff, with jitter", { timeout }, async () => {
     const events: GearmanEvent[] = [];
     const server = new FakeServer();
     server.refuse = () => Promise.reject(new Error("refused"));
@@ -33,8 +33,8 @@ describe("a server that is not there", () => {
     await until(() => server.dials.length > 24);
     const delays = events.flatMap((event) => event.type === "retrying" ? [event.delay] : []);
     for (const [i, delay] of delays.entries()) {
-      const most = Math.min(20, 4 * 2 ** i);
-      assert.ok(delay >= most / 2 && delay <= most, `attempt ${i + 1}: ${delay} ms, and not ${most / 2} to ${most}`);
+      const max = Math.min(20, 4 * 2 ** i);
+      assert.ok(delay >= max / 2 && delay <= max, `attempt ${i + 1}: ${delay} ms, not ${max / 2} to ${max}`);
     }
     assert.ok(new Set(delays.slice(3)).size > 3, `no jitter: ${delays}`);
     assert.equal(events.filter(({ type }) => type === "error").length, delays.length, "each has its reason");
@@ -42,7 +42,7 @@ describe("a server that is not there", () => {
     await until(() => server.peers.length === 1);
   });
 
-  test("begins anew with a short time after it has answered", { timeout }, async () => {
+  test("has a short back-off again after it has answered", { timeout }, async () => {
     const delays: number[] = [];
     const server = new FakeServer();
     await using _worker = startWorker({
@@ -50,7 +50,9 @@ describe("a server that is not there", () => {
       minBackoff: 1,
       maxBackoff: 64,
       drainTimeout: 0,
-      onEvent: (event) => void (event.type === "retrying" && delays.push(event.delay)),
+      onEvent: (event) => {
+        if (event.type === "retrying") delays.push(event.delay);
+      },
     }, { f: () => {} });
     for (let round = 0; round < 2; round++) {
       await until(() => server.peers.length === round + 1);
@@ -64,7 +66,7 @@ describe("a server that is not there", () => {
     }
   });
 
-  test("may have another address when it comes back: its name is looked up each time", { timeout }, async () => {
+  test("may have another address when it returns: its name is resolved for each attempt", { timeout }, async () => {
     const names: string[] = [];
     const first = new JobServer();
     let address = await first.listen();
@@ -88,13 +90,13 @@ describe("a server that is not there", () => {
   });
 });
 
-const noProc = existsSync("/proc/net/tcp") ? false : "only Linux tells of the timers of its sockets";
+const noProc = existsSync("/proc/net/tcp") ? false : "only Linux shows the timers of its sockets";
 test("a worker's connection is kept alive by TCP", { timeout, skip: noProc }, async () => {
   await using server = new JobServer();
   const { port } = await server.listen();
   await using _worker = startWorker({ servers: `127.0.0.1:${port}` }, {});
   const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  // "sl local_address rem_address st tx_queue:rx_queue tr:tm->when": a timer of kind 2 is that of SO_KEEPALIVE.
+  // "sl local_address rem_address st tx_queue:rx_queue tr:tm->when": timer 2 is that of SO_KEEPALIVE.
   await until(() =>
     readFileSync("/proc/net/tcp", "utf8").split("\n").map((line) => line.trim().split(/\s+/)).some((fields) =>
       fields[2] === remote && fields[5]?.startsWith("02:")
@@ -121,9 +123,9 @@ onEveryServer("a worker behind a proxy", (kind) => {
       }
     });
 
-  const ends = { "ends it": "endAll", "resets it": "resetAll", "lets nothing pass any more": "stall" } as const;
+  const ends = { "ends it": "endAll", "resets it": "resetAll", "stalls it": "stall" } as const;
   for (const [name, end] of Object.entries(ends)) {
-    withProxy(`that ${name} connects again with all it had, and serves; its job was aborted`, async (proxy, client) => {
+    withProxy(`that ${name} aborts its job, connects again, registers, and serves`, async (proxy, client) => {
       const events: GearmanEvent[] = [];
       const { handler, started, release } = holder();
       let holds = 0;
@@ -140,18 +142,18 @@ onEveryServer("a worker behind a proxy", (kind) => {
       proxy[end]();
       await until(() => signal.aborted);
       assert.ok(signal.reason instanceof ConnectionError);
-      if (end === "stall") proxy.resetAll(); // only now does the server know
+      if (end === "stall") proxy.resetAll(); // the server notices only now
       release.resolve("dropped");
       assert.equal(await held, "held again");
       assert.equal(await client.do("f", "2").text(), "2");
       const lost = events.find(({ type }) => type === "disconnected") as { error?: Error };
-      assert.ok(lost.error instanceof Error, "its cause is told");
+      assert.ok(lost.error instanceof Error, "its cause is reported");
       if (end === "stall") assert.match(lost.error.message, /did not answer within 100 ms/);
     });
   }
 
   test(
-    "that is one of two, and down from the start, is served from the moment that it is up",
+    "serves the server that is up, and the other one as soon as it is up",
     { timeout },
     async () => {
       const one = await kind.start();
@@ -180,7 +182,7 @@ onEveryServer("a worker behind a proxy", (kind) => {
     },
   );
 
-  withProxy("that splits and delays has every byte both ways", async (proxy, client) => {
+  withProxy("that splits the stream gets and sends every byte", async (proxy, client) => {
     proxy.faults = () => ({ split: true, delay: 0 });
     await using _worker = startWorker({ servers: `127.0.0.1:${proxy.port}`, concurrency: 4 }, {
       f: async function* (job) {
@@ -196,11 +198,11 @@ onEveryServer("a worker behind a proxy", (kind) => {
     assert.equal(proxy.accepted, 1);
   });
 
-  withProxy("that breaks each connection after more and more bytes serves in the end", async (proxy, client) => {
+  withProxy("that breaks each connection after some bytes serves in the end", async (proxy, client) => {
     const kinds = ["resetAfter", "endAfter", "stallAfter"] as const;
-    // Twelve bytes are a header: it breaks inside and between packets, and soon after.
+    // A header has 12 bytes: connections break inside and between packets.
     proxy.faults = (i) => {
-      proxy.resetAll(); // the worker has given the last one up, and its server is to know
+      proxy.resetAll(); // the worker has closed the last connection: let the server notice
       return i < 24 ? { [kinds[i % 3]!]: 1 + 7 * i } : {};
     };
     await using _worker = startWorker({
@@ -214,7 +216,7 @@ onEveryServer("a worker behind a proxy", (kind) => {
   });
 }, { port: true });
 
-test("a worker that is dropped while it holds no job asks again at once", { timeout }, async () => {
+test("a worker whose connection is lost while it holds no job grabs again at once", { timeout }, async () => {
   const server = new FakeServer();
   await using _worker = startWorker({ dial: server.dial, drainTimeout: 0 }, { f: () => {} });
   for (let i = 1; i <= 5; i++) {
@@ -224,7 +226,7 @@ test("a worker that is dropped while it holds no job asks again at once", { time
 });
 
 test(
-  "a server that has hung is not asked for jobs before it answers: the slots are for the others",
+  "a server that was silent is not asked for jobs before it answers: other servers get the slots",
   { timeout },
   async () => {
     const silent: PlayedTransport[] = [];

@@ -1,4 +1,4 @@
-/** The proof that a worker that is told to go loses nothing: SIGTERM to a process of this runtime, under load. */
+/** Tests that a worker process that gets SIGTERM under load loses no job. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -12,18 +12,18 @@ import { until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import { startWorker, statusOf } from "../support/workers.ts";
 
-/** Jobs that are never finished together: there is work for as long as the test lasts. */
+/** Jobs that are submitted at the same time, so that there is work for the whole test. */
 const LANES = 200;
 
-/** Those of a test that fails would never end. */
+/** Processes of a failed test would never end. */
 const children: ChildProcess[] = [];
 after(() => {
   for (const child of children) child.kill("SIGKILL");
 });
 
-/** A worker in a process of its own. */
+/** Starts a worker in a process of its own. */
 function startProgram(server: string) {
-  // Compiled for Node the program is JavaScript too.
+  // Compiled for Node, the program is JavaScript too.
   const program = fileURLToPath(new URL(`../support/worker_program.${import.meta.url.slice(-2)}`, import.meta.url));
   const args = runtime === "deno" ? ["run", "-A", "--no-check", program, server] : [program, server];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -32,13 +32,13 @@ function startProgram(server: string) {
   child.stdout.on("data", (chunk: Uint8Array) => said.out += text(chunk));
   child.stderr.on("data", (chunk: Uint8Array) => said.errors += text(chunk));
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  /** The jobs of which it has said so. */
+  /** Counts the jobs that the process has reported. */
   const jobs = (what: "begun" | "done") => said.out.split("\n").filter((line) => line.startsWith(what)).length;
   return { child, said, ended, jobs };
 }
 
 onEveryServer("SIGTERM to a worker under load", (kind) => {
-  test("loses none of the jobs that it holds, and has none done twice", {
+  test("loses no held job, and runs none twice", {
     timeout: 60_000,
   }, async () => {
     const server = await kind.start();
@@ -55,7 +55,7 @@ onEveryServer("SIGTERM to a worker under load", (kind) => {
     const fed = Promise.all(Array.from({ length: LANES }, (_, lane) => feed(lane)));
     const programs = [startProgram(`127.0.0.1:${server.port}`), startProgram(`127.0.0.1:${server.port}`)] as const;
     const [one, two] = programs;
-    // The first goes in the midst of its work, and the second when a third has come.
+    // The first process stops in the middle of its work, and the second after a third worker has started.
     for (const program of programs) await until(() => program.jobs("begun") > 100 || program.child.exitCode !== null);
     process.kill(one.child.pid!, "SIGTERM");
     assert.equal(await one.ended, 0, one.said.errors);
@@ -70,10 +70,10 @@ onEveryServer("SIGTERM to a worker under load", (kind) => {
       assert.deepEqual(
         [jobs("begun"), jobs("done")],
         Array(2).fill(by.get(`by ${child.pid}`)),
-        "each begun is done, once",
+        "each job that was begun is done, once",
       );
       assert.match(said.out, /\nended\n$/);
-      assert.equal(said.errors, "", "nothing goes to the console");
+      assert.equal(said.errors, "", "nothing is written to the console");
     }
     await until(async () => String(await statusOf(server, "f")) === "0,0,1");
     await client.close();

@@ -1,4 +1,4 @@
-/** Tests of a worker at one server, which the test plays: what it says and when. */
+/** Tests of a worker at a server that the test plays: which packets it sends, and when. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,13 +12,13 @@ import { count, type Functions, heard, said, serverOf, show, startWorker } from 
 
 const timeout = 30_000;
 
-/** A worker in memory: its server is the one that the test plays. */
+/** Starts a worker at the server that the test plays. */
 function start(server: FakeServer, functions: Functions, options: WorkerOptions = {}): GearmanWorker {
   return startWorker({ dial: server.dial, ...options }, functions);
 }
 
-describe("a worker at a new connection", () => {
-  test("says its id and functions before it asks for a job, and sleeps when there is none", { timeout }, async () => {
+describe("a worker on a new connection", () => {
+  test("sends its id and functions before it grabs, and sleeps after NO_JOB", { timeout }, async () => {
     const server = serverOf();
     await using worker = start(server, { a: () => {} }, { id: "my-worker" });
     worker.addFunction("b", () => {}, { timeout: 1_500 });
@@ -32,7 +32,7 @@ describe("a worker at a new connection", () => {
     ]);
   });
 
-  test("says everything in one write, and asks for exceptions each time", { timeout }, async () => {
+  test("registers and grabs in one write, and requests exceptions each time", { timeout }, async () => {
     const server = serverOf();
     const writes = countedWrites(server);
     await using _worker = start({ dial: writes.dial } as FakeServer, { a: () => {}, b: () => {} }, { id: "me" });
@@ -43,7 +43,7 @@ describe("a worker at a new connection", () => {
     assert.deepEqual(server.peers.map(({ options }) => options), [["exceptions"], ["exceptions"]]);
   });
 
-  test("has its time limit watched there only when it does one job at a time", { timeout }, async () => {
+  test("announces time limits only with a concurrency of 1", { timeout }, async () => {
     const server = serverOf();
     await using worker = start(server, {}, { concurrency: 2 });
     worker.addFunction("b", () => {}, { timeout: 1_500 });
@@ -51,7 +51,7 @@ describe("a worker at a new connection", () => {
     assert.deepEqual(server.peer.requests.map(show), ["CAN_DO b", "GRAB_JOB_ALL", "GRAB_JOB_ALL", "PRE_SLEEP"]);
   });
 
-  test("asks for nothing while it has no function", { timeout }, async () => {
+  test("does not grab while it has no function", { timeout }, async () => {
     const server = serverOf();
     await using worker = start(server, {});
     await until(() => server.peers.length === 1);
@@ -63,7 +63,7 @@ describe("a worker at a new connection", () => {
     assert.deepEqual(said(server.peer), ["CAN_DO late"]);
   });
 
-  test("says goodbye when it is closed, after the last result", { timeout }, async () => {
+  test("sends RESET_ABILITIES when it is closed, after the last result", { timeout }, async () => {
     const server = serverOf(["H:1", "f"]);
     const release = deferred<string>();
     const worker = start(server, { f: () => release.promise });
@@ -78,7 +78,7 @@ describe("a worker at a new connection", () => {
 });
 
 describe("a job", () => {
-  test("may come in each of the three packets", { timeout }, async () => {
+  test("may be assigned by each of the three packets", { timeout }, async () => {
     const seen: (string | undefined)[][] = [];
     let grabs = 0;
     const server = new FakeServer(({ type }, peer) => {
@@ -101,7 +101,7 @@ describe("a job", () => {
     ]);
   });
 
-  test("of a function that it does not have fails", { timeout }, async () => {
+  test("of an unknown function fails", { timeout }, async () => {
     const server = serverOf(["H:1", "other"], ["H:2", "f"]);
     await using _worker = start(server, { f: () => "done" });
     await heard(server, "WORK_COMPLETE H:2 done");
@@ -111,7 +111,7 @@ describe("a job", () => {
     ]);
   });
 
-  test("has its final packet before the next grab, and nothing after it", { timeout }, async () => {
+  test("sends its final packet before the next grab, and nothing after that", { timeout }, async () => {
     const server = serverOf(["H:1", "f"], ["H:2", "f"]);
     const handler = async function* (job: AssignedJob) {
       yield "x";
@@ -125,30 +125,36 @@ describe("a job", () => {
     assert.deepEqual(server.peer.requests.map(show).slice(1), [grab, ...lines, grab, ...again, grab, "PRE_SLEEP"]);
   });
 
-  test("has its result in one write with the next grab, whether its handler is sync or not", { timeout }, async () => {
-    for (const handler of [() => "done", () => turns(2).then(() => "done")]) {
-      const server = serverOf(["H:1", "f"], ["H:2", "f"]);
-      const writes = countedWrites(server);
-      await using _worker = start({ dial: writes.dial } as FakeServer, { f: handler });
-      await heard(server, "PRE_SLEEP");
-      assert.deepEqual(writes.packets(), [3, 2, 2, 1]);
-    }
-  });
+  test(
+    "sends its result in one write with the next grab, whether the handler is synchronous or not",
+    { timeout },
+    async () => {
+      for (const handler of [() => "done", () => turns(2).then(() => "done")]) {
+        const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+        const writes = countedWrites(server);
+        await using _worker = start({ dial: writes.dial } as FakeServer, { f: handler });
+        await heard(server, "PRE_SLEEP");
+        assert.deepEqual(writes.packets(), [3, 2, 2, 1]);
+      }
+    },
+  );
 
-  test("that has ended with `throw undefined` is told with its error, one that ended well without", {
+  test("that failed with `throw undefined` is reported with an error, a completed one without", {
     timeout,
   }, async () => {
     const events: GearmanEvent[] = [];
     const server = serverOf(["H:1", "f"], ["H:2", "g"]);
     await using _worker = start(server, { f: () => Promise.reject(undefined), g: () => {} }, {
-      onEvent: (event) => void (event.type === "jobEnded" && events.push(event)),
+      onEvent: (event) => {
+        if (event.type === "jobEnded") events.push(event);
+      },
     });
     await heard(server, "PRE_SLEEP");
     assert.deepEqual(events.map((event) => "error" in event), [true, false]);
     assert.deepEqual(said(server.peer).slice(2), ["WORK_EXCEPTION H:1 undefined", "WORK_COMPLETE H:2 "]);
   });
 
-  test("has every progress, from 0 to what gearmand can keep, and other packets between", { timeout }, async () => {
+  test("sends every status, from 0 to the maximum of gearmand, in order with other packets", { timeout }, async () => {
     const server = serverOf(["H:1", "f"]);
     const handler = (job: AssignedJob) => {
       job.sendStatus(0, 0);
@@ -167,14 +173,20 @@ describe("a job", () => {
     ]);
   });
 
-  test("is aborted when the connection is lost; its result is dropped, and all is registered again", {
+  test("is aborted when the connection is lost; its result is discarded, and the worker registers again", {
     timeout,
   }, async () => {
     const server = serverOf(["H:1", "f"]);
     const events: GearmanEvent[] = [];
     const release = deferred<string>();
     let job: AssignedJob | undefined;
-    await using worker = start(server, { f: (given) => (job = given, release.promise), gone: () => {} }, {
+    await using worker = start(server, {
+      f: (given) => {
+        job = given;
+        return release.promise;
+      },
+      gone: () => {},
+    }, {
       id: "me",
       onEvent: (event) => events.push(event),
     });
@@ -187,7 +199,7 @@ describe("a job", () => {
     assert.ok(signal.reason instanceof ConnectionError);
     assert.match(signal.reason.message, /another worker/);
     await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
-    release.resolve("nobody wants it");
+    release.resolve("discarded");
     await turns();
     assert.deepEqual(server.peer.requests.map(show), ["SET_CLIENT_ID me", "CAN_DO f", "GRAB_JOB_ALL", "PRE_SLEEP"]);
     const ended = events.filter(({ type }) => type === "jobEnded");
@@ -196,21 +208,24 @@ describe("a job", () => {
   });
 });
 
-/** Dials a server, and counts how many packets leave in each write. */
+/** Dials a server, and counts the packets of each write. */
 function countedWrites(server: FakeServer): { dial: Dial; packets(): number[] } {
   const writes: Uint8Array[] = [];
   return {
     dial: async (address, options) => {
       const transport = await server.dial(address, options);
       const write = transport.write.bind(transport);
-      transport.write = (bytes) => (writes.push(bytes), write(bytes));
+      transport.write = (bytes) => {
+        writes.push(bytes);
+        return write(bytes);
+      };
       return transport;
     },
     packets: () => writes.map((bytes) => [...decode(bytes)].length),
   };
 }
 
-/** The packets of one write. */
+/** Decodes the packets of one write. */
 function decode(bytes: Uint8Array): PacketDecoder {
   const decoder = new PacketDecoder();
   decoder.push(bytes);

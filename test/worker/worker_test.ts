@@ -1,4 +1,4 @@
-/** Tests of the worker as a whole: options, slots, several servers, lost and restarted ones, its end, its events. */
+/** Tests of the whole worker: options, slots, several servers, restarted servers, its end, and its events. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ import { countedSignal } from "../support/signals.ts";
 import { dialTo, holder, makeWorker, startWorker, statusOf } from "../support/workers.ts";
 
 const timeout = 30_000;
-/** Connects to whatever server is the current one. */
+/** Dials the server that is current at the time of the call. */
 function dialerOf(current: () => TestServer): Dial {
   return (_, options) => {
     const { dial = dialTcp(), servers = "127.0.0.1:1" } = current().connect;
@@ -22,8 +22,8 @@ function dialerOf(current: () => TestServer): Dial {
   };
 }
 
-describe("what a worker is given", () => {
-  test("as options is checked by the constructor", () => {
+describe("invalid arguments", () => {
+  test("of the constructor throw", () => {
     const bad: [unknown, typeof TypeError | typeof RangeError][] = [
       ["", RangeError],
       [{ servers: "a:0" }, RangeError],
@@ -44,7 +44,7 @@ describe("what a worker is given", () => {
     for (const id of ["x".repeat(127), "ö".repeat(63), "a:b"]) assert.ok(new GearmanWorker({ id, drainTimeout: 0 }));
   });
 
-  test("as options of its calls is checked too, where a time limit would else be none", async () => {
+  test("of calls throw or reject: a wrong option would mean no time limit", async () => {
     const worker = new GearmanWorker({ dial: () => assert.fail("it dialed") });
     for (const options of [5_000, null, "x"]) {
       assert.throws(() => worker.addFunction("f", () => {}, options as never), TypeError, String(options));
@@ -52,7 +52,7 @@ describe("what a worker is given", () => {
     await assert.rejects(worker.run({ signal: "x" as never }), TypeError);
   });
 
-  test("as a function is checked when it is added", () => {
+  test("of addFunction() throw", () => {
     const worker = new GearmanWorker();
     const add = (name: unknown, handler: unknown, limit?: unknown) => () =>
       worker.addFunction(name as never, handler as never, { timeout: limit as never });
@@ -66,7 +66,7 @@ describe("what a worker is given", () => {
 });
 
 describe("run()", () => {
-  test("rejects while it runs, and after the worker was closed", { timeout }, async () => {
+  test("rejects while the worker runs, and after it was closed", { timeout }, async () => {
     await using server = new JobServer();
     const worker = new GearmanWorker({ dial: server.dial });
     const running = worker.run();
@@ -80,13 +80,13 @@ describe("run()", () => {
     await assert.rejects(worker.run({ signal: AbortSignal.abort() }), /it is closed/);
   });
 
-  test("resolves at once with a signal that has fired; nothing is dialed", { timeout }, async () => {
+  test("resolves with a signal that has fired, without connecting", { timeout }, async () => {
     const worker = new GearmanWorker({ dial: () => assert.fail("it was dialed") });
     await worker.run({ signal: AbortSignal.abort() });
     await worker.close();
   });
 
-  test("leaves no listener on its signal, and ends while it still tries to connect", { timeout }, async () => {
+  test("ends while it tries to connect, and leaves no listener on its signal", { timeout }, async () => {
     for (const answer of [() => Promise.reject(new Error("down")), () => new Promise<never>(() => {})]) {
       let dials = 0;
       const dial = () => {
@@ -107,16 +107,17 @@ describe("run()", () => {
 });
 
 describe("several servers", () => {
-  test("share its slots", { timeout }, async () => {
+  test("share the slots", { timeout }, async () => {
     const servers = [new JobServer(), new JobServer()];
-    let running = 0, most = 0;
+    let running = 0, max = 0;
     await using _worker = startWorker({
       servers: ["a:1", "b:2"],
       dial: (address, options) => servers[address.port - 1]!.dial(address, options),
       concurrency: 2,
     }, {
       f: async () => {
-        most = Math.max(most, ++running);
+        running += 1;
+        max = Math.max(max, running);
         await turns(1);
         running--;
       },
@@ -125,13 +126,13 @@ describe("several servers", () => {
       await using client = new GearmanClient({ dial });
       await Promise.all(Array.from({ length: 10 }, () => client.do("f")));
     }));
-    assert.equal(most, 2);
+    assert.equal(max, 2);
     for (const server of servers) await server.close();
   });
 });
 
 onEveryServer("several servers", (kind) => {
-  test("have a free slot in turn, and all of them when the others have nothing", { timeout }, async () => {
+  test("get a free slot in turn, and all slots while the other servers have no jobs", { timeout }, async () => {
     const servers = [await kind.start(), await kind.start(), await kind.start()];
     const clients = servers.map((server) => new GearmanClient(server.connect));
     for (const [i, count] of [10, 20, 10].entries()) {
@@ -139,7 +140,7 @@ onEveryServer("several servers", (kind) => {
     }
     const order: string[] = [];
     const worker = makeWorker({ servers: ["one:1", "two:2", "three:3"], dial: dialTo(servers) }, {
-      // The first job waits until all are there.
+      // The first job waits until the worker has registered with all servers.
       first: () =>
         until(async () => (await Promise.all(servers.map((server) => statusOf(server, "f")))).every(isThere)),
       f: (job) => void order.push(job.text()),
@@ -175,13 +176,14 @@ onEveryServer("a worker", (kind) => {
       }
     });
 
-  withServer("never holds more jobs than it has slots, and uses them all", async (server, client) => {
+  withServer("never holds more jobs than it has slots, and uses all of them", async (server, client) => {
     for (const concurrency of [1, 3]) {
-      let running = 0, most = 0;
+      let running = 0, max = 0;
       const full = deferred();
       await using _worker = startWorker({ ...server.connect, concurrency }, {
         f: async (job) => {
-          most = Math.max(most, ++running);
+          running += 1;
+          max = Math.max(max, running);
           if (running === concurrency) full.resolve();
           await full.promise;
           await turns(1);
@@ -191,11 +193,11 @@ onEveryServer("a worker", (kind) => {
       });
       const jobs = Array.from({ length: 20 }, (_, i) => client.do("f", String(i)).text());
       assert.deepEqual(await Promise.all(jobs), Array.from({ length: 20 }, (_, i) => String(i)));
-      assert.equal(most, concurrency);
+      assert.equal(max, concurrency);
     }
   });
 
-  withServer("wakes for each job that comes after a pause", async (server, client) => {
+  withServer("wakes for each job that is submitted after a pause", async (server, client) => {
     await using _worker = startWorker(server.connect, { f: (job) => job.text() });
     for (let i = 0; i < 20; i++) {
       assert.equal(await client.do("f", `${i}`).text(), `${i}`);
@@ -204,7 +206,7 @@ onEveryServer("a worker", (kind) => {
   });
 
   withServer(
-    "takes functions on and gives them up while it runs; a job of theirs is finished first",
+    "adds and removes functions while it runs, and finishes the job of a removed function",
     async (server, client) => {
       const { handler, started, release } = holder();
       await using worker = startWorker({ ...server.connect, concurrency: 2 }, { f: () => "f" });
@@ -227,7 +229,7 @@ onEveryServer("a worker", (kind) => {
     },
   );
 
-  withServer("is itself after a function was added and removed at once", async (server, client) => {
+  withServer("still serves after a function was added and removed at once", async (server, client) => {
     await using worker = startWorker(server.connect, { f: () => "f" });
     assert.equal(await client.do("f").text(), "f");
     worker.addFunction("g", () => "g").removeFunction("g");
@@ -237,7 +239,7 @@ onEveryServer("a worker", (kind) => {
     assert.equal((await statusOf(server, "g"))[2], 0);
   });
 
-  test("connects again to a server that was restarted, with its id and functions; the job held was aborted", {
+  test("aborts its job when the server is stopped, and registers again when it is restarted", {
     timeout,
   }, async () => {
     let server = await kind.start();
@@ -263,7 +265,7 @@ onEveryServer("a worker", (kind) => {
   });
 
   for (const how of ["abort", "close()"] as const) {
-    withServer(`finishes what it holds on ${how}, takes nothing more, and run() resolves`, async (server, client) => {
+    withServer(`finishes the held job after ${how}, grabs no more, and run() resolves`, async (server, client) => {
       const { handler, started, release } = holder();
       const stop = new AbortController();
       const worker = makeWorker({ ...server.connect, drainTimeout: timeout }, { f: handler });
@@ -286,13 +288,15 @@ onEveryServer("a worker", (kind) => {
   }
 
   for (const how of ["destroy()", "drainTimeout"] as const) {
-    withServer(`gives the job that it holds back when it is forced to stop by ${how}`, async (server, client) => {
+    withServer(`drops the held job after ${how}, and another worker gets it`, async (server, client) => {
       const { handler, started, release } = holder();
       const ended: GearmanEvent[] = [];
       const worker = makeWorker({
         ...server.connect,
         drainTimeout: how === "drainTimeout" ? 10 : timeout,
-        onEvent: (event) => void (event.type === "jobEnded" && ended.push(event)),
+        onEvent: (event) => {
+          if (event.type === "jobEnded") ended.push(event);
+        },
       }, { f: handler });
       const running = worker.run();
       const held = client.do("f", "work");
@@ -301,8 +305,9 @@ onEveryServer("a worker", (kind) => {
       if (how === "destroy()") await worker.destroy();
       await closing;
       await running;
-      assert.match(String(signal.reason), /stopped before the job was finished/);
-      release.resolve("nobody wants it");
+      assert.ok(signal.reason instanceof GearmanError);
+      assert.match(signal.reason.message, /stopped before the job was finished/);
+      release.resolve("discarded");
       const other = await RawWorker.open(server, "f");
       await other.serve(1, () => "by another");
       assert.equal(await held.text(), "by another");
@@ -311,7 +316,7 @@ onEveryServer("a worker", (kind) => {
     });
   }
 
-  withServer("is closed at the end of its block, with what it holds finished", async (server, client) => {
+  withServer("finishes the held job at the end of its block", async (server, client) => {
     let running: Promise<void>;
     let result: Promise<string>;
     {
@@ -331,7 +336,7 @@ onEveryServer("a worker", (kind) => {
     await until(async () => (await statusOf(server, "f"))[2] === 0);
   });
 
-  withServer("reports what happens, in order; a listener that throws harms nobody", async (server, client) => {
+  withServer("reports events in order, also to a listener that throws", async (server, client) => {
     const events: GearmanEvent[] = [];
     {
       await using _worker = startWorker({
