@@ -21,8 +21,8 @@ export interface AssignedJob {
   /** The data to work on. The handler may keep and change it. */
   readonly workload: Uint8Array;
   /**
-   * Fires when the result is no longer wanted: the connection is lost, the time limit is over, or the worker is destroyed.
-   * Its reason is the error, or the reason that was passed to `destroy`.
+   * Fires when the result is no longer wanted: the connection is lost, the time limit is over, or the worker is
+   * destroyed. Its reason is the error, or the reason that was passed to `destroy`.
    */
   readonly signal: AbortSignal;
   /** Decodes the workload as UTF-8. */

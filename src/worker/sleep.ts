@@ -7,7 +7,7 @@
  * Three parts are work-arounds for gearmand:
  *
  * - `FalseAlarms` delays sleep if the worker is woken again and again without a job (1.1; mended in 2.0).
- * - `Sleep.poll` asks a silent server for jobs, since it wakes no worker for a job that becomes due (1.1; mended in 2.0).
+ * - `Sleep.poll` asks a silent server for jobs, since it wakes no worker when a job becomes due (1.1; mended in 2.0).
  * - `Sleep.#stopServerTimer` removes the time limit of an ended job before the worker sleeps (1.1 and 2.0).
  */
 
@@ -149,8 +149,8 @@ const MIN_SLEEP = 20;
 const MAX_SLEEP_DELAY = 250;
 
 /**
- * Alarms without a job behind them. gearmand 1.1.20 answers PRE_SLEEP with NOOP at once if it has a low job behind one that
- * is not due yet, but then does not assign it: without a delay the worker would grab and sleep in a busy loop.
+ * Alarms without a job behind them. If a low job waits behind one that is not due yet, gearmand 1.1.20 answers PRE_SLEEP
+ * with NOOP at once, but then does not assign it: without a delay the worker would grab and sleep in a busy loop.
  */
 class FalseAlarms {
   #count = 0;

@@ -30,8 +30,8 @@ export interface WorkerOptions extends ConnectOptions {
 /**
  * Works on jobs: connects to every server, again and again, and never holds more than `concurrency` jobs.
  *
- * The message of an error that a handler throws reaches every client that waits for the job. To keep it private, catch the
- * error and throw `new JobFailedError()`, which fails the job without a message.
+ * The message of an error that a handler throws reaches every client that waits for the job. To keep it private, catch
+ * the error and throw `new JobFailedError()`, which fails the job without a message.
  *
  * @example Run ten jobs at a time, and stop gently
  * ```ts
@@ -100,8 +100,8 @@ export class GearmanWorker implements AsyncDisposable {
    * Adds a function, before or while the worker runs; replaces the handler if the function was added before.
    *
    * `timeout` limits the time of a job in milliseconds; the default is no limit. When it is over, the job's signal
-   * aborts and the job fails. With `concurrency` 1 the limit is announced to gearmand too, with one second more: gearmand
-   * then gives the job of a worker that is stuck to another one.
+   * aborts and the job fails. With `concurrency` 1 the limit is announced to gearmand too, with one second more:
+   * gearmand then gives the job of a worker that is stuck to another one.
    *
    * @throws {TypeError} The handler is not a function, the name is not a string, or the options are not an object.
    * @throws {RangeError} The name is empty, has over 512 bytes, or holds a NUL or a line feed; or the timeout is not a
@@ -133,8 +133,8 @@ export class GearmanWorker implements AsyncDisposable {
 
   /**
    * Serves until `signal` fires, or {@linkcode GearmanWorker.prototype.close | close} or
-   * {@linkcode GearmanWorker.prototype.destroy | destroy} is called. Resolves when the worker is closed; jobs that are held
-   * when `signal` fires are finished first.
+   * {@linkcode GearmanWorker.prototype.destroy | destroy} is called. Resolves when the worker is closed; jobs that are
+   * held when `signal` fires are finished first.
    *
    * @throws {GearmanError} The worker is already running, or it is closed.
    */
@@ -154,8 +154,8 @@ export class GearmanWorker implements AsyncDisposable {
   /**
    * Stops asking for jobs, finishes the held ones, sends their results, and closes the connections.
    *
-   * Idempotent: every call waits for the same end. Never rejects. There is no time limit unless `drainTimeout` is set; after
-   * that time the worker is {@linkcode GearmanWorker.prototype.destroy | destroyed}.
+   * Idempotent: every call waits for the same end. Never rejects. There is no time limit unless `drainTimeout` is set;
+   * after that time the worker is {@linkcode GearmanWorker.prototype.destroy | destroyed}.
    *
    * Do not await it in a handler: it waits for the handler.
    */
@@ -167,8 +167,8 @@ export class GearmanWorker implements AsyncDisposable {
    * Stops at once. The signals of the held jobs abort with `reason`, or with a `GearmanError` if there is none, and the
    * results of these jobs are discarded; gearmand requeues the jobs. Pending calls of `run` and `close` resolve.
    *
-   * What was sent before has two seconds to leave. Handlers are not waited for: they may still be running when the promise
-   * resolves, and a handler may await it.
+   * What was sent before has two seconds to leave. Handlers are not waited for: they may still be running when the
+   * promise resolves, and a handler may await it.
    *
    * May be called at any time, also while the worker closes. Idempotent: the first reason counts. Never rejects.
    */
