@@ -5,7 +5,8 @@ import { MAX_TIMER } from "../internal/checks.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
-import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type State, type Submission } from "./state.ts";
+import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type Submission } from "./model.ts";
+import type { State } from "./state.ts";
 
 /** Longest unique and reducer, in bytes. */
 const MAX_UNIQUE = 64;

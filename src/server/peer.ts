@@ -5,7 +5,7 @@ import { type Packet, type PacketInput, PacketType, type TextLine } from "../cod
 import { Connection } from "../connection/connection.ts";
 import type { Transport } from "../transport/transport.ts";
 import { toWire } from "./names.ts";
-import { Party } from "./state.ts";
+import { Party } from "./model.ts";
 
 /** What can go wrong with a request; see {@linkcode JobServerOptions.fault}. */
 export type Fault = "drop-before" | "drop-after" | "stall" | "split" | { readonly error: [code: string, text: string] };

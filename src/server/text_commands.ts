@@ -4,7 +4,8 @@ import type { TextLine } from "../codec/mod.ts";
 import { leadingUint32, toLowerCase, toName } from "./names.ts";
 import type { Peer } from "./peer.ts";
 import type { Requests } from "./packet_commands.ts";
-import type { FunctionQueue, Job, State } from "./state.ts";
+import type { FunctionQueue, Job } from "./model.ts";
+import type { State } from "./state.ts";
 
 const VERSION = "0.1.0-gearwire";
 const [MAX_WORDS, MAX_LINE] = [5, 8_192];
