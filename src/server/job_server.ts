@@ -8,7 +8,7 @@ import { listen, type Listener, type ListenOptions } from "../transport/listen.t
 import { memoryPipe } from "../transport/memory_pipe.ts";
 import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 import { toText } from "./names.ts";
-import { Requests } from "./packet_commands.ts";
+import { PacketCommands } from "./packet_commands.ts";
 import { type Fault, Peer, type PeerSettings } from "./peer.ts";
 import { State } from "./state.ts";
 import { TextCommands } from "./text_commands.ts";
@@ -97,7 +97,7 @@ const MAX_NUMBER = 4_294_967_295;
  */
 export class JobServer implements AsyncDisposable {
   readonly #state: State;
-  readonly #requests: Requests;
+  readonly #packets: PacketCommands;
   readonly #peers = new Set<Peer>();
   readonly #listeners = new Set<Listener>();
   readonly #maxConnections: number;
@@ -143,15 +143,15 @@ export class JobServer implements AsyncDisposable {
       workerWakeup: number("workerWakeup", 0, 0),
       maxJobs: number("maxJobs", Infinity, 1),
     });
-    this.#requests = new Requests(this.#state);
-    const text = new TextCommands(this.#requests, this.#peers);
+    this.#packets = new PacketCommands(this.#state);
+    const text = new TextCommands(this.#packets, this.#peers);
     this.#peerSettings = {
       exceptions,
       maxPacketSize: number("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
       fault: fault?.bind(options),
       serve: (peer, request) => {
         if (request.magic === "TEXT") text.serve(peer, request);
-        else this.#requests.serve(peer, request);
+        else this.#packets.serve(peer, request);
       },
     };
   }
@@ -196,10 +196,10 @@ export class JobServer implements AsyncDisposable {
       functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], workers }) => {
         return { functionName: toText(name), high, normal, low, workers: workers.length };
       }),
-      jobs: Array.from(this.#state.jobs.values(), ({ handle, queue, submission, ability }) => ({
+      jobs: Array.from(this.#state.jobs.values(), ({ handle, functionQueue, details, ability }) => ({
         handle,
-        functionName: toText(queue.name),
-        unique: toText(submission.unique),
+        functionName: toText(functionQueue.name),
+        unique: toText(details.unique),
         running: ability !== undefined,
       })),
     };
@@ -219,7 +219,7 @@ export class JobServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#requests.close();
+    this.#packets.close();
     for (const listener of this.#listeners) listener.close();
     await Promise.all(Array.from(this.#peers, (peer) => peer.drop()));
     for (const table of [this.#peers, this.#state.functions, this.#state.jobs]) table.clear();
@@ -240,7 +240,7 @@ export class JobServer implements AsyncDisposable {
     try {
       await peer.run();
     } finally {
-      this.#requests.leave(peer);
+      this.#packets.release(peer);
       await peer.end();
       this.#peers.delete(peer);
     }

@@ -5,27 +5,27 @@ import { MAX_TIMER } from "../internal/checks.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
-import { type FunctionQueue, HIGH, type Job, LOW, NORMAL, type Party, type Submission } from "./model.ts";
+import { type FunctionQueue, HIGH, type JobDetails, LOW, NORMAL, type Participant, type ServerJob } from "./model.ts";
 import type { State } from "./state.ts";
 
 /** Longest unique and reducer, in bytes. */
-const MAX_UNIQUE = 64;
+const GEARMAND_MAX_UNIQUE = 64;
 /** Longest identifier that is kept, in bytes. */
 const MAX_CLIENT_ID = 127;
 /** gearmand keeps a handle, with a NUL, in so many bytes. */
-const HANDLE_SIZE = 64;
+const GEARMAND_HANDLE_SIZE = 64;
 /** gearmand reads an argument that is no data into so many bytes. */
-const BUFFER_SIZE = 8_192;
+const GEARMAND_BUFFER_SIZE = 8_192;
 /** The shortest time limit of a job, in ms. */
-const LEAST_TIME_LIMIT = 1_000;
+const MIN_TIME_LIMIT = 1_000;
 
 type Timer = ReturnType<typeof setTimeout>;
 
 /** Serves requests, and sees to what comes of time passing and connections ending. */
-export class Requests {
+export class PacketCommands {
   readonly state: State;
   /** The timers of running jobs whose worker said CAN_DO_TIMEOUT. */
-  readonly #timeLimits = new Map<Job, Timer>();
+  readonly #timeLimits = new Map<ServerJob, Timer>();
   #epochTimer: Timer | undefined;
   #epochTimerDue = Infinity;
 
@@ -34,7 +34,7 @@ export class Requests {
   }
 
   /** Serves one request. When it returns, everything is sent that is said to it: answers come in the order of requests. */
-  serve(peer: Party, packet: Packet): void {
+  serve(peer: Participant, packet: Packet): void {
     checkSizes(packet);
     if (packet.magic !== "REQ") return sendError(peer, "INVALID_MAGIC", "Request magic expected");
     switch (packet.type) {
@@ -89,13 +89,13 @@ export class Requests {
   }
 
   /** The connection has ended: what it waited for is abandoned, what it worked on is given to others. */
-  leave(peer: Party): void {
+  release(peer: Participant): void {
     this.state.abandon(peer);
     this.#removeAbilities(peer);
   }
 
   /** `cancel job`: its clients are told that it failed. A worker that has it already is not told. */
-  cancel(job: Job): void {
+  cancel(job: ServerJob): void {
     sendFailure(job);
     this.state.cancel(job);
   }
@@ -108,9 +108,9 @@ export class Requests {
 
   // ---- Clients
 
-  #submit(peer: Party, packet: Packet<SubmitType>, { reducer = "", due = 0 }: Partial<Submission> = {}): void {
+  #submit(peer: Participant, packet: Packet<SubmitType>, { reducer = "", due = 0 }: Partial<JobDetails> = {}): void {
     const [functionName, unique] = packet.args;
-    if (unique.length > MAX_UNIQUE || reducer.length > MAX_UNIQUE) {
+    if (unique.length > GEARMAND_MAX_UNIQUE || reducer.length > GEARMAND_MAX_UNIQUE) {
       return sendError(peer, "ARGUMENT_TOO_LARGE", "Unique value too large");
     }
     // Epochs are 64-bit seconds; here they are milliseconds.
@@ -127,17 +127,17 @@ export class Requests {
     const { job, isNew } = accepted;
     if (isNew) {
       this.state.enqueue(job, Date.now());
-      this.#wake(job.queue); // also for one that must wait, as gearmand does: only the worker can tell
+      this.#wake(job.functionQueue); // also for one that must wait, as gearmand does: only the worker can tell
     }
     peer.send(PacketType.JOB_CREATED, job.handle);
     this.#setEpochTimer();
   }
 
-  #getStatus(peer: Party, handle: string): void {
+  #getStatus(peer: Participant, handle: string): void {
     peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.state.jobs.get(handle)));
   }
 
-  #getStatusUnique(peer: Party, unique: string): void {
+  #getStatusUnique(peer: Participant, unique: string): void {
     const job = this.state.jobByUnique(unique);
     const clients = String([...job?.subscribers() ?? []].length);
     peer.send(PacketType.STATUS_RES_UNIQUE, toWire(unique), ...statusOf(job), clients);
@@ -146,21 +146,22 @@ export class Requests {
   // ---- Workers
 
   /** Who cannot do a function any more cannot finish its jobs either. One that sleeps meanwhile is woken for them too. */
-  #removeAbilities(worker: Party, only?: string): void {
-    const lost = worker.abilities.filter(({ queue }) => only === undefined || queue.name === only).reverse();
+  #removeAbilities(worker: Participant, only?: string): void {
+    const lost = worker.abilities.filter(({ functionQueue }) => only === undefined || functionQueue.name === only)
+      .reverse();
     for (const { jobs } of lost) for (const job of [...jobs].reverse()) this.#lose(job);
     const queues = this.state.removeAbilities(worker, new Set(lost));
     for (const queue of queues) if (this.state.oversleeps(queue)) this.#wake(queue);
   }
 
   /** "If there is a job, a NOOP comes at once", and the worker does not sleep; otherwise one comes with the next job. */
-  #preSleep(worker: Party): void {
+  #preSleep(worker: Participant): void {
     this.#takeDue();
     if (this.state.next(worker) === undefined) worker.asleep = true;
     else worker.send(PacketType.NOOP);
   }
 
-  #grab(worker: Party, request: GrabType): void {
+  #grab(worker: Participant, request: GrabType): void {
     this.#takeDue();
     worker.asleep = false;
     const job = this.state.grab(worker);
@@ -168,8 +169,8 @@ export class Requests {
     const { timeLimit } = job.ability!;
     if (timeLimit > 0) this.#timeLimits.set(job, setTimeout(() => this.#lose(job), timeLimit));
 
-    const { workload, reducer = "" } = job.submission;
-    const [functionName, unique] = [toWire(job.queue.name), toWire(job.submission.unique)];
+    const { workload, reducer = "" } = job.details;
+    const [functionName, unique] = [toWire(job.functionQueue.name), toWire(job.details.unique)];
     if (request === PacketType.GRAB_JOB) {
       worker.send(PacketType.JOB_ASSIGN, job.handle, functionName, workload);
     } else if (request === PacketType.GRAB_JOB_UNIQ || reducer === "") {
@@ -180,10 +181,10 @@ export class Requests {
   }
 
   /** What a worker says of its job; nobody else may. It goes to the job's clients as it is. */
-  #work(worker: Party, packet: Packet<WorkType>): void {
+  #work(worker: Participant, packet: Packet<WorkType>): void {
     const { type, args } = packet;
     const handle = toNameUntilNul(args[0]);
-    if (type === PacketType.WORK_FAIL && handle.length >= HANDLE_SIZE) {
+    if (type === PacketType.WORK_FAIL && handle.length >= GEARMAND_HANDLE_SIZE) {
       return sendError(worker, "ARGUMENT_TOO_LARGE", HANDLE_TOO_LARGE);
     }
     const job = this.state.jobs.get(handle);
@@ -197,7 +198,7 @@ export class Requests {
     if (type === PacketType.WORK_STATUS) {
       // Clients have got what the worker wrote, whatever it is; GET_STATUS says what C makes of it.
       job.numerator = leadingUint32(toName(packet.args[1]));
-      job.denominator = leadingUint32(toName(packet.args[2].subarray(0, BUFFER_SIZE)));
+      job.denominator = leadingUint32(toName(packet.args[2].subarray(0, GEARMAND_BUFFER_SIZE)));
     } else if (type !== PacketType.WORK_DATA && type !== PacketType.WORK_WARNING) {
       this.#stopTimeLimit(job);
       this.state.finish(job);
@@ -212,14 +213,14 @@ export class Requests {
   }
 
   /** Its worker is gone, cannot do it any more, or took too long. Clients are told only if the job ends with that. */
-  #lose(job: Job): void {
+  #lose(job: ServerJob): void {
     this.#stopTimeLimit(job);
-    if (this.state.requeue(job)) return this.#wake(job.queue);
+    if (this.state.requeue(job)) return this.#wake(job.functionQueue);
     sendFailure(job);
     this.state.finish(job);
   }
 
-  #stopTimeLimit(job: Job): void {
+  #stopTimeLimit(job: ServerJob): void {
     clearTimeout(this.#timeLimits.get(job));
     this.#timeLimits.delete(job);
   }
@@ -227,7 +228,9 @@ export class Requests {
   /** Epoch jobs whose time has come wake workers like new ones. */
   #takeDue(): void {
     const now = Date.now();
-    for (let job = this.state.takeDue(now); job !== undefined; job = this.state.takeDue(now)) this.#wake(job.queue);
+    for (let job = this.state.takeDue(now); job !== undefined; job = this.state.takeDue(now)) {
+      this.#wake(job.functionQueue);
+    }
   }
 
   /** One timer, for the first that is due. That may be in a year: the process does not stay alive for it. */
@@ -278,7 +281,7 @@ const HANDLE_TOO_LARGE = "Error occurred due to GEARMAND_JOB_HANDLE_SIZE being t
 /** An argument must fit in gearmand's buffer, with its NUL; the last one has none. */
 function checkSizes({ type, args }: Packet): void {
   const isTooLong = ({ length }: Uint8Array, at: number) =>
-    at < args.length - 1 ? length >= BUFFER_SIZE : length > BUFFER_SIZE && !endsInData(type);
+    at < args.length - 1 ? length >= GEARMAND_BUFFER_SIZE : length > GEARMAND_BUFFER_SIZE && !endsInData(type);
   if (args.some(isTooLong)) throw new ProtocolError(`Cannot serve ${packetName(type)}: an argument is too long`);
 }
 
@@ -286,19 +289,21 @@ function checkSizes({ type, args }: Packet): void {
 const endsInData = (type: PacketType): boolean =>
   type in SUBMISSIONS || type === PacketType.ECHO_REQ || (type in WORK_REFUSALS && type !== PacketType.WORK_FAIL);
 
-const sendError = (peer: Party, code: string, text: string) => peer.send(PacketType.ERROR, code, text);
+const sendError = (peer: Participant, code: string, text: string) => peer.send(PacketType.ERROR, code, text);
 
-function sendFailure(job: Job): void {
+function sendFailure(job: ServerJob): void {
   for (const client of job.subscribers()) client.send(PacketType.WORK_FAIL, job.handle);
 }
 
-function statusOf(job: Job | undefined): [known: string, running: string, numerator: string, denominator: string] {
+function statusOf(
+  job: ServerJob | undefined,
+): [known: string, running: string, numerator: string, denominator: string] {
   if (job === undefined) return ["0", "0", "0", "0"];
   return ["1", job.ability === undefined ? "0" : "1", String(job.numerator), String(job.denominator)];
 }
 
 /** The answer is the request's bytes, in whatever case it was written. */
-function setOption(peer: Party, option: Uint8Array): void {
+function setOption(peer: Participant, option: Uint8Array): void {
   if (toLowerCase(toNameUntilNul(option)) !== "exceptions") {
     return sendError(peer, "UNKNOWN_OPTION", "Server does not recognize given option");
   }
@@ -309,5 +314,5 @@ function setOption(peer: Party, option: Uint8Array): void {
 /** CAN_DO_TIMEOUT counts in milliseconds on gearmand; what is no number above 0 is no limit. */
 function timeLimitOf(timeout: Uint8Array): number {
   const limit = Number(leadingDigits(toName(timeout)));
-  return limit > 0 ? Math.min(Math.max(limit, LEAST_TIME_LIMIT), MAX_TIMER) : 0;
+  return limit > 0 ? Math.min(Math.max(limit, MIN_TIME_LIMIT), MAX_TIMER) : 0;
 }

@@ -5,34 +5,34 @@ import { type Packet, type PacketInput, PacketType, type TextLine } from "../cod
 import { Connection } from "../connection/connection.ts";
 import type { Transport } from "../transport/transport.ts";
 import { toWire } from "./names.ts";
-import { Party } from "./model.ts";
+import { Participant } from "./model.ts";
 
 /** What can go wrong with a request; see {@linkcode JobServerOptions.fault}. */
 export type Fault = "drop-before" | "drop-after" | "stall" | "split" | { readonly error: [code: string, text: string] };
 
 /** A request as it was received: a packet, or a line of the text protocol. */
-export type Request = Packet | TextLine;
+export type Incoming = Packet | TextLine;
 
 /** With so many answers unread, in bytes, a peer that takes none of them for a while is given up, with 16 times as many any. */
-export const MAX_UNREAD = 67_108_864;
+export const MAX_UNREAD_STALLED = 67_108_864;
 
 /** How long it may take nothing, in ms. */
-const PATIENCE = 5_000;
+const STALL_TIMEOUT = 5_000;
 
 /** With more answers unread, in bytes, no further request of that peer is served: who asks must read. */
-const HIGH_WATER = 1_048_576;
+const PAUSE_ABOVE = 1_048_576;
 
 /** What a peer needs to know of its server. */
 export interface PeerSettings {
   readonly maxPacketSize: number;
   readonly exceptions: boolean;
-  readonly fault: ((request: Request) => Fault | undefined) | undefined;
+  readonly fault: ((request: Incoming) => Fault | undefined) | undefined;
   /** Serves a request, and is done when it returns. */
-  serve(peer: Peer, request: Request): void;
+  serve(peer: Peer, request: Incoming): void;
 }
 
 /** A client, a worker or an administrator: a connection may be all of them. */
-export class Peer extends Party {
+export class Peer extends Participant {
   /** Its number, which stands for a file descriptor in `workers`. */
   readonly number: number;
   /** Its IP address, or "-" where there is none. */
@@ -85,7 +85,7 @@ export class Peer extends Party {
   /** Lets the answers go out to a peer that has ended its side only, as long as it reads, and closes. */
   async end(): Promise<void> {
     this.#silent = true;
-    const timer = setInterval(() => this.#takesNothing() && this.#giveUp(), PATIENCE);
+    const timer = setInterval(() => this.#takesNothing() && this.#giveUp(), STALL_TIMEOUT);
     await this.#connection.flush().catch(() => {});
     clearInterval(timer);
     await this.#connection.close();
@@ -100,7 +100,9 @@ export class Peer extends Party {
   #attempt(send: () => void): void {
     if (this.#silent) return;
     const { queued } = this.#connection;
-    if (queued > MAX_UNREAD && (this.#takesNothing() || queued > 16 * MAX_UNREAD)) return this.#giveUp();
+    if (queued > MAX_UNREAD_STALLED && (this.#takesNothing() || queued > 16 * MAX_UNREAD_STALLED)) {
+      return this.#giveUp();
+    }
     try {
       send();
       this.#sent += this.#connection.queued - queued;
@@ -118,21 +120,21 @@ export class Peer extends Party {
   /** Whether it has not taken a byte since this was first asked in vain, a while ago. */
   #takesNothing(): boolean {
     const taken = this.#sent - this.#connection.queued;
-    if (taken === this.#taken) return performance.now() - this.#takenAt > PATIENCE;
+    if (taken === this.#taken) return performance.now() - this.#takenAt > STALL_TIMEOUT;
     this.#taken = taken;
     this.#takenAt = performance.now();
     return false;
   }
 
-  #receive(request: Request): void | Promise<void> {
+  #receive(request: Incoming): void | Promise<void> {
     if (this.#silent) return;
     const fault = this.#settings.fault?.(request);
     if (fault !== undefined) return this.#misbehave(request, fault);
     this.#settings.serve(this, request);
-    if (this.#connection.queued > HIGH_WATER) return this.#connection.flush();
+    if (this.#connection.queued > PAUSE_ABOVE) return this.#connection.flush();
   }
 
-  #misbehave(request: Request, fault: Fault): void | Promise<void> {
+  #misbehave(request: Incoming, fault: Fault): void | Promise<void> {
     switch (fault) {
       case "drop-before":
         return void this.drop();
@@ -151,7 +153,7 @@ export class Peer extends Party {
   }
 
   /** Reading pauses meanwhile, so that the answer to no other request is cut. */
-  async #serveInPieces(request: Request): Promise<void> {
+  async #serveInPieces(request: Incoming): Promise<void> {
     await this.#connection.flush();
     this.#splits = true;
     this.#settings.serve(this, request);

@@ -5,7 +5,15 @@
 
 import { ProtocolError } from "../errors.ts";
 import { Heap } from "../internal/heap.ts";
-import { type Ability, FunctionQueue, Job, NOBODY, type Party, samenessOf, type Submission } from "./model.ts";
+import {
+  type Ability,
+  coalesceKeyOf,
+  FunctionQueue,
+  type JobDetails,
+  NO_CLIENTS,
+  type Participant,
+  ServerJob,
+} from "./model.ts";
 
 /** Most functions of a server, and most abilities of a worker: a peer could name them without end. */
 const MAX_FUNCTIONS = 100_000;
@@ -25,10 +33,10 @@ export class State {
   /** Functions by name; they stay listed until they are dropped. */
   readonly functions: Map<string, FunctionQueue> = new Map();
   /** Jobs by handle, in the order of their submission. */
-  readonly jobs: Map<string, Job> = new Map();
-  readonly #waiting = new Heap<Job>((a, b) => a.due < b.due || (a.due === b.due && a.place < b.place));
-  #serial = 0;
-  #places = 0;
+  readonly jobs: Map<string, ServerJob> = new Map();
+  readonly #waiting = new Heap<ServerJob>((a, b) => a.due < b.due || (a.due === b.due && a.sequence < b.sequence));
+  #lastNumber = 0;
+  #lastSequence = 0;
 
   constructor(settings: StateSettings) {
     this.#settings = settings;
@@ -48,16 +56,16 @@ export class State {
 
   /** Forgets a function; false where it has workers, or jobs that somebody wants. */
   dropFunction(queue: FunctionQueue): boolean {
-    for (const line of queue.lines) line.take(({ ignored }) => ignored).forEach((job) => this.#forget(job));
+    for (const jobQueue of queue.queues) jobQueue.take(({ ignored }) => ignored).forEach((job) => this.#forget(job));
     return queue.workers.length === 0 && queue.total === 0 && this.functions.delete(queue.name);
   }
 
   /** Uniques belong to functions, but GET_STATUS_UNIQUE names none: it is about the newest job of them all. */
-  jobByUnique(unique: string): Job | undefined {
-    let newest: Job | undefined;
+  jobByUnique(unique: string): ServerJob | undefined {
+    let newest: ServerJob | undefined;
     for (const queue of this.functions.values()) {
-      const job = queue.joinable.get(`=${unique}`);
-      if (job !== undefined && job.serial > (newest?.serial ?? 0)) newest = job;
+      const job = queue.coalescable.get(`=${unique}`);
+      if (job !== undefined && job.number > (newest?.number ?? 0)) newest = job;
     }
     return newest;
   }
@@ -68,35 +76,35 @@ export class State {
    * Takes a submission. Where a job of the same function and unique is queued or running, it is joined to that one: the
    * first workload and priority win, and no limit is looked at. Undefined means that there is no room.
    */
-  submit(client: Party, submission: Submission): { job: Job; isNew: boolean } | undefined {
-    if (this.jobs.size >= this.#settings.maxJobs && !this.functions.has(submission.functionName)) return undefined;
-    const queue = this.addFunction(submission.functionName);
-    let job = queue.joinable.get(samenessOf(submission) ?? "");
+  submit(client: Participant, details: JobDetails): { job: ServerJob; isNew: boolean } | undefined {
+    if (this.jobs.size >= this.#settings.maxJobs && !this.functions.has(details.functionName)) return undefined;
+    const queue = this.addFunction(details.functionName);
+    let job = queue.coalescable.get(coalesceKeyOf(details) ?? "");
     const isNew = job === undefined;
     if (job === undefined) {
-      const limit = queue.limits[submission.priority];
+      const limit = queue.limits[details.priority];
       if (this.jobs.size >= this.#settings.maxJobs || (limit > 0 && queue.total >= limit)) return undefined;
-      job = new Job(`${this.#settings.handlePrefix}:${++this.#serial}`, this.#serial, queue, submission);
+      job = new ServerJob(`${this.#settings.handlePrefix}:${++this.#lastNumber}`, this.#lastNumber, queue, details);
       this.jobs.set(job.handle, job);
-      if (job.sameness !== undefined) queue.joinable.set(job.sameness, job);
+      if (job.coalesceKey !== undefined) queue.coalescable.set(job.coalesceKey, job);
     }
     job.ignored = false;
-    if (submission.background) {
+    if (details.background) {
       job.background = true;
     } else {
-      if (job.clients === NOBODY) job.clients = new Map();
+      if (job.clients === NO_CLIENTS) job.clients = new Map();
       job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
-      client.waitsFor.add(job);
+      client.awaitedJobs.add(job);
     }
     return { job, isNew };
   }
 
-  /** Puts a new job in its line, or lets it wait for its time. */
-  enqueue(job: Job, now: number): void {
-    job.place = ++this.#places;
-    if (job.due <= now) return job.line.push(job);
+  /** Puts a new job in its queue, or lets it wait for its time. */
+  enqueue(job: ServerJob, now: number): void {
+    job.sequence = ++this.#lastSequence;
+    if (job.due <= now) return job.queue.push(job);
     this.#waiting.push(job);
-    job.queue.waiting++;
+    job.functionQueue.waiting++;
   }
 
   /** When the first of the waiting jobs is due, in milliseconds since 1970. */
@@ -104,34 +112,34 @@ export class State {
     return this.#waiting.first?.due ?? Infinity;
   }
 
-  /** Puts the first of the waiting jobs in its line, if its time has come: where it would be if it had not waited. */
-  takeDue(now: number): Job | undefined {
+  /** Puts the first of the waiting jobs in its queue, if its time has come: where it would be if it had not waited. */
+  takeDue(now: number): ServerJob | undefined {
     if (this.nextDue > now) return undefined;
     const job = this.#waiting.shift()!;
-    job.queue.waiting--;
-    job.line.push(job);
+    job.functionQueue.waiting--;
+    job.queue.push(job);
     return job;
   }
 
   /** A client leaves. A foreground job that nobody else waits for stays listed until a worker looks, or is joined again. */
-  abandon(client: Party): void {
-    for (const job of client.waitsFor) {
+  abandon(client: Participant): void {
+    for (const job of client.awaitedJobs) {
       job.clients.delete(client);
       if (job.clients.size === 0 && !job.background) job.ignored = true;
     }
-    client.waitsFor.clear();
+    client.awaitedJobs.clear();
   }
 
   /**
    * Nobody waits for the job or joins it any more, but it stays listed until a worker looks, or the one that has it is
    * done. One that waits for its time goes at once: that may be in a year.
    */
-  cancel(job: Job): void {
+  cancel(job: ServerJob): void {
     job.ignored = true;
     job.background = false;
     this.#detach(job);
     if (job.due === 0 || this.#waiting.take((waiting) => waiting === job).length === 0) return;
-    job.queue.waiting--;
+    job.functionQueue.waiting--;
     this.#forget(job);
   }
 
@@ -142,17 +150,17 @@ export class State {
    *
    * @throws {ProtocolError} The worker has 100,000 abilities, or there are as many functions.
    */
-  addAbility(worker: Party, functionName: string, timeLimit: number): void {
+  addAbility(worker: Participant, functionName: string, timeLimit: number): void {
     if (worker.abilities.length >= MAX_FUNCTIONS) throw new ProtocolError("Too many functions");
     const queue = this.addFunction(functionName);
-    const ability = { worker, queue, timeLimit, jobs: new Set<Job>() };
+    const ability = { worker, functionQueue: queue, timeLimit, jobs: new Set<ServerJob>() };
     worker.abilities.push(ability);
     queue.workers.push(ability);
   }
 
   /** Takes abilities from a worker, all at once, since lists may be long; returns the functions that they were of. */
-  removeAbilities(worker: Party, lost: ReadonlySet<Ability>): ReadonlySet<FunctionQueue> {
-    const queues = new Set(Array.from(lost, ({ queue }) => queue));
+  removeAbilities(worker: Participant, lost: ReadonlySet<Ability>): ReadonlySet<FunctionQueue> {
+    const queues = new Set(Array.from(lost, ({ functionQueue }) => functionQueue));
     const stays = (ability: Ability) => !lost.has(ability);
     worker.abilities = worker.abilities.filter(stays);
     for (const queue of queues) queue.workers = queue.workers.filter(stays);
@@ -163,14 +171,14 @@ export class State {
    * By which ability a worker gets its next job: by what it registered last, whatever the priorities of the others.
    * Ignored jobs before that are thrown away.
    */
-  next(worker: Party): Ability | undefined {
+  next(worker: Participant): Ability | undefined {
     const { abilities } = worker;
     for (let i = abilities.length - 1; i >= 0; i--) {
       const ability = abilities[i]!;
-      const line = ability.queue.line;
-      if (line === undefined) continue;
-      if (!line.first!.ignored) return ability;
-      this.#forget(line.shift()!);
+      const nextQueue = ability.functionQueue.nextQueue;
+      if (nextQueue === undefined) continue;
+      if (!nextQueue.first!.ignored) return ability;
+      this.#forget(nextQueue.shift()!);
       this.#takeTurn(worker, ability);
       i = abilities.length; // begin again
     }
@@ -178,24 +186,24 @@ export class State {
   }
 
   /** Gives a worker its next job. */
-  grab(worker: Party): Job | undefined {
+  grab(worker: Participant): ServerJob | undefined {
     const ability = this.next(worker);
     if (ability === undefined) return undefined;
     this.#takeTurn(worker, ability);
-    const job = ability.queue.line!.shift()!;
+    const job = ability.functionQueue.nextQueue!.shift()!;
     job.ability = ability;
     ability.jobs.add(job);
-    job.queue.running++;
+    job.functionQueue.running++;
     return job;
   }
 
   /** With `roundRobin` a function that had its turn comes last from then on, also if its job was thrown away. */
-  #takeTurn({ abilities }: Party, ability: Ability): void {
+  #takeTurn({ abilities }: Participant, ability: Ability): void {
     if (this.#settings.roundRobin) abilities.unshift(...abilities.splice(abilities.indexOf(ability), 1));
   }
 
   /** Wakes the sleepers of a function: all, or as many as `workerWakeup` says, who then come last. */
-  *wake({ workers }: FunctionQueue): Iterable<Party> {
+  *wake({ workers }: FunctionQueue): Iterable<Participant> {
     let left = this.#settings.workerWakeup;
     for (const [at, { worker }] of workers.entries()) {
       if (!worker.asleep) continue;
@@ -207,44 +215,44 @@ export class State {
 
   /** When a worker has left: with `workerWakeup` it may have been the only one that was woken for a job. */
   oversleeps(queue: FunctionQueue): boolean {
-    return this.#settings.workerWakeup > 0 && queue.line !== undefined;
+    return this.#settings.workerWakeup > 0 && queue.nextQueue !== undefined;
   }
 
   /**
-   * Takes a job from its worker, who is lost to it, and puts it at the end of its line. False where that has happened
+   * Takes a job from its worker, who is lost to it, and puts it at the end of its queue. False where that has happened
    * `jobRetries` times, and the job is to be finished instead.
    */
-  requeue(job: Job): boolean {
+  requeue(job: ServerJob): boolean {
     this.#release(job);
     job.numerator = job.denominator = 0;
     if (++job.retries === this.#settings.jobRetries) return false;
-    job.place = ++this.#places;
-    job.line.push(job);
+    job.sequence = ++this.#lastSequence;
+    job.queue.push(job);
     return true;
   }
 
   /** The job is over. */
-  finish(job: Job): void {
+  finish(job: ServerJob): void {
     this.#release(job);
     this.#forget(job);
   }
 
-  #release(job: Job): void {
+  #release(job: ServerJob): void {
     if (job.ability === undefined) return;
     job.ability.jobs.delete(job);
     job.ability = undefined;
-    job.queue.running--;
+    job.functionQueue.running--;
   }
 
-  #forget(job: Job): void {
+  #forget(job: ServerJob): void {
     this.jobs.delete(job.handle);
     this.#detach(job);
   }
 
-  #detach(job: Job): void {
-    for (const client of job.clients.keys()) client.waitsFor.delete(job);
-    job.clients = NOBODY;
-    const { joinable } = job.queue;
-    if (job.sameness !== undefined && joinable.get(job.sameness) === job) joinable.delete(job.sameness);
+  #detach(job: ServerJob): void {
+    for (const client of job.clients.keys()) client.awaitedJobs.delete(job);
+    job.clients = NO_CLIENTS;
+    const { coalescable } = job.functionQueue;
+    if (job.coalesceKey !== undefined && coalescable.get(job.coalesceKey) === job) coalescable.delete(job.coalesceKey);
   }
 }

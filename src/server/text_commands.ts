@@ -3,8 +3,8 @@
 import type { TextLine } from "../codec/mod.ts";
 import { leadingUint32, toLowerCase, toName } from "./names.ts";
 import type { Peer } from "./peer.ts";
-import type { Requests } from "./packet_commands.ts";
-import type { FunctionQueue, Job } from "./model.ts";
+import type { PacketCommands } from "./packet_commands.ts";
+import type { FunctionQueue, ServerJob } from "./model.ts";
 import type { State } from "./state.ts";
 
 const VERSION = "0.1.0-gearwire";
@@ -13,12 +13,12 @@ const [MAX_WORDS, MAX_LINE] = [5, 8_192];
 /** Serves commands. A list ends with a line of one dot, a value with LF, and every other answer with CR LF. */
 export class TextCommands {
   readonly #state: State;
-  readonly #requests: Requests;
+  readonly #packets: PacketCommands;
   readonly #peers: Iterable<Peer>;
 
-  constructor(requests: Requests, peers: Iterable<Peer>) {
-    this.#state = requests.state;
-    this.#requests = requests;
+  constructor(packets: PacketCommands, peers: Iterable<Peer>) {
+    this.#state = packets.state;
+    this.#packets = packets;
     this.#peers = peers;
   }
 
@@ -63,7 +63,7 @@ export class TextCommands {
 
   #show(peer: Peer, what: string): void {
     const jobs = this.#state.jobs.values();
-    if (what === "unique jobs") return sendList(peer, Array.from(jobs, (job) => shown(job.submission.unique)));
+    if (what === "unique jobs") return sendList(peer, Array.from(jobs, (job) => shown(job.details.unique)));
     if (what !== "jobs") return peer.sendLine("ERR UNKNOWN_SHOW_ARGUMENTS");
     sendList(peer, Array.from(jobs, jobLine));
   }
@@ -72,7 +72,7 @@ export class TextCommands {
     if (toLowerCase(what!) !== "job" || more.length > 0) return "ERR UNKNOWN_ERROR";
     const job = this.#state.jobs.get(handle!);
     if (job === undefined) return "ERR UNKNOWN_JOB";
-    this.#requests.cancel(job);
+    this.#packets.cancel(job);
     return "OK";
   }
 
@@ -105,12 +105,12 @@ function sendList(peer: Peer, lines: string[]): void {
   for (const line of [...lines, "."]) peer.sendLine(line, "\n");
 }
 
-const jobLine = ({ handle, retries, ignored, background }: Job) =>
+const jobLine = ({ handle, retries, ignored, background }: ServerJob) =>
   [handle, retries, Number(ignored), Number(background)].join("\t");
 
 /** Every connection has a line, also clients and who asks; functions stand in it the newest first. */
 function workerLine({ number, address, id, abilities }: Peer): string {
-  const names = abilities.map(({ queue }) => ` ${shown(queue.name)}`).reverse();
+  const names = abilities.map(({ functionQueue }) => ` ${shown(functionQueue.name)}`).reverse();
   return `${number} ${address} ${shown(id).replaceAll(" ", "_")} :${names.join("")}`;
 }
 
