@@ -222,7 +222,8 @@ export class JobServer implements AsyncDisposable {
     this.#packets.close();
     for (const listener of this.#listeners) listener.close();
     await Promise.all(Array.from(this.#peers, (peer) => peer.drop()));
-    for (const table of [this.#peers, this.#state.functions, this.#state.jobs]) table.clear();
+    this.#peers.clear();
+    this.#state.clear();
   }
 
   #assertOpen(verb: string): void {

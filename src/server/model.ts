@@ -1,144 +1,179 @@
-/** What a job server is made of: connections, functions and jobs. They refer to each other, and so they are one file. */
+/**
+ * The model of a job server: connections, abilities, functions and jobs.
+ *
+ * These types refer to each other, so they share one file. What happens to them is in `state.ts`.
+ */
 
 import { Heap } from "../internal/heap.ts";
 import type { PacketInput, PacketType } from "../codec/mod.ts";
 import { latin1 } from "./names.ts";
 
-/** Index of a priority in a function's queues and limits. */
+/** Index of a priority in the queues and limits of a function. */
 export type PriorityIndex = 0 | 1 | 2;
 export const HIGH = 0;
 export const NORMAL = 1;
 export const LOW = 2;
 
-/** One connection. It has no fixed role: the same one may submit jobs, work on them, and administer the server. */
+/**
+ * A connection, as far as functions and jobs are concerned.
+ *
+ * It has no fixed role: one connection may submit jobs, work on them, and administer the server.
+ */
 export abstract class Participant {
-  /** What `workers` shows of it. */
+  /** The identifier that the `workers` command shows. */
   id = "-";
-  /** It takes WORK_EXCEPTION of a job that failed so; otherwise it is told WORK_FAIL. */
+  /** True if the connection receives WORK_EXCEPTION; otherwise it receives WORK_FAIL instead. */
   exceptions = false;
-  /** As a client: the jobs that it waits for. */
+  /** As a client: the foreground jobs that it waits for. */
   readonly awaitedJobs: Set<ServerJob> = new Set();
-  /** As a worker: what it can do, the newest last; what it registered twice is there twice. */
+  /** As a worker: its abilities, the newest last. A function that was registered twice is listed twice. */
   abilities: Ability[] = [];
-  /** As a worker: it has sent PRE_SLEEP, and was not woken since. */
+  /** As a worker: true from PRE_SLEEP until it is woken or asks for a job. */
   asleep = false;
 
-  /** Sends it one packet. */
+  /** Sends one packet to the connection. */
   abstract send<T extends PacketType>(type: T, ...args: PacketInput<T>): void;
 }
 
-/** What a worker can do, by CAN_DO or CAN_DO_TIMEOUT. */
+/** A function that a worker can do, registered with CAN_DO or CAN_DO_TIMEOUT. */
 export interface Ability {
   readonly worker: Participant;
   readonly functionQueue: FunctionQueue;
-  /** How long a job may take, in ms; 0 is for ever. */
+  /** Maximum duration of a job in milliseconds; 0 means no limit. */
   readonly timeLimit: number;
-  /** What was grabbed by it and is not finished. */
+  /** Running jobs that were assigned because of this ability. */
   readonly jobs: Set<ServerJob>;
 }
 
-/** One function, with its jobs and workers. */
+/** A function with its jobs and workers. */
 export class FunctionQueue {
   readonly name: string;
   /** Jobs that a worker may grab, by priority. */
   readonly queues: readonly [Heap<ServerJob>, Heap<ServerJob>, Heap<ServerJob>] = [newQueue(), newQueue(), newQueue()];
-  /** How many wait for their time; they are counted as jobs of normal priority. */
+  /** Number of epoch jobs whose time has not come. They count as jobs of normal priority. */
   waiting = 0;
+  /** Number of running jobs. */
   running = 0;
-  /** Who can do it; the first is the next to be woken, where not all are. */
+  /** Abilities of all workers. Where `workerWakeup` limits how many are woken, the first ones are next. */
   workers: Ability[] = [];
-  /** A submission of that priority is refused where there are so many jobs in all; 0 is no limit. */
+  /**
+   * Maximum number of jobs for a submission of each priority; 0 means no limit. As in gearmand, the limit is compared with
+   * all jobs of the function, whatever their priority.
+   */
   limits: readonly [high: number, normal: number, low: number] = [0, 0, 0];
-  /** Jobs that further submissions join, by what {@linkcode coalesceKeyOf} says. */
+  /** Jobs that further submissions join, by {@linkcode coalesceKeyOf}. */
   readonly coalescable: Map<string, ServerJob> = new Map();
 
   constructor(name: string) {
     this.name = name;
   }
 
-  /** The queue of the highest priority in which there are jobs. */
+  /** The queue of the highest priority that holds a job. */
   get nextQueue(): Heap<ServerJob> | undefined {
-    return this.queues.find(({ size }) => size > 0);
+    for (const queue of this.queues) if (queue.size > 0) return queue;
+    return undefined;
   }
 
-  /** Jobs of each priority that do not run. */
+  /** Numbers of jobs that do not run. */
   get queued(): [high: number, normal: number, low: number] {
     const [high, normal, low] = this.queues;
     return [high.size, normal.size + this.waiting, low.size];
   }
 
+  /** Number of all jobs, including the running ones. */
   get total(): number {
     const [high, normal, low] = this.queued;
     return high + normal + low + this.running;
   }
 }
 
-/** What a client submits. */
+const newQueue = () => new Heap<ServerJob>((a, b) => a.sequence < b.sequence);
+
+/** The contents of one submission. */
 export interface JobDetails {
   readonly functionName: string;
   readonly unique: string;
   readonly workload: Uint8Array;
   readonly priority: PriorityIndex;
   readonly background: boolean;
-  readonly reducer?: string;
-  /** When it may run, in milliseconds since 1970. */
-  readonly due?: number;
+  /** Empty for a job without a reducer. */
+  readonly reducer: string;
+  /** Earliest time to run, in milliseconds since 1970. A time in the past means now. */
+  readonly due: number;
 }
 
-/** A map for each of many background jobs would be a third of their memory. */
+/** Shared by all jobs without clients: a map of its own would be a third of the memory of a background job. */
 export const NO_CLIENTS: Map<Participant, number> = new Map();
 
 /** One job, from JOB_CREATED to its last packet. */
 export class ServerJob {
   readonly handle: string;
+  /** Number of the job, counted from 1: the end of its handle. */
   readonly number: number;
   readonly functionQueue: FunctionQueue;
-  /** The first submission; of those that joined it only their clients are kept. */
+  /** The first submission. Submissions that joined the job later only add clients. */
   readonly details: JobDetails;
-  readonly due: number;
+  /** Key of the job in `coalescable`; see {@linkcode coalesceKeyOf}. */
   readonly coalesceKey: string | undefined;
-  /** Somebody was promised that it runs, whoever leaves. */
+  /** True if there was a background submission: the job runs even if no client waits for it. */
   background = false;
-  /** Nobody wants it any more: no worker gets it. */
+  /** True if no client wants the job any more: it is discarded instead of being assigned to a worker. */
   ignored = false;
-  /** How many foreground submissions of each connection wait for it. */
+  /** Number of foreground submissions of each connection that waits for the job. */
   clients: Map<Participant, number> = NO_CLIENTS;
-  /** By what it was grabbed, while it runs. */
+  /** The ability that the job was assigned for; undefined while it does not run. */
   ability: Ability | undefined;
-  /** How often a worker was lost over it. */
+  /** Number of times that its worker was lost. */
   retries = 0;
   numerator = 0;
   denominator = 0;
-  /** It comes before jobs of a higher number. */
+  /** Position in its queue: jobs with a lower number come first. */
   sequence = 0;
 
-  constructor(handle: string, number: number, functionQueue: FunctionQueue, details: JobDetails) {
+  constructor(
+    handle: string,
+    number: number,
+    functionQueue: FunctionQueue,
+    details: JobDetails,
+    coalesceKey: string | undefined,
+  ) {
     this.handle = handle;
     this.number = number;
     this.functionQueue = functionQueue;
     this.details = details;
-    this.due = details.due ?? 0;
-    this.coalesceKey = coalesceKeyOf(details);
+    this.coalesceKey = coalesceKey;
   }
 
+  /** The queue of its function and priority. */
   get queue(): Heap<ServerJob> {
     return this.functionQueue.queues[this.details.priority];
   }
 
-  /** Whom to tell of it: a connection that has submitted the same unique three times is told three times in a row. */
+  /** Receivers of the job's packets: a connection that submitted the same unique three times comes three times in a row. */
   *subscribers(): Iterable<Participant> {
-    for (const [client, submissions] of this.clients) for (let i = 0; i < submissions; i++) yield client;
+    for (const [client, submissions] of this.clients) {
+      for (let i = 0; i < submissions; i++) yield client;
+    }
   }
 }
 
-const newQueue = () => new Heap<ServerJob>((a, b) => a.sequence < b.sequence);
+/** Maximum length of a workload that is part of a key, in bytes; a JavaScript string holds at most half a GiB. */
+const MAX_KEY_WORKLOAD = 2 ** 28;
 
 /**
- * What submissions of one job have in common. The unique "-" stands for the workload, which is not the same as a unique
- * of those bytes; without a unique, or with an empty workload for "-", each is a job of its own.
+ * Returns what submissions of the same job have in common, or undefined for a submission that is always a job of its own.
+ *
+ * The unique "-" stands for the workload. That is another key than a unique of the same bytes. A submission without a
+ * unique, or with "-" and an empty workload, has no key.
  */
 export function coalesceKeyOf({ unique, workload }: JobDetails): string | undefined {
-  if (unique !== "-") return unique === "" ? undefined : `=${unique}`;
-  // No string is longer than half a GiB.
-  return workload.length === 0 || workload.length > 2 ** 28 ? undefined : `-${latin1.decode(workload)}`;
+  if (unique === "") return undefined;
+  if (unique !== "-") return coalesceKeyOfUnique(unique);
+  if (workload.length === 0 || workload.length > MAX_KEY_WORKLOAD) return undefined;
+  return `-${latin1.decode(workload)}`;
+}
+
+/** Returns the key of all submissions with this unique, which is neither empty nor "-". */
+export function coalesceKeyOfUnique(unique: string): string {
+  return `=${unique}`;
 }

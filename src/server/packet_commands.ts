@@ -151,13 +151,13 @@ export class PacketCommands {
       .reverse();
     for (const { jobs } of lost) for (const job of [...jobs].reverse()) this.#lose(job);
     const queues = this.state.removeAbilities(worker, new Set(lost));
-    for (const queue of queues) if (this.state.oversleeps(queue)) this.#wake(queue);
+    for (const queue of queues) if (this.state.needsWakeup(queue)) this.#wake(queue);
   }
 
   /** "If there is a job, a NOOP comes at once", and the worker does not sleep; otherwise one comes with the next job. */
   #preSleep(worker: Participant): void {
     this.#takeDue();
-    if (this.state.next(worker) === undefined) worker.asleep = true;
+    if (!this.state.hasJobFor(worker)) worker.asleep = true;
     else worker.send(PacketType.NOOP);
   }
 

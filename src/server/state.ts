@@ -1,6 +1,7 @@
 /**
- * What a job server remembers: functions, their jobs, and who waits for what. It does no I/O and has no clock; what has to
- * be said to a connection is its caller's business.
+ * The state of a job server: its functions, its jobs, and every change to them.
+ *
+ * The state does no I/O and has no clock. Its caller sends the packets that a change calls for.
  */
 
 import { ProtocolError } from "../errors.ts";
@@ -8,6 +9,7 @@ import { Heap } from "../internal/heap.ts";
 import {
   type Ability,
   coalesceKeyOf,
+  coalesceKeyOfUnique,
   FunctionQueue,
   type JobDetails,
   NO_CLIENTS,
@@ -15,10 +17,10 @@ import {
   ServerJob,
 } from "./model.ts";
 
-/** Most functions of a server, and most abilities of a worker: a peer could name them without end. */
+/** Maximum number of functions of a server, and of abilities of a worker: without it one peer could fill the memory. */
 const MAX_FUNCTIONS = 100_000;
 
-/** The options that a server's state depends on. */
+/** Options that the state depends on; `JobServerOptions` describes them. */
 export interface StateSettings {
   readonly handlePrefix: string;
   readonly jobRetries: number;
@@ -27,44 +29,64 @@ export interface StateSettings {
   readonly maxJobs: number;
 }
 
-/** Everything that a job server remembers. */
+/** The job that a submission created or joined. */
+export interface AcceptedJob {
+  readonly job: ServerJob;
+  readonly isNew: boolean;
+}
+
+/** All functions and jobs of a job server. */
 export class State {
   readonly #settings: StateSettings;
-  /** Functions by name; they stay listed until they are dropped. */
+  /** Functions by name; a function stays listed until it is dropped. */
   readonly functions: Map<string, FunctionQueue> = new Map();
   /** Jobs by handle, in the order of their submission. */
   readonly jobs: Map<string, ServerJob> = new Map();
-  readonly #waiting = new Heap<ServerJob>((a, b) => a.due < b.due || (a.due === b.due && a.sequence < b.sequence));
-  #lastNumber = 0;
+  /** Epoch jobs whose time has not come. */
+  readonly #waiting = new Heap<ServerJob>(isDueBefore);
+  #lastJobNumber = 0;
   #lastSequence = 0;
 
   constructor(settings: StateSettings) {
     this.#settings = settings;
   }
 
+  // ---- Functions
+
   /**
-   * The function of that name, made if there is none.
+   * Returns the function of that name, and creates it first if it does not exist.
    *
-   * @throws {ProtocolError} There are 100,000.
+   * @throws {ProtocolError} There are 100,000 functions already.
    */
   addFunction(name: string): FunctionQueue {
-    let queue = this.functions.get(name);
-    if (queue === undefined && this.functions.size >= MAX_FUNCTIONS) throw new ProtocolError("Too many functions");
-    if (queue === undefined) this.functions.set(name, queue = new FunctionQueue(name));
-    return queue;
+    const existing = this.functions.get(name);
+    if (existing !== undefined) return existing;
+    if (this.functions.size >= MAX_FUNCTIONS) {
+      throw new ProtocolError(`Cannot add a function: the server has ${MAX_FUNCTIONS} already`);
+    }
+    const functionQueue = new FunctionQueue(name);
+    this.functions.set(name, functionQueue);
+    return functionQueue;
   }
 
-  /** Forgets a function; false where it has workers, or jobs that somebody wants. */
-  dropFunction(queue: FunctionQueue): boolean {
-    for (const jobQueue of queue.queues) jobQueue.take(({ ignored }) => ignored).forEach((job) => this.#forget(job));
-    return queue.workers.length === 0 && queue.total === 0 && this.functions.delete(queue.name);
+  /** Removes a function; returns false if it has workers, or jobs that are not ignored. */
+  dropFunction(functionQueue: FunctionQueue): boolean {
+    for (const queue of functionQueue.queues) {
+      for (const job of queue.take(({ ignored }) => ignored)) this.#forget(job);
+    }
+    if (functionQueue.workers.length > 0 || functionQueue.total > 0) return false;
+    return this.functions.delete(functionQueue.name);
   }
 
-  /** Uniques belong to functions, but GET_STATUS_UNIQUE names none: it is about the newest job of them all. */
+  /**
+   * Finds a job by its unique. A unique belongs to a function, but GET_STATUS_UNIQUE names none: it is about the newest job
+   * of all functions.
+   */
   jobByUnique(unique: string): ServerJob | undefined {
+    const key = coalesceKeyOfUnique(unique);
     let newest: ServerJob | undefined;
-    for (const queue of this.functions.values()) {
-      const job = queue.coalescable.get(`=${unique}`);
+    for (const { coalescable } of this.functions.values()) {
+      const job = coalescable.get(key);
       if (job !== undefined && job.number > (newest?.number ?? 0)) newest = job;
     }
     return newest;
@@ -73,55 +95,69 @@ export class State {
   // ---- Clients
 
   /**
-   * Takes a submission. Where a job of the same function and unique is queued or running, it is joined to that one: the
-   * first workload and priority win, and no limit is looked at. Undefined means that there is no room.
+   * Accepts a submission; returns undefined if there is no room for its job.
+   *
+   * If a job of the same function and unique is queued or running, the submission joins it: the first workload and priority
+   * win, and no limit applies.
    */
-  submit(client: Participant, details: JobDetails): { job: ServerJob; isNew: boolean } | undefined {
-    if (this.jobs.size >= this.#settings.maxJobs && !this.functions.has(details.functionName)) return undefined;
-    const queue = this.addFunction(details.functionName);
-    let job = queue.coalescable.get(coalesceKeyOf(details) ?? "");
-    const isNew = job === undefined;
-    if (job === undefined) {
-      const limit = queue.limits[details.priority];
-      if (this.jobs.size >= this.#settings.maxJobs || (limit > 0 && queue.total >= limit)) return undefined;
-      job = new ServerJob(`${this.#settings.handlePrefix}:${++this.#lastNumber}`, this.#lastNumber, queue, details);
-      this.jobs.set(job.handle, job);
-      if (job.coalesceKey !== undefined) queue.coalescable.set(job.coalesceKey, job);
+  submit(client: Participant, details: JobDetails): AcceptedJob | undefined {
+    const isFull = this.jobs.size >= this.#settings.maxJobs;
+    if (isFull && !this.functions.has(details.functionName)) return undefined;
+    const functionQueue = this.addFunction(details.functionName);
+    const coalesceKey = coalesceKeyOf(details);
+    const existing = coalesceKey === undefined ? undefined : functionQueue.coalescable.get(coalesceKey);
+    if (existing !== undefined) {
+      subscribe(existing, client, details);
+      return { job: existing, isNew: false };
     }
-    job.ignored = false;
-    if (details.background) {
-      job.background = true;
-    } else {
-      if (job.clients === NO_CLIENTS) job.clients = new Map();
-      job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
-      client.awaitedJobs.add(job);
-    }
-    return { job, isNew };
+    const limit = functionQueue.limits[details.priority];
+    if (isFull || (limit > 0 && functionQueue.total >= limit)) return undefined;
+    const job = this.#createJob(functionQueue, details, coalesceKey);
+    subscribe(job, client, details);
+    return { job, isNew: true };
   }
 
-  /** Puts a new job in its queue, or lets it wait for its time. */
+  #createJob(functionQueue: FunctionQueue, details: JobDetails, coalesceKey: string | undefined): ServerJob {
+    this.#lastJobNumber += 1;
+    const handle = `${this.#settings.handlePrefix}:${this.#lastJobNumber}`;
+    const job = new ServerJob(handle, this.#lastJobNumber, functionQueue, details, coalesceKey);
+    this.jobs.set(handle, job);
+    if (coalesceKey !== undefined) functionQueue.coalescable.set(coalesceKey, job);
+    return job;
+  }
+
+  /** Puts a new job into its queue, or among the waiting jobs if it is due later. */
   enqueue(job: ServerJob, now: number): void {
-    job.sequence = ++this.#lastSequence;
-    if (job.due <= now) return job.queue.push(job);
-    this.#waiting.push(job);
-    job.functionQueue.waiting++;
+    job.sequence = this.#nextSequence();
+    if (job.details.due <= now) {
+      job.queue.push(job);
+    } else {
+      this.#waiting.push(job);
+      job.functionQueue.waiting += 1;
+    }
   }
 
-  /** When the first of the waiting jobs is due, in milliseconds since 1970. */
+  /** Time when the first waiting job is due, in milliseconds since 1970; infinite if none waits. */
   get nextDue(): number {
-    return this.#waiting.first?.due ?? Infinity;
+    return this.#waiting.first?.details.due ?? Infinity;
   }
 
-  /** Puts the first of the waiting jobs in its queue, if its time has come: where it would be if it had not waited. */
+  /**
+   * Takes the first waiting job if it is due, and puts it into its queue: at the position that it would have if it had not
+   * waited, as gearmand 1.1.20 does.
+   */
   takeDue(now: number): ServerJob | undefined {
     if (this.nextDue > now) return undefined;
     const job = this.#waiting.shift()!;
-    job.functionQueue.waiting--;
+    job.functionQueue.waiting -= 1;
     job.queue.push(job);
     return job;
   }
 
-  /** A client leaves. A foreground job that nobody else waits for stays listed until a worker looks, or is joined again. */
+  /**
+   * Removes a client from the jobs that it waits for. A foreground job without clients stays listed until a worker looks
+   * for a job, or until another submission joins it.
+   */
   abandon(client: Participant): void {
     for (const job of client.awaitedJobs) {
       job.clients.delete(client);
@@ -131,117 +167,147 @@ export class State {
   }
 
   /**
-   * Nobody waits for the job or joins it any more, but it stays listed until a worker looks, or the one that has it is
-   * done. One that waits for its time goes at once: that may be in a year.
+   * Cancels a job: no client waits for it any more, and no submission joins it. It stays listed until a worker looks for a
+   * job, or until its own worker has finished it. An epoch job that waits is removed at once: it might wait for a year.
    */
   cancel(job: ServerJob): void {
     job.ignored = true;
     job.background = false;
     this.#detach(job);
-    if (job.due === 0 || this.#waiting.take((waiting) => waiting === job).length === 0) return;
-    job.functionQueue.waiting--;
+    if (job.details.due === 0) return; // only a job with a time can be among the waiting ones
+    const found = this.#waiting.take((waiting) => waiting === job);
+    if (found.length === 0) return;
+    job.functionQueue.waiting -= 1;
     this.#forget(job);
   }
 
   // ---- Workers
 
   /**
-   * Does not wake it: a worker that wants to know of jobs that are queued already asks for one.
+   * Registers an ability. It does not wake the worker: a worker that wants the jobs that are queued already asks for one.
    *
-   * @throws {ProtocolError} The worker has 100,000 abilities, or there are as many functions.
+   * @throws {ProtocolError} The worker has 100,000 abilities already, or the server has 100,000 functions.
    */
   addAbility(worker: Participant, functionName: string, timeLimit: number): void {
-    if (worker.abilities.length >= MAX_FUNCTIONS) throw new ProtocolError("Too many functions");
-    const queue = this.addFunction(functionName);
-    const ability = { worker, functionQueue: queue, timeLimit, jobs: new Set<ServerJob>() };
-    worker.abilities.push(ability);
-    queue.workers.push(ability);
-  }
-
-  /** Takes abilities from a worker, all at once, since lists may be long; returns the functions that they were of. */
-  removeAbilities(worker: Participant, lost: ReadonlySet<Ability>): ReadonlySet<FunctionQueue> {
-    const queues = new Set(Array.from(lost, ({ functionQueue }) => functionQueue));
-    const stays = (ability: Ability) => !lost.has(ability);
-    worker.abilities = worker.abilities.filter(stays);
-    for (const queue of queues) queue.workers = queue.workers.filter(stays);
-    return queues;
-  }
-
-  /**
-   * By which ability a worker gets its next job: by what it registered last, whatever the priorities of the others.
-   * Ignored jobs before that are thrown away.
-   */
-  next(worker: Participant): Ability | undefined {
-    const { abilities } = worker;
-    for (let i = abilities.length - 1; i >= 0; i--) {
-      const ability = abilities[i]!;
-      const nextQueue = ability.functionQueue.nextQueue;
-      if (nextQueue === undefined) continue;
-      if (!nextQueue.first!.ignored) return ability;
-      this.#forget(nextQueue.shift()!);
-      this.#takeTurn(worker, ability);
-      i = abilities.length; // begin again
+    if (worker.abilities.length >= MAX_FUNCTIONS) {
+      throw new ProtocolError(`Cannot add an ability: the worker has ${MAX_FUNCTIONS} already`);
     }
-    return undefined;
+    const functionQueue = this.addFunction(functionName);
+    const ability: Ability = { worker, functionQueue, timeLimit, jobs: new Set() };
+    worker.abilities.push(ability);
+    functionQueue.workers.push(ability);
   }
 
-  /** Gives a worker its next job. */
+  /** Removes abilities of a worker, all in one pass because lists may be long. Returns their functions. */
+  removeAbilities(worker: Participant, removed: ReadonlySet<Ability>): ReadonlySet<FunctionQueue> {
+    const isKept = (ability: Ability) => !removed.has(ability);
+    const functionQueues = new Set<FunctionQueue>();
+    for (const { functionQueue } of removed) functionQueues.add(functionQueue);
+    worker.abilities = worker.abilities.filter(isKept);
+    for (const functionQueue of functionQueues) functionQueue.workers = functionQueue.workers.filter(isKept);
+    return functionQueues;
+  }
+
+  /** True if the worker would get a job now. Ignored jobs that come before it are discarded. */
+  hasJobFor(worker: Participant): boolean {
+    return this.#abilityWithJob(worker) !== undefined;
+  }
+
+  /** Assigns the worker its next job. */
   grab(worker: Participant): ServerJob | undefined {
-    const ability = this.next(worker);
+    const ability = this.#abilityWithJob(worker);
     if (ability === undefined) return undefined;
     this.#takeTurn(worker, ability);
-    const job = ability.functionQueue.nextQueue!.shift()!;
+    const { functionQueue } = ability;
+    const job = functionQueue.nextQueue!.shift()!;
     job.ability = ability;
     ability.jobs.add(job);
-    job.functionQueue.running++;
+    functionQueue.running += 1;
     return job;
   }
 
-  /** With `roundRobin` a function that had its turn comes last from then on, also if its job was thrown away. */
-  #takeTurn({ abilities }: Participant, ability: Ability): void {
-    if (this.#settings.roundRobin) abilities.unshift(...abilities.splice(abilities.indexOf(ability), 1));
-  }
-
-  /** Wakes the sleepers of a function: all, or as many as `workerWakeup` says, who then come last. */
-  *wake({ workers }: FunctionQueue): Iterable<Participant> {
-    let left = this.#settings.workerWakeup;
-    for (const [at, { worker }] of workers.entries()) {
-      if (!worker.asleep) continue;
-      worker.asleep = false; // it needs no NOOP until it sleeps again
-      yield worker;
-      if (--left === 0) return void workers.splice(0, at + 1).forEach((ability) => workers.push(ability));
+  /** Finds the ability for the worker's next job; discards the ignored jobs that come before it. */
+  #abilityWithJob(worker: Participant): Ability | undefined {
+    for (;;) {
+      const ability = newestAbilityWithQueue(worker);
+      if (ability === undefined) return undefined;
+      const queue = ability.functionQueue.nextQueue!;
+      if (!queue.first!.ignored) return ability;
+      this.#forget(queue.shift()!);
+      this.#takeTurn(worker, ability);
     }
   }
 
-  /** When a worker has left: with `workerWakeup` it may have been the only one that was woken for a job. */
-  oversleeps(queue: FunctionQueue): boolean {
-    return this.#settings.workerWakeup > 0 && queue.nextQueue !== undefined;
+  /** With `roundRobin`, a function that had its turn comes last afterwards, even if its job was discarded. */
+  #takeTurn({ abilities }: Participant, ability: Ability): void {
+    if (!this.#settings.roundRobin) return;
+    abilities.splice(abilities.indexOf(ability), 1);
+    abilities.unshift(ability);
   }
 
   /**
-   * Takes a job from its worker, who is lost to it, and puts it at the end of its queue. False where that has happened
-   * `jobRetries` times, and the job is to be finished instead.
+   * Wakes workers of a function that sleep, and returns them: all, or at most `workerWakeup` of them. In that case the
+   * workers that were looked at come last the next time.
+   */
+  wake({ workers }: FunctionQueue): Participant[] {
+    const woken: Participant[] = [];
+    for (const [index, { worker }] of workers.entries()) {
+      if (!worker.asleep) continue;
+      worker.asleep = false; // until it sleeps again, it needs no other NOOP
+      woken.push(worker);
+      if (woken.length === this.#settings.workerWakeup) {
+        moveToEnd(workers, index + 1);
+        break;
+      }
+    }
+    return woken;
+  }
+
+  /**
+   * True if other workers must be woken after one has left: with `workerWakeup`, it may have been the only one that was
+   * woken for a job.
+   */
+  needsWakeup(functionQueue: FunctionQueue): boolean {
+    return this.#settings.workerWakeup > 0 && functionQueue.nextQueue !== undefined;
+  }
+
+  /**
+   * Takes a job from its lost worker and puts it at the end of its queue. Returns false if the job was lost `jobRetries`
+   * times: then it is not queued, and its caller must finish it.
    */
   requeue(job: ServerJob): boolean {
-    this.#release(job);
-    job.numerator = job.denominator = 0;
-    if (++job.retries === this.#settings.jobRetries) return false;
-    job.sequence = ++this.#lastSequence;
+    this.#unassign(job);
+    job.numerator = 0;
+    job.denominator = 0;
+    job.retries += 1;
+    if (job.retries === this.#settings.jobRetries) return false;
+    job.sequence = this.#nextSequence();
     job.queue.push(job);
     return true;
   }
 
-  /** The job is over. */
+  /** Removes a job that is over. */
   finish(job: ServerJob): void {
-    this.#release(job);
+    this.#unassign(job);
     this.#forget(job);
   }
 
-  #release(job: ServerJob): void {
+  /** Removes all functions and jobs. */
+  clear(): void {
+    this.functions.clear();
+    this.jobs.clear();
+  }
+
+  #nextSequence(): number {
+    this.#lastSequence += 1;
+    return this.#lastSequence;
+  }
+
+  #unassign(job: ServerJob): void {
     if (job.ability === undefined) return;
     job.ability.jobs.delete(job);
     job.ability = undefined;
-    job.functionQueue.running--;
+    job.functionQueue.running -= 1;
   }
 
   #forget(job: ServerJob): void {
@@ -249,10 +315,43 @@ export class State {
     this.#detach(job);
   }
 
+  /** Removes a job from its clients, and from the jobs that submissions can join. */
   #detach(job: ServerJob): void {
     for (const client of job.clients.keys()) client.awaitedJobs.delete(job);
     job.clients = NO_CLIENTS;
     const { coalescable } = job.functionQueue;
+    // After `cancel job`, the key may belong to a newer job.
     if (job.coalesceKey !== undefined && coalescable.get(job.coalesceKey) === job) coalescable.delete(job.coalesceKey);
   }
+}
+
+function isDueBefore(a: ServerJob, b: ServerJob): boolean {
+  if (a.details.due !== b.details.due) return a.details.due < b.details.due;
+  return a.sequence < b.sequence;
+}
+
+/** Adds a submission to its job. */
+function subscribe(job: ServerJob, client: Participant, { background }: JobDetails): void {
+  job.ignored = false;
+  if (background) {
+    job.background = true;
+    return;
+  }
+  if (job.clients === NO_CLIENTS) job.clients = new Map();
+  job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
+  client.awaitedJobs.add(job);
+}
+
+/** Finds the newest of the worker's abilities whose function has queued jobs, whatever the priorities of the others. */
+function newestAbilityWithQueue({ abilities }: Participant): Ability | undefined {
+  for (let i = abilities.length - 1; i >= 0; i--) {
+    const ability = abilities[i]!;
+    if (ability.functionQueue.nextQueue !== undefined) return ability;
+  }
+  return undefined;
+}
+
+/** Moves the first items of a list to its end; item by item because a call has a limited number of arguments. */
+function moveToEnd<T>(list: T[], count: number): void {
+  for (const item of list.splice(0, count)) list.push(item);
 }
