@@ -8,6 +8,7 @@ import { listen, type Listener, type ListenOptions } from "../transport/listen.t
 import { memoryPipe } from "../transport/memory_pipe.ts";
 import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 import { toText } from "./names.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { PacketCommands } from "./packet_commands.ts";
 import { type Fault, Peer, type PeerSettings } from "./peer.ts";
 import { State } from "./state.ts";
@@ -97,7 +98,7 @@ const MAX_NUMBER = 4_294_967_295;
  */
 export class JobServer implements AsyncDisposable {
   readonly #state: State;
-  readonly #packets: PacketCommands;
+  readonly #dispatcher: Dispatcher;
   readonly #peers = new Set<Peer>();
   readonly #listeners = new Set<Listener>();
   readonly #maxConnections: number;
@@ -143,15 +144,16 @@ export class JobServer implements AsyncDisposable {
       workerWakeup: number("workerWakeup", 0, 0),
       maxJobs: number("maxJobs", Infinity, 1),
     });
-    this.#packets = new PacketCommands(this.#state);
-    const text = new TextCommands(this.#packets, this.#peers);
+    this.#dispatcher = new Dispatcher(this.#state);
+    const packetCommands = new PacketCommands(this.#state, this.#dispatcher);
+    const textCommands = new TextCommands(this.#state, this.#dispatcher, this.#peers);
     this.#peerSettings = {
       exceptions,
       maxPacketSize: number("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
       fault: fault?.bind(options),
       serve: (peer, request) => {
-        if (request.magic === "TEXT") text.serve(peer, request);
-        else this.#packets.serve(peer, request);
+        if (request.magic === "TEXT") textCommands.serve(peer, request);
+        else packetCommands.serve(peer, request);
       },
     };
   }
@@ -219,7 +221,7 @@ export class JobServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#packets.close();
+    this.#dispatcher.close();
     for (const listener of this.#listeners) listener.close();
     await Promise.all(Array.from(this.#peers, (peer) => peer.drop()));
     this.#peers.clear();
@@ -241,7 +243,7 @@ export class JobServer implements AsyncDisposable {
     try {
       await peer.run();
     } finally {
-      this.#packets.release(peer);
+      this.#dispatcher.release(peer);
       await peer.end();
       this.#peers.delete(peer);
     }

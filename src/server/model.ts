@@ -149,6 +149,13 @@ export class ServerJob {
     return this.functionQueue.queues[this.details.priority];
   }
 
+  /** Number of foreground submissions that wait for the job. */
+  get subscriptionCount(): number {
+    let count = 0;
+    for (const submissions of this.clients.values()) count += submissions;
+    return count;
+  }
+
   /** Receivers of the job's packets: a connection that submitted the same unique three times comes three times in a row. */
   *subscribers(): Iterable<Participant> {
     for (const [client, submissions] of this.clients) {

@@ -1,41 +1,44 @@
-/** The binary protocol: what each request does, and what is answered. */
+/** Commands in packets: reads each request of the binary protocol, and sends its answer. */
 
 import { ProtocolError } from "../errors.ts";
 import { MAX_TIMER } from "../internal/checks.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, packetName, PacketType } from "../codec/mod.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { HIGH, LOW, NORMAL, type Participant, type PriorityIndex, type ServerJob } from "./model.ts";
 import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
-import { type FunctionQueue, HIGH, type JobDetails, LOW, NORMAL, type Participant, type ServerJob } from "./model.ts";
 import type { State } from "./state.ts";
 
-/** Longest unique and reducer, in bytes. */
+/** Maximum length of a unique and of a reducer that gearmand accepts, in bytes; it corrupts one of 64. */
 const GEARMAND_MAX_UNIQUE = 64;
-/** Longest identifier that is kept, in bytes. */
-const MAX_CLIENT_ID = 127;
-/** gearmand keeps a handle, with a NUL, in so many bytes. */
+/** Size of gearmand's buffer for a handle and its NUL, in bytes. */
 const GEARMAND_HANDLE_SIZE = 64;
-/** gearmand reads an argument that is no data into so many bytes. */
+/** Size of gearmand's buffer for an argument that is not data, in bytes. */
 const GEARMAND_BUFFER_SIZE = 8_192;
-/** The shortest time limit of a job, in ms. */
+/** Number of bytes of a client identifier that gearmand keeps. */
+const GEARMAND_CLIENT_ID_SIZE = 127;
+/** Minimum time limit of a job in gearmand, in milliseconds. */
 const MIN_TIME_LIMIT = 1_000;
+/** Maximum of an epoch, in milliseconds: gearmand reads seconds of 64 bits. */
+const MAX_EPOCH = 2 ** 63 * 1_000;
 
-type Timer = ReturnType<typeof setTimeout>;
-
-/** Serves requests, and sees to what comes of time passing and connections ending. */
+/** Serves requests in packets. */
 export class PacketCommands {
-  readonly state: State;
-  /** The timers of running jobs whose worker said CAN_DO_TIMEOUT. */
-  readonly #timeLimits = new Map<ServerJob, Timer>();
-  #epochTimer: Timer | undefined;
-  #epochTimerDue = Infinity;
+  readonly #state: State;
+  readonly #dispatcher: Dispatcher;
 
-  constructor(state: State) {
-    this.state = state;
+  constructor(state: State, dispatcher: Dispatcher) {
+    this.#state = state;
+    this.#dispatcher = dispatcher;
   }
 
-  /** Serves one request. When it returns, everything is sent that is said to it: answers come in the order of requests. */
+  /**
+   * Serves one request. When it returns, all of its answers are sent: answers come in the order of the requests.
+   *
+   * @throws {ProtocolError} An argument is longer than gearmand's buffer, or the request exceeds a limit of the server.
+   */
   serve(peer: Participant, packet: Packet): void {
-    checkSizes(packet);
+    checkArgumentSizes(packet);
     if (packet.magic !== "REQ") return sendError(peer, "INVALID_MAGIC", "Request magic expected");
     switch (packet.type) {
       case PacketType.SUBMIT_JOB:
@@ -44,217 +47,188 @@ export class PacketCommands {
       case PacketType.SUBMIT_JOB_BG:
       case PacketType.SUBMIT_JOB_HIGH_BG:
       case PacketType.SUBMIT_JOB_LOW_BG:
-        return this.#submit(peer, packet);
+        return this.#submit(peer, packet, "", 0);
       case PacketType.SUBMIT_REDUCE_JOB:
       case PacketType.SUBMIT_REDUCE_JOB_BACKGROUND:
-        return this.#submit(peer, packet, { reducer: toName(packet.args[2]) });
+        return this.#submitReduceJob(peer, packet);
       case PacketType.SUBMIT_JOB_EPOCH:
-        return this.#submit(peer, packet, { due: Number(leadingDigits(toName(packet.args[2]))) * 1_000 });
+        return this.#submitEpochJob(peer, packet);
       case PacketType.GET_STATUS:
-        return this.#getStatus(peer, toNameUntilNul(packet.args[0]));
+        return this.#getStatus(peer, packet);
       case PacketType.GET_STATUS_UNIQUE:
-        return this.#getStatusUnique(peer, toNameUntilNul(packet.args[0]));
+        return this.#getStatusUnique(peer, packet);
       case PacketType.ECHO_REQ:
         return peer.send(PacketType.ECHO_RES, packet.args[0]);
       case PacketType.OPTION_REQ:
-        return setOption(peer, packet.args[0]);
+        return setOption(peer, packet);
       case PacketType.SET_CLIENT_ID:
-        peer.id = toNameUntilNul(packet.args[0].subarray(0, MAX_CLIENT_ID));
-        return;
+        return setClientId(peer, packet);
       case PacketType.CAN_DO:
-        return this.state.addAbility(peer, toName(packet.args[0]), 0);
+        return this.#state.addAbility(peer, toName(packet.args[0]), 0);
       case PacketType.CAN_DO_TIMEOUT:
-        return this.state.addAbility(peer, toName(packet.args[0]), timeLimitOf(packet.args[1]));
+        return this.#state.addAbility(peer, toName(packet.args[0]), timeLimitOf(packet.args[1]));
       case PacketType.CANT_DO:
-        return this.#removeAbilities(peer, toName(packet.args[0]));
+        return this.#dispatcher.removeAbilities(peer, toName(packet.args[0]));
       case PacketType.RESET_ABILITIES:
-        return this.#removeAbilities(peer);
+        return this.#dispatcher.removeAllAbilities(peer);
       case PacketType.PRE_SLEEP:
-        return this.#preSleep(peer);
+        return this.#dispatcher.sleep(peer);
       case PacketType.GRAB_JOB:
+        return this.#grabJob(peer);
       case PacketType.GRAB_JOB_UNIQ:
+        return this.#grabJobUniq(peer);
       case PacketType.GRAB_JOB_ALL:
-        return this.#grab(peer, packet.type);
+        return this.#grabJobAll(peer);
       case PacketType.WORK_DATA:
       case PacketType.WORK_WARNING:
+        return this.#workData(peer, packet);
       case PacketType.WORK_STATUS:
+        return this.#workStatus(peer, packet);
       case PacketType.WORK_COMPLETE:
+        return this.#workComplete(peer, packet);
       case PacketType.WORK_FAIL:
+        return this.#workFail(peer, packet);
       case PacketType.WORK_EXCEPTION:
-        return this.#work(peer, packet);
+        return this.#workException(peer, packet);
       default:
-        // ALL_YOURS and SUBMIT_JOB_SCHED too, which PROTOCOL has and gearmand refuses.
+        // ALL_YOURS and SUBMIT_JOB_SCHED, too: they are in PROTOCOL, and gearmand refuses them.
         return sendError(peer, "INVALID_COMMAND", "Command not expected");
     }
   }
 
-  /** The connection has ended: what it waited for is abandoned, what it worked on is given to others. */
-  release(peer: Participant): void {
-    this.state.abandon(peer);
-    this.#removeAbilities(peer);
-  }
-
-  /** `cancel job`: its clients are told that it failed. A worker that has it already is not told. */
-  cancel(job: ServerJob): void {
-    sendFailure(job);
-    this.state.cancel(job);
-  }
-
-  /** Ends all timers. */
-  close(): void {
-    clearTimeout(this.#epochTimer);
-    for (const timer of this.#timeLimits.values()) clearTimeout(timer);
-  }
-
   // ---- Clients
 
-  #submit(peer: Participant, packet: Packet<SubmitType>, { reducer = "", due = 0 }: Partial<JobDetails> = {}): void {
+  #submit(peer: Participant, packet: Packet<SubmitType>, reducer: string, due: number): void {
     const [functionName, unique] = packet.args;
     if (unique.length > GEARMAND_MAX_UNIQUE || reducer.length > GEARMAND_MAX_UNIQUE) {
       return sendError(peer, "ARGUMENT_TOO_LARGE", "Unique value too large");
     }
-    // Epochs are 64-bit seconds; here they are milliseconds.
-    if (Math.abs(due) > 2 ** 63 * 1_000) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
-    const accepted = this.state.submit(peer, {
-      ...SUBMISSIONS[packet.type],
+    if (Math.abs(due) > MAX_EPOCH) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
+    const kind = SUBMISSION_KINDS[packet.type];
+    const job = this.#dispatcher.submit(peer, {
       functionName: toName(functionName),
       unique: toName(unique),
-      workload: ownedBytes(packet.args), // a view would hold on to the whole chunk that it came in
+      workload: ownedBytes(packet.args), // a view would keep the whole received chunk in memory
+      priority: kind.priority,
+      background: kind.background,
       reducer,
       due,
     });
-    if (accepted === undefined) return sendError(peer, "QUEUE_ERROR", "Job queue is full");
-    const { job, isNew } = accepted;
-    if (isNew) {
-      this.state.enqueue(job, Date.now());
-      this.#wake(job.functionQueue); // also for one that must wait, as gearmand does: only the worker can tell
-    }
-    peer.send(PacketType.JOB_CREATED, job.handle);
-    this.#setEpochTimer();
+    if (job === undefined) sendError(peer, "QUEUE_ERROR", "Job queue is full");
+    else peer.send(PacketType.JOB_CREATED, job.handle);
   }
 
-  #getStatus(peer: Participant, handle: string): void {
-    peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.state.jobs.get(handle)));
+  #submitReduceJob(peer: Participant, packet: Packet<ReduceType>): void {
+    this.#submit(peer, packet, toName(packet.args[2]), 0);
   }
 
-  #getStatusUnique(peer: Participant, unique: string): void {
-    const job = this.state.jobByUnique(unique);
-    const clients = String([...job?.subscribers() ?? []].length);
+  #submitEpochJob(peer: Participant, packet: Packet<typeof PacketType.SUBMIT_JOB_EPOCH>): void {
+    const seconds = Number(leadingDigits(toName(packet.args[2])));
+    this.#submit(peer, packet, "", seconds * 1_000);
+  }
+
+  #getStatus(peer: Participant, packet: Packet<typeof PacketType.GET_STATUS>): void {
+    const handle = toNameUntilNul(packet.args[0]);
+    peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.#state.jobs.get(handle)));
+  }
+
+  #getStatusUnique(peer: Participant, packet: Packet<typeof PacketType.GET_STATUS_UNIQUE>): void {
+    const unique = toNameUntilNul(packet.args[0]);
+    const job = this.#state.jobByUnique(unique);
+    const clients = String(job?.subscriptionCount ?? 0);
     peer.send(PacketType.STATUS_RES_UNIQUE, toWire(unique), ...statusOf(job), clients);
   }
 
   // ---- Workers
 
-  /** Who cannot do a function any more cannot finish its jobs either. One that sleeps meanwhile is woken for them too. */
-  #removeAbilities(worker: Participant, only?: string): void {
-    const lost = worker.abilities.filter(({ functionQueue }) => only === undefined || functionQueue.name === only)
-      .reverse();
-    for (const { jobs } of lost) for (const job of [...jobs].reverse()) this.#lose(job);
-    const queues = this.state.removeAbilities(worker, new Set(lost));
-    for (const queue of queues) if (this.state.needsWakeup(queue)) this.#wake(queue);
+  #grabJob(worker: Participant): void {
+    const job = this.#dispatcher.grab(worker);
+    if (job === undefined) worker.send(PacketType.NO_JOB);
+    else worker.send(PacketType.JOB_ASSIGN, job.handle, toWire(job.functionQueue.name), job.details.workload);
   }
 
-  /** "If there is a job, a NOOP comes at once", and the worker does not sleep; otherwise one comes with the next job. */
-  #preSleep(worker: Participant): void {
-    this.#takeDue();
-    if (!this.state.hasJobFor(worker)) worker.asleep = true;
-    else worker.send(PacketType.NOOP);
+  #grabJobUniq(worker: Participant): void {
+    const job = this.#dispatcher.grab(worker);
+    if (job === undefined) worker.send(PacketType.NO_JOB);
+    else sendAssignUniq(worker, job);
   }
 
-  #grab(worker: Participant, request: GrabType): void {
-    this.#takeDue();
-    worker.asleep = false;
-    const job = this.state.grab(worker);
-    if (job === undefined) return worker.send(PacketType.NO_JOB);
-    const { timeLimit } = job.ability!;
-    if (timeLimit > 0) this.#timeLimits.set(job, setTimeout(() => this.#lose(job), timeLimit));
-
-    const { workload, reducer = "" } = job.details;
-    const [functionName, unique] = [toWire(job.functionQueue.name), toWire(job.details.unique)];
-    if (request === PacketType.GRAB_JOB) {
-      worker.send(PacketType.JOB_ASSIGN, job.handle, functionName, workload);
-    } else if (request === PacketType.GRAB_JOB_UNIQ || reducer === "") {
-      worker.send(PacketType.JOB_ASSIGN_UNIQ, job.handle, functionName, unique, workload);
-    } else {
-      worker.send(PacketType.JOB_ASSIGN_ALL, job.handle, functionName, unique, toWire(reducer), workload);
-    }
+  #grabJobAll(worker: Participant): void {
+    const job = this.#dispatcher.grab(worker);
+    if (job === undefined) worker.send(PacketType.NO_JOB);
+    else if (job.details.reducer === "") sendAssignUniq(worker, job);
+    else sendAssignAll(worker, job);
   }
 
-  /** What a worker says of its job; nobody else may. It goes to the job's clients as it is. */
-  #work(worker: Participant, packet: Packet<WorkType>): void {
-    const { type, args } = packet;
-    const handle = toNameUntilNul(args[0]);
-    if (type === PacketType.WORK_FAIL && handle.length >= GEARMAND_HANDLE_SIZE) {
+  #workData(worker: Participant, packet: Packet<typeof PacketType.WORK_DATA | typeof PacketType.WORK_WARNING>): void {
+    const job = this.#runningJob(worker, packet.args[0]);
+    if (job === undefined) return sendJobNotFound(worker, "Job does not exist on server");
+    forward(job, packet);
+  }
+
+  #workStatus(worker: Participant, packet: Packet<typeof PacketType.WORK_STATUS>): void {
+    const [handle, numerator, denominator] = packet.args;
+    const job = this.#runningJob(worker, handle);
+    if (job === undefined) return sendJobNotFound(worker, RESULT_WITHOUT_JOB);
+    // Clients receive the worker's bytes, whatever they are. GET_STATUS answers with the numbers that C reads from them.
+    forward(job, packet);
+    job.numerator = leadingUint32(toName(numerator));
+    job.denominator = leadingUint32(toName(denominator.subarray(0, GEARMAND_BUFFER_SIZE)));
+  }
+
+  #workComplete(worker: Participant, packet: Packet<typeof PacketType.WORK_COMPLETE>): void {
+    const job = this.#runningJob(worker, packet.args[0]);
+    if (job === undefined) return sendJobNotFound(worker, RESULT_WITHOUT_JOB);
+    forward(job, packet);
+    this.#dispatcher.finish(job);
+  }
+
+  #workFail(worker: Participant, packet: Packet<typeof PacketType.WORK_FAIL>): void {
+    if (toNameUntilNul(packet.args[0]).length >= GEARMAND_HANDLE_SIZE) {
       return sendError(worker, "ARGUMENT_TOO_LARGE", HANDLE_TOO_LARGE);
     }
-    const job = this.state.jobs.get(handle);
-    if (job?.ability?.worker !== worker) return sendError(worker, "JOB_NOT_FOUND", WORK_REFUSALS[type]);
+    const job = this.#runningJob(worker, packet.args[0]);
+    if (job === undefined) return sendJobNotFound(worker, RESULT_WITHOUT_JOB);
+    forward(job, packet);
+    this.#dispatcher.finish(job);
+  }
 
+  #workException(worker: Participant, packet: Packet<typeof PacketType.WORK_EXCEPTION>): void {
+    const job = this.#runningJob(worker, packet.args[0]);
+    if (job === undefined) {
+      return sendJobNotFound(worker, "An exception was received for a job that does not exist");
+    }
     for (const client of job.subscribers()) {
-      // gearmand puts a NUL behind the handle of this failure, and of no other.
-      if (type === PacketType.WORK_EXCEPTION && !client.exceptions) client.send(PacketType.WORK_FAIL, `${handle}\0`);
-      else client.send(type, ...args);
+      if (client.exceptions) client.send(PacketType.WORK_EXCEPTION, ...packet.args);
+      else client.send(PacketType.WORK_FAIL, `${job.handle}\0`); // gearmand adds a NUL to this failure, and to no other
     }
-    if (type === PacketType.WORK_STATUS) {
-      // Clients have got what the worker wrote, whatever it is; GET_STATUS says what C makes of it.
-      job.numerator = leadingUint32(toName(packet.args[1]));
-      job.denominator = leadingUint32(toName(packet.args[2].subarray(0, GEARMAND_BUFFER_SIZE)));
-    } else if (type !== PacketType.WORK_DATA && type !== PacketType.WORK_WARNING) {
-      this.#stopTimeLimit(job);
-      this.state.finish(job);
-    }
+    this.#dispatcher.finish(job);
   }
 
-  // ---- What comes of it
-
-  /** NOOP is a hint: of the workers that it wakes, one will get the job, and the others NO_JOB. */
-  #wake(queue: FunctionQueue): void {
-    for (const worker of this.state.wake(queue)) worker.send(PacketType.NOOP);
-  }
-
-  /** Its worker is gone, cannot do it any more, or took too long. Clients are told only if the job ends with that. */
-  #lose(job: ServerJob): void {
-    this.#stopTimeLimit(job);
-    if (this.state.requeue(job)) return this.#wake(job.functionQueue);
-    sendFailure(job);
-    this.state.finish(job);
-  }
-
-  #stopTimeLimit(job: ServerJob): void {
-    clearTimeout(this.#timeLimits.get(job));
-    this.#timeLimits.delete(job);
-  }
-
-  /** Epoch jobs whose time has come wake workers like new ones. */
-  #takeDue(): void {
-    const now = Date.now();
-    for (let job = this.state.takeDue(now); job !== undefined; job = this.state.takeDue(now)) {
-      this.#wake(job.functionQueue);
-    }
-  }
-
-  /** One timer, for the first that is due. That may be in a year: the process does not stay alive for it. */
-  #setEpochTimer(): void {
-    const due = this.state.nextDue;
-    if (due === this.#epochTimerDue) return;
-    clearTimeout(this.#epochTimer);
-    this.#epochTimerDue = due;
-    if (due === Infinity) return;
-    this.#epochTimer = setTimeout(() => {
-      this.#epochTimerDue = Infinity;
-      this.#takeDue();
-      this.#setEpochTimer();
-    }, Math.min(due - Date.now(), MAX_TIMER));
-    (this.#epochTimer as { unref?(): void }).unref?.();
+  /** Finds the job that a WORK_ packet is about; only the worker that runs it may report on it. */
+  #runningJob(worker: Participant, handle: Uint8Array): ServerJob | undefined {
+    const job = this.#state.jobs.get(toNameUntilNul(handle));
+    return job?.ability?.worker === worker ? job : undefined;
   }
 }
 
-type SubmitType = keyof typeof SUBMISSIONS;
-type WorkType = keyof typeof WORK_REFUSALS;
-type GrabType = typeof PacketType.GRAB_JOB | typeof PacketType.GRAB_JOB_UNIQ | typeof PacketType.GRAB_JOB_ALL;
+type SubmitType = keyof typeof SUBMISSION_KINDS;
+type ReduceType = typeof PacketType.SUBMIT_REDUCE_JOB | typeof PacketType.SUBMIT_REDUCE_JOB_BACKGROUND;
+type ForwardedType =
+  | typeof PacketType.WORK_DATA
+  | typeof PacketType.WORK_WARNING
+  | typeof PacketType.WORK_STATUS
+  | typeof PacketType.WORK_COMPLETE
+  | typeof PacketType.WORK_FAIL;
 
-/** What the packets that submit a job mean. Those with a reducer or a time have no priority of their own. */
-const SUBMISSIONS = {
+/** What a type of submission says about the job. */
+interface SubmissionKind {
+  readonly priority: PriorityIndex;
+  readonly background: boolean;
+}
+
+/** Kinds of submissions. Those with a reducer or an epoch have no priority in the protocol: theirs is normal. */
+const SUBMISSION_KINDS = {
   [PacketType.SUBMIT_JOB]: { priority: NORMAL, background: false },
   [PacketType.SUBMIT_JOB_BG]: { priority: NORMAL, background: true },
   [PacketType.SUBMIT_JOB_HIGH]: { priority: HIGH, background: false },
@@ -264,46 +238,82 @@ const SUBMISSIONS = {
   [PacketType.SUBMIT_JOB_EPOCH]: { priority: NORMAL, background: true },
   [PacketType.SUBMIT_REDUCE_JOB]: { priority: NORMAL, background: false },
   [PacketType.SUBMIT_REDUCE_JOB_BACKGROUND]: { priority: NORMAL, background: true },
-} as const;
+} as const satisfies Record<number, SubmissionKind>;
 
-/** What gearmand says to a WORK_ packet of a job that is not the worker's. */
-const WORK_REFUSALS = {
-  [PacketType.WORK_DATA]: "Job does not exist on server",
-  [PacketType.WORK_WARNING]: "Job does not exist on server",
-  [PacketType.WORK_STATUS]: "Job given in work result not found",
-  [PacketType.WORK_COMPLETE]: "Job given in work result not found",
-  [PacketType.WORK_FAIL]: "Job given in work result not found",
-  [PacketType.WORK_EXCEPTION]: "An exception was received for a job that does not exist",
-} as const;
-
+/** Text of gearmand's ERROR for a WORK_STATUS, WORK_COMPLETE or WORK_FAIL of a job that the worker does not run. */
+const RESULT_WITHOUT_JOB = "Job given in work result not found";
 const HANDLE_TOO_LARGE = "Error occurred due to GEARMAND_JOB_HANDLE_SIZE being too small from snprintf";
 
-/** An argument must fit in gearmand's buffer, with its NUL; the last one has none. */
-function checkSizes({ type, args }: Packet): void {
-  const isTooLong = ({ length }: Uint8Array, at: number) =>
-    at < args.length - 1 ? length >= GEARMAND_BUFFER_SIZE : length > GEARMAND_BUFFER_SIZE && !endsInData(type);
-  if (args.some(isTooLong)) throw new ProtocolError(`Cannot serve ${packetName(type)}: an argument is too long`);
+/** Types whose last argument is data. WORK_STATUS is not one, but gearmand's limit for its last argument is different. */
+const DATA_TYPES: ReadonlySet<PacketType> = new Set<PacketType>([
+  ...Object.keys(SUBMISSION_KINDS).map((type) => Number(type) as SubmitType),
+  PacketType.ECHO_REQ,
+  PacketType.WORK_DATA,
+  PacketType.WORK_WARNING,
+  PacketType.WORK_STATUS,
+  PacketType.WORK_COMPLETE,
+  PacketType.WORK_EXCEPTION,
+]);
+
+/** Checks that the arguments fit in gearmand's buffer, all but the last one with their NUL; data has no limit. */
+function checkArgumentSizes({ type, args }: Packet): void {
+  const last = args.length - 1;
+  for (let i = 0; i < last; i++) {
+    if (args[i]!.length >= GEARMAND_BUFFER_SIZE) throw argumentTooLong(type);
+  }
+  if (last >= 0 && args[last]!.length > GEARMAND_BUFFER_SIZE && !DATA_TYPES.has(type)) throw argumentTooLong(type);
 }
 
-/** WORK_STATUS does not, but gearmand's limit for its last argument is another. */
-const endsInData = (type: PacketType): boolean =>
-  type in SUBMISSIONS || type === PacketType.ECHO_REQ || (type in WORK_REFUSALS && type !== PacketType.WORK_FAIL);
+function argumentTooLong(type: PacketType): ProtocolError {
+  return new ProtocolError(
+    `Cannot serve ${packetName(type)}: an argument is longer than ${GEARMAND_BUFFER_SIZE} bytes`,
+  );
+}
 
-const sendError = (peer: Participant, code: string, text: string) => peer.send(PacketType.ERROR, code, text);
+function sendError(peer: Participant, code: string, text: string): void {
+  peer.send(PacketType.ERROR, code, text);
+}
 
-function sendFailure(job: ServerJob): void {
-  for (const client of job.subscribers()) client.send(PacketType.WORK_FAIL, job.handle);
+function sendJobNotFound(worker: Participant, text: string): void {
+  sendError(worker, "JOB_NOT_FOUND", text);
+}
+
+function sendAssignUniq(worker: Participant, { handle, functionQueue, details }: ServerJob): void {
+  worker.send(
+    PacketType.JOB_ASSIGN_UNIQ,
+    handle,
+    toWire(functionQueue.name),
+    toWire(details.unique),
+    details.workload,
+  );
+}
+
+function sendAssignAll(worker: Participant, { handle, functionQueue, details }: ServerJob): void {
+  worker.send(
+    PacketType.JOB_ASSIGN_ALL,
+    handle,
+    toWire(functionQueue.name),
+    toWire(details.unique),
+    toWire(details.reducer),
+    details.workload,
+  );
+}
+
+/** Sends a worker's packet to the clients of its job, unchanged. */
+function forward(job: ServerJob, { type, args }: Packet<ForwardedType>): void {
+  for (const client of job.subscribers()) client.send(type, ...args);
 }
 
 function statusOf(
   job: ServerJob | undefined,
 ): [known: string, running: string, numerator: string, denominator: string] {
   if (job === undefined) return ["0", "0", "0", "0"];
-  return ["1", job.ability === undefined ? "0" : "1", String(job.numerator), String(job.denominator)];
+  const running = job.ability === undefined ? "0" : "1";
+  return ["1", running, String(job.numerator), String(job.denominator)];
 }
 
-/** The answer is the request's bytes, in whatever case it was written. */
-function setOption(peer: Participant, option: Uint8Array): void {
+/** Sets an option, in any case. gearmand knows one; its answer repeats the bytes of the request. */
+function setOption(peer: Participant, { args: [option] }: Packet<typeof PacketType.OPTION_REQ>): void {
   if (toLowerCase(toNameUntilNul(option)) !== "exceptions") {
     return sendError(peer, "UNKNOWN_OPTION", "Server does not recognize given option");
   }
@@ -311,8 +321,13 @@ function setOption(peer: Participant, option: Uint8Array): void {
   peer.send(PacketType.OPTION_RES, option);
 }
 
-/** CAN_DO_TIMEOUT counts in milliseconds on gearmand; what is no number above 0 is no limit. */
+function setClientId(peer: Participant, { args: [id] }: Packet<typeof PacketType.SET_CLIENT_ID>): void {
+  peer.id = toNameUntilNul(id.subarray(0, GEARMAND_CLIENT_ID_SIZE));
+}
+
+/** Reads the time limit of CAN_DO_TIMEOUT: milliseconds, as gearmand has it. 0, also for anything below, means no limit. */
 function timeLimitOf(timeout: Uint8Array): number {
   const limit = Number(leadingDigits(toName(timeout)));
-  return limit > 0 ? Math.min(Math.max(limit, MIN_TIME_LIMIT), MAX_TIMER) : 0;
+  if (!(limit > 0)) return 0;
+  return Math.min(Math.max(limit, MIN_TIME_LIMIT), MAX_TIMER);
 }

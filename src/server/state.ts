@@ -143,11 +143,10 @@ export class State {
   }
 
   /**
-   * Takes the first waiting job if it is due, and puts it into its queue: at the position that it would have if it had not
-   * waited, as gearmand 1.1.20 does.
+   * Puts the first waiting job into its queue, and returns it; there must be one. It gets the position that it would have if
+   * it had not waited, as in gearmand 1.1.20.
    */
-  takeDue(now: number): ServerJob | undefined {
-    if (this.nextDue > now) return undefined;
+  queueFirstWaiting(): ServerJob {
     const job = this.#waiting.shift()!;
     job.functionQueue.waiting -= 1;
     job.queue.push(job);

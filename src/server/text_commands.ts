@@ -3,7 +3,7 @@
 import type { TextLine } from "../codec/mod.ts";
 import { leadingUint32, toLowerCase, toName } from "./names.ts";
 import type { Peer } from "./peer.ts";
-import type { PacketCommands } from "./packet_commands.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type { FunctionQueue, ServerJob } from "./model.ts";
 import type { State } from "./state.ts";
 
@@ -13,12 +13,12 @@ const [MAX_WORDS, MAX_LINE] = [5, 8_192];
 /** Serves commands. A list ends with a line of one dot, a value with LF, and every other answer with CR LF. */
 export class TextCommands {
   readonly #state: State;
-  readonly #packets: PacketCommands;
+  readonly #dispatcher: Dispatcher;
   readonly #peers: Iterable<Peer>;
 
-  constructor(packets: PacketCommands, peers: Iterable<Peer>) {
-    this.#state = packets.state;
-    this.#packets = packets;
+  constructor(state: State, dispatcher: Dispatcher, peers: Iterable<Peer>) {
+    this.#state = state;
+    this.#dispatcher = dispatcher;
     this.#peers = peers;
   }
 
@@ -72,7 +72,7 @@ export class TextCommands {
     if (toLowerCase(what!) !== "job" || more.length > 0) return "ERR UNKNOWN_ERROR";
     const job = this.#state.jobs.get(handle!);
     if (job === undefined) return "ERR UNKNOWN_JOB";
-    this.#packets.cancel(job);
+    this.#dispatcher.cancel(job);
     return "OK";
   }
 

@@ -1,0 +1,134 @@
+/** The dispatcher of a job server: brings jobs to workers, and does what follows when time passes or a worker is lost. */
+
+import { PacketType } from "../codec/mod.ts";
+import type { Ability, FunctionQueue, JobDetails, Participant, ServerJob } from "./model.ts";
+import type { State } from "./state.ts";
+import { EpochTimer, TimeLimits } from "./timers.ts";
+
+/** Changes the state, and sends the packets that no request asked for: NOOP to workers, WORK_FAIL to clients. */
+export class Dispatcher {
+  readonly #state: State;
+  readonly #timeLimits = new TimeLimits((job) => this.#loseJob(job));
+  readonly #epochTimer = new EpochTimer(() => this.#onEpochTimer());
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  /** Submits a job, and wakes workers if it is new; returns undefined if there is no room for it. */
+  submit(client: Participant, details: JobDetails): ServerJob | undefined {
+    const accepted = this.#state.submit(client, details);
+    if (accepted === undefined) return undefined;
+    const { job, isNew } = accepted;
+    if (isNew) {
+      this.#state.enqueue(job, Date.now());
+      // gearmand wakes workers for a job that has to wait for its time, too.
+      this.#wake(job.functionQueue);
+      this.#epochTimer.set(this.#state.nextDue);
+    }
+    return job;
+  }
+
+  /** Assigns the worker its next job, and starts the job's time limit. */
+  grab(worker: Participant): ServerJob | undefined {
+    this.#queueDueJobs();
+    worker.asleep = false;
+    const job = this.#state.grab(worker);
+    if (job === undefined) return undefined;
+    const { timeLimit } = job.ability!;
+    if (timeLimit > 0) this.#timeLimits.start(job, timeLimit);
+    return job;
+  }
+
+  /** Puts a worker to sleep until the next job comes; if there is a job for it, it gets a NOOP and stays awake. */
+  sleep(worker: Participant): void {
+    this.#queueDueJobs();
+    if (this.#state.hasJobFor(worker)) worker.send(PacketType.NOOP);
+    else worker.asleep = true;
+  }
+
+  /** Ends a job that its worker has completed or failed. */
+  finish(job: ServerJob): void {
+    this.#timeLimits.stop(job);
+    this.#state.finish(job);
+  }
+
+  /** Cancels a job: its clients get WORK_FAIL. A worker that runs it is not notified, as in gearmand. */
+  cancel(job: ServerJob): void {
+    sendFailure(job);
+    this.#state.cancel(job);
+  }
+
+  /**
+   * Removes the worker's abilities for one function. Its running jobs of that function are queued again, and may wake
+   * the worker itself.
+   */
+  removeAbilities(worker: Participant, functionName: string): void {
+    this.#remove(worker, worker.abilities.filter(({ functionQueue }) => functionQueue.name === functionName));
+  }
+
+  /** Removes all abilities of the worker, in the same way. */
+  removeAllAbilities(worker: Participant): void {
+    this.#remove(worker, worker.abilities);
+  }
+
+  /** Releases what an ended connection holds: its jobs as a client are abandoned, its jobs as a worker are queued again. */
+  release(participant: Participant): void {
+    this.#state.abandon(participant);
+    this.removeAllAbilities(participant);
+  }
+
+  /** Ends all timers. */
+  close(): void {
+    this.#epochTimer.stop();
+    this.#timeLimits.stopAll();
+  }
+
+  #remove(worker: Participant, removed: readonly Ability[]): void {
+    // gearmand 1.1.20 begins with the newest ability, and queues the job that was grabbed last first.
+    const newestFirst = new Set([...removed].reverse());
+    for (const { jobs } of newestFirst) {
+      for (const job of [...jobs].reverse()) this.#loseJob(job);
+    }
+    for (const functionQueue of this.#state.removeAbilities(worker, newestFirst)) {
+      if (this.#state.needsWakeup(functionQueue)) this.#wake(functionQueue);
+    }
+  }
+
+  /**
+   * Takes a job from a worker that left, cannot do its function any more, or exceeded its time limit. Its clients get a
+   * packet only if the job ends with that.
+   */
+  #loseJob(job: ServerJob): void {
+    this.#timeLimits.stop(job);
+    if (this.#state.requeue(job)) {
+      this.#wake(job.functionQueue);
+    } else {
+      sendFailure(job);
+      this.#state.finish(job);
+    }
+  }
+
+  /** Wakes sleeping workers. NOOP is only a hint: one of them gets the job, and the others NO_JOB. */
+  #wake(functionQueue: FunctionQueue): void {
+    for (const worker of this.#state.wake(functionQueue)) worker.send(PacketType.NOOP);
+  }
+
+  #onEpochTimer(): void {
+    this.#queueDueJobs();
+    this.#epochTimer.set(this.#state.nextDue);
+  }
+
+  /** Queues the epoch jobs that are due; they wake workers as new jobs do. */
+  #queueDueJobs(): void {
+    const now = Date.now();
+    while (this.#state.nextDue <= now) {
+      const job = this.#state.queueFirstWaiting();
+      this.#wake(job.functionQueue);
+    }
+  }
+}
+
+function sendFailure(job: ServerJob): void {
+  for (const client of job.subscribers()) client.send(PacketType.WORK_FAIL, job.handle);
+}
