@@ -146,7 +146,7 @@ export class JobServer implements AsyncDisposable {
     });
     this.#dispatcher = new Dispatcher(this.#state);
     const packetCommands = new PacketCommands(this.#state, this.#dispatcher);
-    const textCommands = new TextCommands(this.#state, this.#dispatcher, this.#peers);
+    const textCommands = new TextCommands({ state: this.#state, dispatcher: this.#dispatcher, peers: this.#peers });
     this.#peerSettings = {
       exceptions,
       maxPacketSize: number("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),

@@ -1,120 +1,198 @@
-/** The text protocol, for administrators: a line is a command, answered with the exact bytes of gearmand. */
+/** Commands in text, for administrators: a line is a command, and its answer has the exact bytes of gearmand. */
 
 import type { TextLine } from "../codec/mod.ts";
-import { leadingUint32, toLowerCase, toName } from "./names.ts";
-import type { Peer } from "./peer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { FunctionQueue, ServerJob } from "./model.ts";
+import { leadingUint32, toLowerCase, toName } from "./names.ts";
+import type { Peer } from "./peer.ts";
 import type { State } from "./state.ts";
 
-const VERSION = "0.1.0-gearwire";
-const [MAX_WORDS, MAX_LINE] = [5, 8_192];
+const SERVER_VERSION = "0.1.0-gearwire";
+/** Maximum number of words of a line; gearmand closes the connection on a longer one. */
+const MAX_WORDS = 5;
+/** Size of gearmand's buffer for a line and its line feed, in bytes; it closes the connection on a longer one. */
+const GEARMAND_LINE_SIZE = 8_192;
 
-/** Serves commands. A list ends with a line of one dot, a value with LF, and every other answer with CR LF. */
-export class TextCommands {
-  readonly #state: State;
-  readonly #dispatcher: Dispatcher;
-  readonly #peers: Iterable<Peer>;
+/** The parts of a server that commands show and change. */
+interface ServerParts {
+  readonly state: State;
+  readonly dispatcher: Dispatcher;
+  readonly peers: Iterable<Peer>;
+}
 
-  constructor(state: State, dispatcher: Dispatcher, peers: Iterable<Peer>) {
-    this.#state = state;
-    this.#dispatcher = dispatcher;
-    this.#peers = peers;
-  }
+/** Lines of an answer. gearmand ends lists and values with LF, and every other answer with CR LF. */
+interface TextAnswer {
+  readonly lines: readonly string[];
+  readonly terminator: "\n" | "\r\n";
+}
 
-  /** Serves one line: words with blanks between them, of which the first is a command, in any case. */
-  serve(peer: Peer, { line }: TextLine): void {
-    // It was read as UTF-8; gearmand reads it as a string of C, in a buffer of so many bytes.
-    const name = toName(new TextEncoder().encode(line));
-    const [command = "", ...args] = name.split("\0", 1)[0]!.split(/ +/);
-    if (args.length >= MAX_WORDS || name.length >= MAX_LINE) return void peer.drop();
-    switch (toLowerCase(command)) {
-      case "status":
-        return this.#listFunctions(peer, ({ total, running, workers }) => [total, running, workers.length]);
-      case "prioritystatus":
-        return this.#listFunctions(peer, ({ queued, workers }) => [...queued, workers.length]);
-      case "workers":
-        return sendList(peer, Array.from(this.#peers, workerLine));
-      case "version":
-        return peer.sendLine(`OK ${VERSION}`, "\n");
-      case "getpid":
-        return peer.sendLine(`OK ${(globalThis as { process?: { pid: number } }).process?.pid ?? 0}`, "\n");
-      case "verbose":
-        return peer.sendLine("OK INFO", "\n");
-      case "show":
-        if (args.length > 0) return this.#show(peer, toLowerCase(args.join(" ")));
-        break;
-      case "cancel":
-        if (args.length > 1) return peer.sendLine(this.#cancel(args));
-        break;
-      case "maxqueue":
-        return peer.sendLine(args.length > 0 ? this.#setLimits(args) : `${INCOMPLETE}+maxqueue`);
-      case "create":
-      case "drop":
-        return peer.sendLine(this.#createOrDrop(toLowerCase(command), args));
+/** Runs a command and returns its answer, or undefined if these arguments make it an unknown command. */
+type TextCommand = (server: ServerParts, args: readonly string[]) => TextAnswer | undefined;
+
+/** Every command by its name in lower case. To add a command, add it here. */
+const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCommand>({
+  status({ state }) {
+    return listFunctions(state, ({ total, running, workers }) => [total, running, workers.length]);
+  },
+
+  prioritystatus({ state }) {
+    return listFunctions(state, ({ queued, workers }) => [...queued, workers.length]);
+  },
+
+  workers({ peers }) {
+    return list(Array.from(peers, workerLine));
+  },
+
+  version() {
+    return value(`OK ${SERVER_VERSION}`);
+  },
+
+  getpid() {
+    const { process } = globalThis as { process?: { pid: number } };
+    return value(`OK ${process?.pid ?? 0}`);
+  },
+
+  verbose() {
+    return value("OK INFO");
+  },
+
+  show({ state }, args) {
+    if (args.length === 0) return undefined;
+    switch (toLowerCase(args.join(" "))) {
+      case "jobs":
+        return list(Array.from(state.jobs.values(), jobLine));
+      case "unique jobs":
+        return list(Array.from(state.jobs.values(), ({ details }) => shown(details.unique)));
+      default:
+        return result("ERR UNKNOWN_SHOW_ARGUMENTS");
     }
-    peer.sendLine(`ERR UNKNOWN_COMMAND Unknown+server+command${command}`);
-  }
+  },
 
-  #listFunctions(peer: Peer, columns: (queue: FunctionQueue) => number[]): void {
-    const functions = this.#state.functions.values();
-    sendList(peer, Array.from(functions, (queue) => [shown(queue.name), ...columns(queue)].join("\t")));
-  }
+  cancel({ state, dispatcher }, args) {
+    const [what, handle, ...others] = args;
+    if (what === undefined || handle === undefined) return undefined;
+    if (toLowerCase(what) !== "job" || others.length > 0) return result("ERR UNKNOWN_ERROR");
+    const job = state.jobs.get(handle);
+    if (job === undefined) return result("ERR UNKNOWN_JOB");
+    dispatcher.cancel(job);
+    return OK;
+  },
 
-  #show(peer: Peer, what: string): void {
-    const jobs = this.#state.jobs.values();
-    if (what === "unique jobs") return sendList(peer, Array.from(jobs, (job) => shown(job.details.unique)));
-    if (what !== "jobs") return peer.sendLine("ERR UNKNOWN_SHOW_ARGUMENTS");
-    sendList(peer, Array.from(jobs, jobLine));
-  }
-
-  #cancel([what, handle, ...more]: string[]): string {
-    if (toLowerCase(what!) !== "job" || more.length > 0) return "ERR UNKNOWN_ERROR";
-    const job = this.#state.jobs.get(handle!);
-    if (job === undefined) return "ERR UNKNOWN_JOB";
-    this.#dispatcher.cancel(job);
-    return "OK";
-  }
-
-  /** One number is for all priorities, of more each is for its own; what is missing or below 1 is no limit. */
-  #setLimits([name, ...numbers]: string[]): string {
+  /** One number is the limit of all priorities. With more, each has its own: a missing one, or one below 1, is no limit. */
+  maxqueue({ state }, args) {
+    const [functionName, ...numbers] = args;
+    if (functionName === undefined) return incompleteArguments("maxqueue");
     const [high = 0, normal = 0, low = 0] = numbers.map((number) => leadingUint32(number) | 0);
-    const queue = this.#state.functions.get(name!);
-    if (queue !== undefined) queue.limits = numbers.length > 1 ? [high, normal, low] : [high, high, high];
-    return "OK"; // for an unknown function too, though nothing is kept of it
+    const functionQueue = state.functions.get(functionName);
+    // As in gearmand, the answer is OK for an unknown function too, and the limit is not kept.
+    if (functionQueue !== undefined) {
+      functionQueue.limits = numbers.length > 1 ? [high, normal, low] : [high, high, high];
+    }
+    return OK;
+  },
+
+  create({ state }, args) {
+    const name = functionArgument(args);
+    if (name === undefined) return incompleteArguments("create");
+    state.addFunction(name);
+    return OK;
+  },
+
+  drop({ state }, args) {
+    const name = functionArgument(args);
+    if (name === undefined) return incompleteArguments("drop");
+    const functionQueue = findFunction(state, name);
+    if (functionQueue === undefined) return result("ERR function not found");
+    if (state.dropFunction(functionQueue)) return OK;
+    return result("ERR there are still connected workers or executing clients");
+  },
+}));
+
+/** Serves commands in text. */
+export class TextCommands {
+  readonly #server: ServerParts;
+
+  constructor(server: ServerParts) {
+    this.#server = server;
   }
 
-  #createOrDrop(command: string, [what, name, ...more]: string[]): string {
-    if (what === undefined || toLowerCase(what) !== "function" || name === undefined || more.length > 0) {
-      return `${INCOMPLETE}+${command}`;
+  /**
+   * Serves one line: words with blanks between them, and the first is a command, in any case.
+   *
+   * @throws {ProtocolError} The command exceeds a limit of the server.
+   */
+  serve(peer: Peer, { line }: TextLine): void {
+    const text = toName(new TextEncoder().encode(line));
+    // gearmand reads the line as a string of C, which ends at a NUL.
+    const words = text.split("\0", 1)[0]!.split(/ +/);
+    if (words.length > MAX_WORDS || text.length >= GEARMAND_LINE_SIZE) {
+      peer.drop();
+      return;
     }
-    if (command === "create") {
-      this.#state.addFunction(name);
-      return "OK";
-    }
-    const isMeant = (queue: FunctionQueue) => toLowerCase(queue.name) === toLowerCase(name);
-    const queue = this.#state.functions.get(name) ?? [...this.#state.functions.values()].find(isMeant);
-    if (queue === undefined) return "ERR function not found";
-    return this.#state.dropFunction(queue) ? "OK" : "ERR there are still connected workers or executing clients";
+    const [name = "", ...args] = words;
+    const answer = COMMANDS.get(toLowerCase(name))?.(this.#server, args) ?? unknownCommand(name);
+    for (const line of answer.lines) peer.sendLine(line, answer.terminator);
   }
 }
 
-const INCOMPLETE = "ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command";
+const OK: TextAnswer = result("OK");
 
-function sendList(peer: Peer, lines: string[]): void {
-  for (const line of [...lines, "."]) peer.sendLine(line, "\n");
+/** The answer of a command that lists things: a line with a dot ends it. */
+function list(lines: readonly string[]): TextAnswer {
+  return { lines: [...lines, "."], terminator: "\n" };
 }
 
-const jobLine = ({ handle, retries, ignored, background }: ServerJob) =>
-  [handle, retries, Number(ignored), Number(background)].join("\t");
+/** The answer of a command that reads one value. */
+function value(line: string): TextAnswer {
+  return { lines: [line], terminator: "\n" };
+}
 
-/** Every connection has a line, also clients and who asks; functions stand in it the newest first. */
+/** The answer of a command that changes something, and of every command that fails. */
+function result(line: string): TextAnswer {
+  return { lines: [line], terminator: "\r\n" };
+}
+
+function incompleteArguments(command: string): TextAnswer {
+  return result(`ERR INVALID_ARGUMENTS An+incomplete+set+of+arguments+was+sent+to+this+command+${command}`);
+}
+
+/** gearmand puts nothing between its message and the command, which it repeats as it was written. */
+function unknownCommand(command: string): TextAnswer {
+  return result(`ERR UNKNOWN_COMMAND Unknown+server+command${command}`);
+}
+
+function listFunctions({ functions }: State, columns: (functionQueue: FunctionQueue) => number[]): TextAnswer {
+  return list(Array.from(functions.values(), (each) => [shown(each.name), ...columns(each)].join("\t")));
+}
+
+function jobLine({ handle, retries, ignored, background }: ServerJob): string {
+  return [handle, retries, Number(ignored), Number(background)].join("\t");
+}
+
+/** One line for each connection, also for clients and for the one that asks. Its newest function comes first. */
 function workerLine({ number, address, id, abilities }: Peer): string {
   const names = abilities.map(({ functionQueue }) => ` ${shown(functionQueue.name)}`).reverse();
   return `${number} ${address} ${shown(id).replaceAll(" ", "_")} :${names.join("")}`;
 }
 
-/** Packets may bring names of any bytes: shown up to a NUL, and without what would end a column or a line. */
+/** Reads the arguments "function NAME" of `create` and `drop`; returns undefined for any others. */
+function functionArgument(args: readonly string[]): string | undefined {
+  const [what, name] = args;
+  return args.length === 2 && toLowerCase(what!) === "function" ? name : undefined;
+}
+
+/** Finds the function that is written so, or else the first that differs only in case. */
+function findFunction({ functions }: State, name: string): FunctionQueue | undefined {
+  const exact = functions.get(name);
+  if (exact !== undefined) return exact;
+  const lowerCase = toLowerCase(name);
+  for (const functionQueue of functions.values()) {
+    if (toLowerCase(functionQueue.name) === lowerCase) return functionQueue;
+  }
+  return undefined;
+}
+
+/** Makes a name fit for a list. A packet may bring any bytes; the name ends at a NUL, and nothing in it ends a column or a line. */
 function shown(name: string): string {
   // deno-lint-ignore no-control-regex
   return name.replace(/\0.*/s, "").replace(/[\x01-\x1f\x7f]/g, "_");
