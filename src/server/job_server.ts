@@ -10,7 +10,8 @@ import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 import { toText } from "./names.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { PacketCommands } from "./packet_commands.ts";
-import { type Fault, Peer, type PeerSettings } from "./peer.ts";
+import type { Fault } from "./faults.ts";
+import { Peer, type PeerSettings } from "./peer.ts";
 import { State } from "./state.ts";
 import { TextCommands } from "./text_commands.ts";
 

@@ -94,7 +94,7 @@
 
 export { JobServer, type JobServerOptions, type JobServerSnapshot } from "./job_server.ts";
 export type { ListenOptions } from "../transport/listen.ts";
-export type { Fault } from "./peer.ts";
+export type { Fault } from "./faults.ts";
 export type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 export { type Packet, type PacketArgs, PacketType, type TextLine } from "../codec/mod.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";

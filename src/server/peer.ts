@@ -1,53 +1,56 @@
-/** One connection of the server: what is sent to it, how much may wait there, and how it is made to misbehave. */
+/** A connection of the job server: its requests and answers, the answers that it does not read, and its faults. */
 
 import { ConnectionError, GearmanError } from "../errors.ts";
+import { ignoreErrors } from "../internal/promises.ts";
 import { type Packet, type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";
 import { Connection } from "../connection/connection.ts";
 import type { Transport } from "../transport/transport.ts";
-import { toWire } from "./names.ts";
+import { type Fault, SplittableTransport } from "./faults.ts";
 import { Participant } from "./model.ts";
-
-/** What can go wrong with a request; see {@linkcode JobServerOptions.fault}. */
-export type Fault = "drop-before" | "drop-after" | "stall" | "split" | { readonly error: [code: string, text: string] };
+import { toWire } from "./names.ts";
 
 /** A request as it was received: a packet, or a line of the text protocol. */
 export type Incoming = Packet | TextLine;
 
-/** With so many answers unread, in bytes, a peer that takes none of them for a while is given up, with 16 times as many any. */
-export const MAX_UNREAD_STALLED = 67_108_864;
-
-/** How long it may take nothing, in ms. */
+/** Unread answers, in bytes, above which a peer's next request is not served: it must read first. */
+const PAUSE_ABOVE = 1_048_576;
+/** Unread answers, in bytes, above which a peer that has stopped reading is disconnected. */
+const MAX_UNREAD_STALLED = 67_108_864;
+/** Unread answers, in bytes, above which any peer is disconnected. */
+const MAX_UNREAD = 16 * MAX_UNREAD_STALLED;
+/** Time without reading a byte after which a peer has stopped reading, in milliseconds. */
 const STALL_TIMEOUT = 5_000;
 
-/** With more answers unread, in bytes, no further request of that peer is served: who asks must read. */
-const PAUSE_ABOVE = 1_048_576;
-
-/** What a peer needs to know of its server. */
+/** What a peer needs of its server. */
 export interface PeerSettings {
   readonly maxPacketSize: number;
   readonly exceptions: boolean;
   readonly fault: ((request: Incoming) => Fault | undefined) | undefined;
-  /** Serves a request, and is done when it returns. */
+  /** Serves a request. When it returns, all of its answers are sent. */
   serve(peer: Peer, request: Incoming): void;
 }
 
-/** A client, a worker or an administrator: a connection may be all of them. */
+/**
+ * The phases of a peer:
+ *
+ * - `serving`: requests are served and packets are sent.
+ * - `stalled`: by a fault, neither happens any more. The connection stays open until the peer ends it.
+ * - `draining`: the peer has ended its side, or broke the protocol. It still gets what was sent before.
+ * - `closed`: the connection is closed here. What was sent before may still go out, for at most two seconds.
+ */
+type PeerPhase = "serving" | "stalled" | "draining" | "closed";
+
+/** A connection of a client, a worker or an administrator; it may be all of them. */
 export class Peer extends Participant {
-  /** Its number, which stands for a file descriptor in `workers`. */
+  /** Number of the connection, counted from 1: the `workers` command shows it in place of a file descriptor. */
   readonly number: number;
-  /** Its IP address, or "-" where there is none. */
+  /** IP address of the peer, or "-" if it has none. */
   readonly address: string;
   readonly #settings: PeerSettings;
+  readonly #transport: SplittableTransport;
   readonly #connection: Connection<true>;
-  /** Nothing is served or sent any more. */
-  #silent = false;
-  /** Writes are cut into pieces of 1 to 7 bytes. */
-  #splits = false;
-  /** Bytes that were ever sent to it. */
-  #sent = 0;
-  /** How many of them it had taken when that was last looked at, and when it had first taken so many. */
-  #taken = -1;
-  #takenAt = 0;
+  readonly #reading = new ReadingProgress();
+  #phase: PeerPhase = "serving";
 
   constructor(number: number, address: string, transport: Transport, settings: PeerSettings) {
     super();
@@ -56,78 +59,85 @@ export class Peer extends Participant {
     this.exceptions = settings.exceptions;
     this.#settings = settings;
     const { maxPacketSize } = settings;
-    this.#connection = new Connection({
-      write: (bytes) => this.#splits ? writeInPieces(transport, bytes) : transport.write(bytes),
-      close: () => transport.close(),
-      [Symbol.asyncIterator]: () => transport[Symbol.asyncIterator](),
-    }, { magic: "RES", text: true, maxPacketSize });
+    this.#transport = new SplittableTransport(transport);
+    this.#connection = new Connection(this.#transport, { magic: "RES", text: true, maxPacketSize });
   }
 
   override send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
-    this.#attempt(() => this.#connection.send(type, ...args));
+    const before = this.#connection.queued;
+    if (!this.#canSend(before)) return;
+    try {
+      this.#connection.send(type, ...args);
+      this.#reading.addSent(this.#connection.queued - before);
+    } catch (error) {
+      throwUnlessLost(error);
+    }
   }
 
-  /** Sends a line of a text answer; like a name it has one character for each byte. */
-  sendLine(line: string, terminator: "\n" | "\r\n" = "\r\n"): void {
-    this.#attempt(() => this.#connection.sendText(toWire(line), terminator));
+  /** Sends a line of a text answer. Like a name, it has one character for each byte. */
+  sendLine(line: string, terminator: "\n" | "\r\n"): void {
+    const before = this.#connection.queued;
+    if (!this.#canSend(before)) return;
+    try {
+      this.#connection.sendText(toWire(line), terminator);
+      this.#reading.addSent(this.#connection.queued - before);
+    } catch (error) {
+      throwUnlessLost(error);
+    }
   }
 
-  /** Serves requests until the peer ends the connection, or breaks the protocol. */
+  /**
+   * Serves requests until the connection ends, or the peer breaks the protocol.
+   *
+   * Rejects with what `fault` has thrown, and with an error of this server.
+   */
   async run(): Promise<void> {
     try {
       await this.#connection.pump((request) => this.#receive(request));
     } catch (error) {
-      // What a peer does wrong ends its own connection. Anything else is a mistake here, or in the caller's `fault`.
       if (!(error instanceof GearmanError)) throw error;
     }
   }
 
-  /** Lets the answers go out to a peer that has ended its side only, as long as it reads, and closes. */
+  /** Sends the answers that wait, for as long as the peer reads, and closes. A peer may end only its own side. */
   async end(): Promise<void> {
-    this.#silent = true;
-    const timer = setInterval(() => this.#takesNothing() && this.#giveUp(), STALL_TIMEOUT);
-    await this.#connection.flush().catch(() => {});
+    if (this.#phase !== "closed") this.#phase = "draining";
+    const timer = setInterval(() => {
+      if (this.#hasStoppedReading()) this.#destroy();
+    }, STALL_TIMEOUT);
+    await ignoreErrors(() => this.#connection.flush());
     clearInterval(timer);
+    this.#phase = "closed";
     await this.#connection.close();
   }
 
-  /** Serves no more, lets what was sent go out, for two seconds at most, and closes. */
+  /** Closes the connection; what was sent before may still go out, for at most two seconds. */
   drop(): Promise<void> {
-    this.#silent = true;
+    this.#phase = "closed";
     return this.#connection.close();
   }
 
-  #attempt(send: () => void): void {
-    if (this.#silent) return;
-    const { queued } = this.#connection;
-    if (queued > MAX_UNREAD_STALLED && (this.#takesNothing() || queued > 16 * MAX_UNREAD_STALLED)) {
-      return this.#giveUp();
-    }
-    try {
-      send();
-      this.#sent += this.#connection.queued - queued;
-    } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error; // a lost connection is noticed where it is read
-    }
-  }
-
-  /** Drops what a peer that does not read would never take. */
-  #giveUp(): void {
-    this.#silent = true;
+  /** Closes the connection at once: a peer that does not read would never take what waits for it. */
+  #destroy(): void {
+    this.#phase = "closed";
     this.#connection.destroy();
   }
 
-  /** Whether it has not taken a byte since this was first asked in vain, a while ago. */
-  #takesNothing(): boolean {
-    const taken = this.#sent - this.#connection.queued;
-    if (taken === this.#taken) return performance.now() - this.#takenAt > STALL_TIMEOUT;
-    this.#taken = taken;
-    this.#takenAt = performance.now();
+  /** True if packets are sent in this phase. A peer with too many unread answers is disconnected instead. */
+  #canSend(unread: number): boolean {
+    if (this.#phase !== "serving") return false;
+    if (unread <= MAX_UNREAD_STALLED) return true;
+    if (unread <= MAX_UNREAD && !this.#hasStoppedReading()) return true;
+    this.#destroy();
     return false;
   }
 
+  #hasStoppedReading(): boolean {
+    return this.#reading.hasStopped(this.#connection.queued, performance.now());
+  }
+
   #receive(request: Incoming): void | Promise<void> {
-    if (this.#silent) return;
+    if (this.#phase !== "serving") return;
     const fault = this.#settings.fault?.(request);
     if (fault !== undefined) return this.#misbehave(request, fault);
     this.#settings.serve(this, request);
@@ -137,33 +147,60 @@ export class Peer extends Participant {
   #misbehave(request: Incoming, fault: Fault): void | Promise<void> {
     switch (fault) {
       case "drop-before":
-        return void this.drop();
+        this.drop();
+        return;
       case "drop-after":
         this.#settings.serve(this, request);
-        return void this.drop();
+        this.drop();
+        return;
       case "stall":
-        this.#silent = true;
+        this.#phase = "stalled";
         return;
       case "split":
         return this.#serveInPieces(request);
+      default:
+        this.#refuse(request, fault);
     }
-    const [code, text] = fault.error;
-    if (request.magic === "TEXT") this.sendLine(`ERR ${code} ${text.replaceAll(" ", "+")}`);
+  }
+
+  #refuse(request: Incoming, { error: [code, text] }: Exclude<Fault, string>): void {
+    if (request.magic === "TEXT") this.sendLine(`ERR ${code} ${text.replaceAll(" ", "+")}`, "\r\n");
     else this.send(PacketType.ERROR, code, text);
   }
 
-  /** Reading pauses meanwhile, so that the answer to no other request is cut. */
+  /** Serves a request with split writes. Reading pauses until they are done, so that no other answer is split. */
   async #serveInPieces(request: Incoming): Promise<void> {
     await this.#connection.flush();
-    this.#splits = true;
+    this.#transport.writes = "split";
     this.#settings.serve(this, request);
     await this.#connection.flush();
-    this.#splits = false;
+    this.#transport.writes = "whole";
   }
 }
 
-async function writeInPieces(transport: Transport, bytes: Uint8Array): Promise<void> {
-  for (let at = 0, size = 1; at < bytes.length; at += size, size = size % 7 + 1) {
-    await transport.write(bytes.subarray(at, at + size));
+/** Notices when a peer has stopped reading, from the bytes that its transport has taken. */
+class ReadingProgress {
+  #sent = 0;
+  /** Bytes that the peer had taken when this was last looked at; -1 before the first look. */
+  #taken = -1;
+  /** Time of the first look that found this number, in milliseconds. */
+  #takenSince = 0;
+
+  addSent(bytes: number): void {
+    this.#sent += bytes;
   }
+
+  /** True if the peer has taken nothing since an earlier look, more than STALL_TIMEOUT ago. */
+  hasStopped(unread: number, now: number): boolean {
+    const taken = this.#sent - unread;
+    if (taken === this.#taken) return now - this.#takenSince > STALL_TIMEOUT;
+    this.#taken = taken;
+    this.#takenSince = now;
+    return false;
+  }
+}
+
+/** Ignores the error of a lost connection: it is noticed where the connection is read. */
+function throwUnlessLost(error: unknown): void {
+  if (!(error instanceof ConnectionError)) throw error;
 }
