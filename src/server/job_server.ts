@@ -1,4 +1,4 @@
-/** The job server itself: its options, the ways in, and its end. */
+/** The job server: its options, its entry points, and its end. */
 
 import { ConnectionError } from "../errors.ts";
 import { checkFunction, wholeNumber } from "../internal/checks.ts";
@@ -7,52 +7,59 @@ import type { Packet, TextLine } from "../codec/mod.ts";
 import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
 import { memoryPipe } from "../transport/memory_pipe.ts";
 import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
-import { toText } from "./names.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { PacketCommands } from "./packet_commands.ts";
 import type { Fault } from "./faults.ts";
+import { toText } from "./names.ts";
+import { PacketCommands } from "./packet_commands.ts";
 import { Peer, type PeerSettings } from "./peer.ts";
 import { State } from "./state.ts";
 import { TextCommands } from "./text_commands.ts";
 
-/** Options of {@linkcode JobServer}; the names are those of gearmand where it has them. */
+/** Options of {@linkcode JobServer}. An option that gearmand has, too, has the same name here. */
 export interface JobServerOptions {
-  /** What handles begin with, before a colon and a number; default `H:gearwire`. ASCII, without blanks. */
+  /**
+   * Start of every job handle, before a colon and a number; default `H:gearwire`. It must have 1 to 52 characters of
+   * printable ASCII, without blanks.
+   */
   handlePrefix?: string;
-  /** After so many lost workers a job fails instead of being queued again; default 0, never. */
+  /** Number of lost workers after which a job fails instead of being queued again; default 0, which means never. */
   jobRetries?: number;
-  /** Send WORK_EXCEPTION to every client, whether it has asked for the option or not; default false. */
+  /** Send WORK_EXCEPTION to every client, even if it has not set the option `exceptions`; default false. */
   exceptions?: boolean;
-  /** Give a worker's functions out in turn, instead of always looking at the one it registered last first. */
+  /** Serve the functions of a worker in turn, instead of always beginning with the newest one; default false. */
   roundRobin?: boolean;
-  /** How many sleeping workers a job wakes; default 0, all that can do it. */
+  /** Maximum number of sleeping workers that a job wakes; default 0, which wakes all workers of its function. */
   workerWakeup?: number;
-  /** Largest packet body accepted, in bytes; default 128 MiB. A connection that announces more is closed. */
+  /** Maximum size of a packet body, in bytes; default 128 MiB. A larger one closes its connection. */
   maxPacketSize?: number;
-  /** Most jobs at a time, running ones included; one more is answered `QUEUE_ERROR`. Default no limit. */
+  /** Maximum number of jobs, including running ones; one more is answered with `QUEUE_ERROR`. Default: no limit. */
   maxJobs?: number;
   /**
-   * Most connections at a time; one more is closed at once. With TLS a connection counts from the end of its handshake, for
-   * which there are 10 s. Default no limit.
+   * Maximum number of connections; one more is closed at once. Default: no limit.
+   *
+   * With TLS, a connection counts from the end of its handshake, which may take 10 seconds.
    */
   maxConnections?: number;
   /**
-   * For tests: called for each request before it is served; what it returns goes wrong.
+   * For tests: called before each request is served; what it returns goes wrong.
    *
-   * `"drop-before"` closes the connection instead of serving the request, `"drop-after"` when the answer has gone out.
-   * `"stall"` leaves it open, and neither serves nor sends anything on it any more. `"split"` serves, and sends what
-   * that causes on this connection in writes of 1 to 7 bytes. `{ error: [code, text] }` answers ERROR (to a line of
-   * the text protocol `ERR`) instead of serving. An error that it throws ends the connection, and is not caught; the
-   * same is true of a `TypeError`, where it returns anything else.
+   * - `"drop-before"` closes the connection instead of serving the request.
+   * - `"drop-after"` closes the connection when the answer has been sent.
+   * - `"stall"` leaves the connection open, and neither serves nor sends anything on it any more.
+   * - `"split"` serves the request, and sends what that causes on this connection in writes of 1 to 7 bytes.
+   * - `{ error: [code, text] }` answers with ERROR instead of serving (with `ERR` to a line of the text protocol).
+   *
+   * An error that it throws ends the connection and is not caught. The same is true of the `TypeError` that follows if it
+   * returns anything else.
    */
   fault?(request: Packet | TextLine): Fault | undefined;
 }
 
-/** What {@linkcode JobServer.prototype.inspect | inspect} sees. */
+/** The result of {@linkcode JobServer.prototype.inspect | inspect}. */
 export interface JobServerSnapshot {
-  /** How many connections are open. */
+  /** Number of open connections. */
   readonly connections: number;
-  /** Functions in the order in which they were first named, with their queued jobs by priority, and their workers. */
+  /** Functions in the order in which they were first named: the number of queued jobs by priority, and of workers. */
   readonly functions: readonly {
     readonly functionName: string;
     readonly high: number;
@@ -60,7 +67,7 @@ export interface JobServerSnapshot {
     readonly low: number;
     readonly workers: number;
   }[];
-  /** Jobs in the order in which they were submitted. */
+  /** Jobs in the order of their submission. */
   readonly jobs: readonly {
     readonly handle: string;
     readonly functionName: string;
@@ -69,19 +76,20 @@ export interface JobServerSnapshot {
   }[];
 }
 
-const DEFAULT_PREFIX = "H:gearwire";
+const DEFAULT_HANDLE_PREFIX = "H:gearwire";
 /**
- * Longest prefix of handles, in bytes. gearmand and clients written in C keep a handle in 64 bytes, of which one is a
- * NUL, one a colon, and ten are the digits of gearmand's number.
+ * Maximum length of the prefix of handles, in bytes. gearmand and clients in C keep a handle in 64 bytes: one is a NUL, one a
+ * colon, and ten are the digits of the number.
  */
-const MAX_PREFIX = 52;
-const MAX_NUMBER = 4_294_967_295;
+const MAX_HANDLE_PREFIX = 52;
+/** Maximum of every number option. */
+const MAX_OPTION = 4_294_967_295;
 
 /**
- * An in-memory job server, which behaves as gearmand 1.1.20 does.
+ * An in-memory job server that behaves as gearmand 1.1.20 does.
  *
- * For tests, demos and development: it keeps nothing on disk and asks nobody for a password. Where it differs from
- * gearmand, the documentation of this module says so.
+ * It is for tests, demos and development: it keeps nothing on disk and has no authentication. The documentation of this
+ * module lists where it differs from gearmand.
  *
  * @example A job, without a network
  * ```ts
@@ -104,55 +112,56 @@ export class JobServer implements AsyncDisposable {
   readonly #listeners = new Set<Listener>();
   readonly #maxConnections: number;
   readonly #peerSettings: PeerSettings;
+  /** Number of connections so far. */
   #accepted = 0;
   #closing: Promise<void> | undefined;
 
   /**
-   * Connects in memory, whatever address is asked for: give it to clients and workers of the same process.
+   * Connects in memory, whatever the address is: give it to clients and workers of the same process.
    *
-   * Rejects with the signal's reason if that is aborted, and with a `ConnectionError` where the server is closed.
+   * Rejects with the signal's reason if the signal is aborted, and with a `ConnectionError` if the server is closed.
    */
-  readonly dial: Dial = (_server, { signal } = {}) =>
-    new Promise((resolve) => {
-      signal?.throwIfAborted();
-      const [here, there] = memoryPipe();
-      this.accept(there);
-      resolve(here);
-    });
+  // deno-lint-ignore require-await -- what it throws must be a rejection
+  readonly dial: Dial = async (_server, { signal } = {}) => {
+    signal?.throwIfAborted();
+    this.#assertOpen("connect");
+    const [here, there] = memoryPipe();
+    this.#accept(there, "-");
+    return here;
+  };
 
   /**
-   * Makes a server, which serves nobody until it is given a way in: `listen`, `dial` or `accept`.
+   * Creates a server. It serves connections from `listen`, `dial` and `accept`.
    *
    * @throws {TypeError} An option is of the wrong kind.
-   * @throws {RangeError} A number is out of range, or the prefix is empty, over 52 bytes, or not printable ASCII.
+   * @throws {RangeError} A number is out of range, or the prefix is not 1 to 52 characters of printable ASCII.
    */
   constructor(options: JobServerOptions = {}) {
-    const { handlePrefix = DEFAULT_PREFIX, exceptions = false, roundRobin = false, fault } = options;
-    if (typeof handlePrefix !== "string" || !/^[!-~]+$/.test(handlePrefix) || handlePrefix.length > MAX_PREFIX) {
-      throw new RangeError(`Cannot use handlePrefix: expected 1 to ${MAX_PREFIX} characters of ASCII without blanks`);
-    }
-    if (typeof exceptions !== "boolean" || typeof roundRobin !== "boolean") {
-      throw new TypeError("Cannot use exceptions or roundRobin: expected true or false");
-    }
+    const { handlePrefix = DEFAULT_HANDLE_PREFIX, exceptions = false, roundRobin = false, fault } = options;
+    checkHandlePrefix(handlePrefix);
+    checkBoolean(exceptions, "exceptions");
+    checkBoolean(roundRobin, "roundRobin");
     if (fault !== undefined) checkFunction(fault, "fault");
-    const number = (name: NumberOption, otherwise: number, least: number) =>
-      wholeNumber(options, name, otherwise, least, MAX_NUMBER);
-    this.#maxConnections = number("maxConnections", Infinity, 1);
-    this.#state = new State({
+    const readNumber = (name: NumberOption, fallback: number, min: number) =>
+      wholeNumber(options, name, fallback, min, MAX_OPTION);
+    this.#maxConnections = readNumber("maxConnections", Infinity, 1);
+    const state = new State({
       handlePrefix,
       roundRobin,
-      jobRetries: number("jobRetries", 0, 0),
-      workerWakeup: number("workerWakeup", 0, 0),
-      maxJobs: number("maxJobs", Infinity, 1),
+      jobRetries: readNumber("jobRetries", 0, 0),
+      workerWakeup: readNumber("workerWakeup", 0, 0),
+      maxJobs: readNumber("maxJobs", Infinity, 1),
     });
-    this.#dispatcher = new Dispatcher(this.#state);
-    const packetCommands = new PacketCommands(this.#state, this.#dispatcher);
-    const textCommands = new TextCommands({ state: this.#state, dispatcher: this.#dispatcher, peers: this.#peers });
+    const dispatcher = new Dispatcher(state);
+    const packetCommands = new PacketCommands(state, dispatcher);
+    const textCommands = new TextCommands({ state, dispatcher, peers: this.#peers });
+    this.#state = state;
+    this.#dispatcher = dispatcher;
     this.#peerSettings = {
       exceptions,
-      maxPacketSize: number("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
+      maxPacketSize: readNumber("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
       fault: fault?.bind(options),
-      serve: (peer, request) => {
+      serve(peer, request) {
         if (request.magic === "TEXT") textCommands.serve(peer, request);
         else packetCommands.serve(peer, request);
       },
@@ -160,7 +169,7 @@ export class JobServer implements AsyncDisposable {
   }
 
   /**
-   * Listens on TCP or on a unix socket, and resolves to the address really bound; default 127.0.0.1 and a free port.
+   * Listens on TCP or on a unix socket, and resolves to the address that it is bound to; default 127.0.0.1 and a free port.
    * It may be called more than once.
    *
    * @throws {TypeError} `path` is given together with `hostname` or `port`, or `tls` lacks its certificate or key.
@@ -178,21 +187,18 @@ export class JobServer implements AsyncDisposable {
   }
 
   /**
-   * Serves one connection over a transport of the caller's.
+   * Serves one connection over a transport of the caller.
    *
-   * @throws {TypeError} It is not a transport.
+   * @throws {TypeError} It must be a transport.
    * @throws {ConnectionError} The server is closed.
    */
   accept(transport: Transport): void {
-    const methods = ["write", "close", Symbol.asyncIterator] as const;
-    if (methods.some((name) => typeof transport?.[name] !== "function")) {
-      throw new TypeError("Cannot accept: no transport");
-    }
-    this.#assertOpen("accept");
+    checkTransport(transport);
+    this.#assertOpen("accept the transport");
     this.#accept(transport, "-");
   }
 
-  /** Looks inside, without a connection: what the server holds at this moment. */
+  /** Returns what the server holds at this moment. It needs no connection. */
   inspect(): JobServerSnapshot {
     return {
       connections: this.#peers.size,
@@ -209,8 +215,9 @@ export class JobServer implements AsyncDisposable {
   }
 
   /**
-   * Closes every listener, connection and timer; answers already given may still go out, for two seconds at most to a
-   * peer that does not read. Jobs are gone with it. Idempotent.
+   * Closes all listeners, connections and timers, and discards all jobs.
+   *
+   * Answers that were sent before still go out. A peer that does not read them is given two seconds. It may be called again.
    */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
@@ -229,16 +236,19 @@ export class JobServer implements AsyncDisposable {
     this.#state.clear();
   }
 
-  #assertOpen(verb: string): void {
-    if (this.#closing !== undefined) throw new ConnectionError(`Cannot ${verb}: the job server is closed`);
+  #assertOpen(action: string): void {
+    if (this.#closing !== undefined) throw new ConnectionError(`Cannot ${action}: the job server is closed`);
   }
 
   #accept(transport: Transport, address: string): void {
-    const peer = new Peer(++this.#accepted, address, transport, this.#peerSettings);
+    this.#accepted += 1;
+    const peer = new Peer(this.#accepted, address, transport, this.#peerSettings);
+    // A listener may still have a connection for a server that is closed.
     if (this.#closing !== undefined || this.#peers.size >= this.#maxConnections) peer.drop();
     else this.#serve(peer);
   }
 
+  /** Serves a peer to its end. An error of `fault`, or of this server, is an unhandled rejection: it must be seen. */
   async #serve(peer: Peer): Promise<void> {
     this.#peers.add(peer);
     try {
@@ -252,3 +262,21 @@ export class JobServer implements AsyncDisposable {
 }
 
 type NumberOption = "jobRetries" | "workerWakeup" | "maxPacketSize" | "maxJobs" | "maxConnections";
+
+function checkHandlePrefix(prefix: string): void {
+  if (typeof prefix === "string" && /^[!-~]+$/.test(prefix) && prefix.length <= MAX_HANDLE_PREFIX) return;
+  throw new RangeError(
+    `Cannot use handlePrefix: it must have 1 to ${MAX_HANDLE_PREFIX} characters of printable ASCII, without blanks`,
+  );
+}
+
+function checkBoolean(value: boolean, name: string): void {
+  if (typeof value !== "boolean") throw new TypeError(`Cannot use ${name}: it must be true or false`);
+}
+
+function checkTransport(transport: Transport): void {
+  const methods = ["write", "close", Symbol.asyncIterator] as const;
+  if (methods.some((name) => typeof transport?.[name] !== "function")) {
+    throw new TypeError("Cannot accept the transport: it must have write, close and Symbol.asyncIterator");
+  }
+}
