@@ -1,12 +1,15 @@
 /**
- * A job server in memory, for tests, demos and development: what gearmand 1.1.20 says on the wire, without gearmand.
+ * A job server in memory, for tests, demos and development: it answers as gearmand 1.1.20 does.
  *
- * It serves clients, workers and administrators over TCP, TLS and unix sockets
- * ({@linkcode JobServer.prototype.listen | listen}), in memory ({@linkcode JobServer.prototype.dial | dial}) and over any
- * transport ({@linkcode JobServer.prototype.accept | accept}); and it misbehaves on request
- * ({@linkcode JobServerOptions.fault | fault}), so that a program can be tested for the day when its job server does. It
- * keeps nothing on disk and asks nobody who he is: it listens on loopback unless told otherwise, and in production the
- * engine is gearmand.
+ * It serves clients, workers and administrators in three ways:
+ *
+ * - over TCP, TLS and unix sockets ({@linkcode JobServer.prototype.listen | listen});
+ * - in memory ({@linkcode JobServer.prototype.dial | dial});
+ * - over any transport ({@linkcode JobServer.prototype.accept | accept}).
+ *
+ * It also fails on request ({@linkcode JobServerOptions.fault | fault}), so that a program can be tested against a job server
+ * that fails. It keeps nothing on disk and has no authentication, so it listens on loopback unless told otherwise. In
+ * production, use gearmand.
  *
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
@@ -25,54 +28,58 @@
  *
  * ## Where it differs from gearmand
  *
- * Where gearmand crashes, hangs, loses jobs or corrupts, this one does not:
+ * Where gearmand crashes, hangs, loses jobs or corrupts data, this server does not:
  *
  * | where | gearmand 1.1.20 | JobServer | because |
  * | --- | --- | --- | --- |
  * | a packet type of 0x80000000 or more | the whole server ends | closes that connection | one peer must not end the others |
- * | packet type 5, which is unused | `INVALID_COMMAND` | closes, as for every unknown type | it is none |
- * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | it can never become whole |
- * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory ends |
- * | answers that nobody reads | kept without limit | serves no more requests of that peer when 1 MiB waits, and closes when 64 MiB wait and none was taken for 5 s, or 1 GiB waits | memory ends |
- * | a worker's 100,001st CAN_DO, or the server's 100,001st function | taken | closes that connection | memory ends |
- * | requests, and in the same write the end of the connection | not answered | answered | they were asked |
- * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and closes or not, by chance | the answer for an unknown job | without one, every later answer is taken for the one before |
- * | a unique of 64 bytes | cut to 63, coalesces with nothing, its workload begins with a NUL | kept whole | it is within the limit |
- * | the unique "-" beside a job whose unique is its workload | joins it, and GET_STATUS_UNIQUE may know the job as "-" | is a job of its own | a unique is not a workload |
- * | a longer unique of a reduce job | read over its end | `ARGUMENT_TOO_LARGE` | as for other jobs |
- * | SUBMIT_JOB_EPOCH with a number over 64 bits | the same | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
- * | CAN_DO_TIMEOUT with 2^63 - 1 or more | not registered, and beyond 64 bits closes or not, by chance | registered, with the longest limit, 24.8 days | nobody is told otherwise |
- * | a job that was lost 256 times | was lost never, so that `--job-retries` above 255 do not end it | was lost 256 times | it is what the option says |
- * | WORK_STATUS with a denominator over 10 bytes | dropped | forwarded | it is what the worker said |
- * | a job that is assigned and, in the same write, ended by its worker | its workload is freed before it is sent, and is any bytes | its workload | it is the job's |
- * | the time limit of CAN_DO_TIMEOUT, when the worker grabs another job | stays with the first job, the second has none | one for each job | it is the job's |
+ * | packet type 5, which is unused | `INVALID_COMMAND` | closes, as for every unknown type | the type does not exist |
+ * | a packet with too few arguments | waits, swallows what follows, then closes | closes at once | the packet can never become complete |
+ * | a body of up to 4 GiB | waits for it | closes beyond `maxPacketSize` | memory is limited |
+ * | answers that the peer does not read | kept without limit | pauses the requests of that peer above 1 MiB; closes above 64 MiB if the peer has read nothing for 5 s, and above 1 GiB | memory is limited |
+ * | a worker's 100,001st CAN_DO, or the server's 100,001st function | accepted | closes that connection | memory is limited |
+ * | requests, and in the same write the end of the connection | not answered | answered | they are complete requests |
+ * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | no answer, and the connection is closed or not, by chance | the answer for an unknown job | without an answer, every later one belongs to the wrong request |
+ * | a unique of 64 bytes | cut to 63, never coalesces, and its workload begins with a NUL | kept whole | it is within the limit |
+ * | the unique "-" beside a job whose unique is its workload | joins that job, and GET_STATUS_UNIQUE may know the job as "-" | is a job of its own | a unique is not a workload |
+ * | a longer unique of a reduce job | memory after it is read | `ARGUMENT_TOO_LARGE` | as for other jobs |
+ * | SUBMIT_JOB_EPOCH with a number over 64 bits | no answer, and the connection is closed or not, by chance | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
+ * | CAN_DO_TIMEOUT with 2^63 - 1 or more | not registered, and beyond 64 bits the connection is closed or not, by chance | registered, with the longest limit, 24.8 days | the worker gets no error |
+ * | a job that was lost 256 times | counts as never lost, so a `--job-retries` above 255 has no effect | counts as lost 256 times | the option says so |
+ * | WORK_STATUS with a denominator over 10 bytes | dropped | forwarded | the worker sent it |
+ * | a job that is assigned and, in the same write, ended by its worker | its workload is freed before it is sent, and arrives as any bytes | its workload | the worker needs it |
+ * | the time limit of CAN_DO_TIMEOUT, when the worker grabs another job | stays with the first job, the second has none | one for each job | the limit belongs to the job |
  * | the same, when the worker sends PRE_SLEEP | ends | stays | the same |
- * | the same, when the job is done and the worker says nothing more | runs on, and makes the count of running jobs 4294967295 | ends with its job | the same |
- * | a foreground job that its clients have left, submitted again while queued | answered, then thrown away: its client waits for ever | runs | JOB_CREATED is a promise |
- * | the same while it runs, and then its worker is lost | thrown away | runs again | the same |
- * | a background job that foreground clients joined, and left | thrown away | runs | the same |
+ * | the same, when the job is done and the worker says nothing more | continues, and sets the number of running jobs to 4294967295 | ends with its job | the same |
+ * | a foreground job that its clients have left, submitted again while queued | answered, then discarded: its client waits forever | runs | JOB_CREATED is a promise |
+ * | the same while it runs, and then its worker is lost | discarded | runs again | the same |
+ * | a background job that foreground clients joined, and left | discarded | runs | the same |
  * | a background submission that joins a foreground job | ends with its clients | makes it a background job | the same |
- * | `cancel job` of a running job | its WORK_COMPLETE is forwarded after the WORK_FAIL | nothing comes after the WORK_FAIL, not by a second `cancel job` either | a job ends once |
- * | `cancel job` of a queued job | GET_STATUS_UNIQUE knows it still, and a second `cancel job` sends WORK_FAIL again | it is known by its handle only, and ends once | a job ends once |
- * | the same of an epoch job that waits | stays until its time, dangling where its function is dropped | goes at once | memory ends |
- * | submitting what was cancelled | joins the cancelled job, and vanishes with it | makes a new job | JOB_CREATED is a promise |
- * | an epoch job that waits | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would go round in circles |
- * | the same, with round robin | hides all jobs of the worker's other functions too | hides none | the same |
- * | an epoch job that is due | wakes nobody | wakes sleepers as a new job does | it would not run |
- * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | no NOOP ever again | a NOOP with the next job | the worker would sleep for ever |
+ * | `cancel job` of a running job | its WORK_COMPLETE is forwarded after the WORK_FAIL | nothing follows the WORK_FAIL, and a second `cancel job` sends nothing | a job ends once |
+ * | `cancel job` of a queued job | GET_STATUS_UNIQUE still knows it, and a second `cancel job` sends WORK_FAIL again | only its handle is known, and it ends once | a job ends once |
+ * | the same of an epoch job that waits | stays until its time, and dangles if its function is dropped | is removed at once | memory is limited |
+ * | submitting what was cancelled | joins the cancelled job, and is lost with it | makes a new job | JOB_CREATED is a promise |
+ * | an epoch job that waits | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would loop without a job |
+ * | the same, with round robin | also hides all jobs of the worker's other functions | hides none | the same |
+ * | an epoch job that is due | wakes no worker | wakes sleeping workers as a new job does | it would not run |
+ * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | never gets a NOOP again | gets a NOOP with the next job | the worker would sleep forever |
  * | `--worker-wakeup`, and the woken worker leaves | the others sleep on | wakes others | the job would wait |
  * | `drop function` with queued jobs | leaves them dangling | `ERR there are still ...` | they would never run |
- * | `drop function` of a name that is there in other cases too | drops all of them, with an `OK` for each | drops the one so written, or else the first | later answers would be taken for those before |
- * | `create function` ended by a bare LF | cuts the last letter off | takes the whole name | it is a name |
- * | white space and control characters in names | break the lines of `workers` and `status` | shown as `_` (blanks only in identifiers) | lines are for programs |
+ * | `drop function` of a name that exists in other cases too | drops all of them, with an `OK` for each | drops the one in the same case, or else the first | every later answer would belong to the wrong command |
+ * | `create function` ended by a bare LF | cuts off the last letter | takes the whole name | the name is complete |
+ * | white space and control characters in names | break the lines of `workers` and `status` | shown as `_` (blanks only in identifiers) | programs read these lines |
  *
- * And it is not gearmand: `version` and the handles say so, `verbose` is always `INFO`, lists are in the order in which
- * things were first named, text lines are read as UTF-8, and there is neither a persistent queue nor HTTP.
+ * It is also not gearmand, and shows it:
  *
- * ## What it takes
+ * - `version` and the handles say so, and `verbose` is always `INFO`;
+ * - lists are in the order in which their entries were first named;
+ * - text lines are read as UTF-8;
+ * - there is neither a persistent queue nor HTTP.
  *
- * A queued job with a workload of 32 bytes takes about 550 bytes of heap on Deno and 470 on Bun (of the process's memory
- * 900 and 600 bytes; measured with 500,000 jobs), and a unique of 36 characters 150 to 250 more.
+ * ## Memory
+ *
+ * A queued job with a workload of 32 bytes takes about 550 bytes of heap on Deno and 470 on Bun, and 900 and 600 bytes of the
+ * process's memory (measured with 500,000 jobs). A unique of 36 characters takes 150 to 250 bytes more.
  *
  * @example A connection that is lost when it matters
  * ```ts
@@ -81,7 +88,7 @@
  * import { JobServer } from "@gearwire/gearman/server";
  *
  * await using server = new JobServer({
- *   fault: (request) => // answers, and ends the connection
+ *   fault: (request) => // answers, then closes the connection
  *     request.magic === "REQ" && request.type === PacketType.SUBMIT_JOB ? "drop-after" : undefined,
  * });
  * await using client = new GearmanClient({ dial: server.dial });

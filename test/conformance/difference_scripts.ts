@@ -30,7 +30,7 @@ export const NOT_PLAYED: Readonly<Record<string, string>> = {
     "gearmand takes minutes for as many; load_test.ts shows what JobServer does",
   "requests, and in the same write the end of the connection":
     "whether gearmand gets both at once is a matter of chance; job_server_test.ts shows what JobServer does",
-  "answers that nobody reads": "gearmand keeps them all; load_test.ts shows what JobServer does",
+  "answers that the peer does not read": "gearmand keeps them all; load_test.ts shows what JobServer does",
   "a job that is assigned and, in the same write, ended by its worker":
     "what gearmand sends is a matter of chance; differences_test.ts shows what JobServer does",
 };
@@ -272,7 +272,7 @@ export const differenceScripts: readonly Difference[] = [
     ],
   },
   {
-    name: "`drop function` of a name that is there in other cases too",
+    name: "`drop function` of a name that exists in other cases too",
     steps: [["c", "create function f\r\n", "create function F\r\n", "drop function F\r\n", "status\n"]],
     ours: ["1 c: OK\\r\\nOK\\r\\nOK\\r\\nf\\t0\\t0\\t0\\n.\\n"],
   },

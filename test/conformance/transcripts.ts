@@ -600,7 +600,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
   "`drop function` with queued jobs": [
     "1 c: [JOB_CREATED H:1]OK\\r\\n.\\n",
   ],
-  "`drop function` of a name that is there in other cases too": [
+  "`drop function` of a name that exists in other cases too": [
     "1 c: OK\\r\\nOK\\r\\nOK\\r\\nOK\\r\\n.\\n",
   ],
   "`create function` ended by a bare LF": [
