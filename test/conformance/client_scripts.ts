@@ -70,7 +70,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "exceptions for everybody",
+    name: "exceptions for all clients",
     options: { exceptions: true },
     args: ["--exceptions"],
     steps: [["w", canDo("f")], ["c", submit("f", "u")], ["w", grab, r(P.WORK_EXCEPTION, "H:1", "why")]],
@@ -98,7 +98,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "an abandoned foreground job is thrown away when a worker looks",
+    name: "an abandoned foreground job is discarded when a worker looks for a job",
     steps: [
       ["w", canDo("f")],
       ["c", submit("f", "1"), submit("f", "2"), submit("f", "2")],
@@ -111,7 +111,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "a running abandoned job can be joined again, and one that lost its worker is thrown away",
+    name: "a running abandoned job can be joined again, and one that lost its worker is discarded",
     steps: [
       ["w", canDo("f")],
       ["c", submit("f", "1"), submit("f", "2")],
@@ -160,7 +160,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "a unique is free again when its job is done, failed or thrown away",
+    name: "a unique is free again when its job is complete, failed or discarded",
     steps: [
       ["w", canDo("f")],
       ["c", submit("f", "u"), submit("f", "-", "w")],
@@ -184,7 +184,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "who submits in the background is told of nothing, and everybody may ask",
+    name: "a background submission receives nothing, and every connection may ask for the status",
     steps: [
       ["w", canDo("f")],
       ["c", submitBg("f", "u", "work"), submitBg("f", "u", "other"), r(P.GET_STATUS_UNIQUE, "u")],
@@ -196,7 +196,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "who joins a running job gets what comes from then on",
+    name: "a client that joins a running job gets the packets that follow",
     steps: [
       ["w", canDo("f")],
       ["c", submit("f", "u")],
@@ -218,7 +218,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "all 256 bytes, there and back",
+    name: "all 256 values of a byte, in both directions",
     steps: [
       ["w", canDo("f")],
       ["c", r(P.OPTION_REQ, "exceptions"), submit("f", "1", BYTES), submit("f", "2"), r(P.ECHO_REQ, BYTES)],
@@ -249,7 +249,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "epochs from the least to the most that 64 bits hold",
+    name: "epochs from the minimum to the maximum of 64 bits",
     steps: [
       [
         "c",
@@ -261,7 +261,7 @@ export const clientScripts: readonly Script[] = [
     ],
   },
   {
-    name: "of one unique in two functions, GET_STATUS_UNIQUE is about the newer job",
+    name: "GET_STATUS_UNIQUE is about the newer job if two functions have the same unique",
     steps: [
       ["c", submit("f", "u"), submit("g", "u")],
       ["w", canDo("f"), grab],

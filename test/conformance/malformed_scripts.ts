@@ -11,7 +11,7 @@ function request(type: P, body: string, length = body.length): string {
 
 export const malformedScripts: readonly Script[] = [
   {
-    name: "requests that are none, and responses, are refused, and the connection stays",
+    name: "responses and unsupported requests are refused, and the connection stays open",
     steps: [
       [
         "c",
@@ -33,7 +33,7 @@ export const malformedScripts: readonly Script[] = [
     steps: [["d", canDo("f")], ["c", request(P.SUBMIT_JOB, "f\0u")], ["d", grab, "workers\n"]],
   },
   {
-    name: "a result without the NUL behind its handle",
+    name: "a result without the NUL after its handle",
     steps: [["c", submit("f", "1")], ["w", canDo("f"), grab], ["w", request(P.WORK_COMPLETE, "H:1")], [
       "c",
       UNTIL,
@@ -42,11 +42,11 @@ export const malformedScripts: readonly Script[] = [
     ]],
   },
   {
-    name: "a reduce submission with three arguments, as PROTOCOL has it",
+    name: "a reduce submission with the three arguments that PROTOCOL lists",
     steps: [["c", request(P.SUBMIT_REDUCE_JOB, "f\0u\0r\0w")], ["d", "status\n"]],
   },
   {
-    name: "a body cut short: the rest is taken for text",
+    name: "after a body that is cut short, the rest is read as text",
     steps: [["c", request(P.ECHO_REQ, "abc", 2), "\nversion\n"], [
       "d",
       request(P.SUBMIT_JOB, "f\0u\0workload", 8),
@@ -54,7 +54,7 @@ export const malformedScripts: readonly Script[] = [
     ]],
   },
   {
-    name: "a body where there should be none is read over",
+    name: "the body of a packet without arguments is ignored",
     steps: [
       ["w", canDo("f"), request(P.GRAB_JOB, "body\0more"), request(P.PRE_SLEEP, "\0"), request(P.ALL_YOURS, "x")],
       ["c", submit("f", "1")],
@@ -62,7 +62,7 @@ export const malformedScripts: readonly Script[] = [
     ],
   },
   {
-    name: "a magic of four other bytes behind a NUL, in the middle of a stream",
+    name: "a wrong magic that begins with a NUL, in the middle of a stream",
     steps: [["c", r(P.ECHO_REQ, "before")], ["c", "\0req\0\0\0\x10\0\0\0\0"], ["d", "workers\n"]],
   },
   {
@@ -80,7 +80,7 @@ export const malformedScripts: readonly Script[] = [
     steps: [["c", "x".repeat(9_000)], ["d", "workers\n"]],
   },
   {
-    name: "an argument that is no data has a limit of about 8,192 bytes, beyond which the connection is closed",
+    name: "an argument that is not data has at most about 8,192 bytes, and a longer one closes the connection",
     steps: [
       ["c", r(P.CAN_DO, "x".repeat(8_190)), "version\n", request(P.SUBMIT_JOB, `${"x".repeat(8_190)}\0u\0w`)],
       ["d", r(P.CAN_DO, "x".repeat(8_193))],

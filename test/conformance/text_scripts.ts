@@ -83,7 +83,7 @@ export const textScripts: readonly Script[] = [
     ],
   },
   {
-    name: "text and binary in turn, in one write, keep their order",
+    name: "text and packets in one write are answered in their order",
     steps: [
       [
         "c",
@@ -107,7 +107,7 @@ export const textScripts: readonly Script[] = [
     ],
   },
   {
-    name: "text: functions that come by a submission, a worker or a command stay listed",
+    name: "text: functions from a submission, a worker or a command stay listed",
     steps: [
       ["c", submitBg("f", "1"), "create function g\r\ncreate function g\r\n", r(P.GET_STATUS_UNIQUE, "1")],
       ["w", canDo("h", "f"), grab, r(P.WORK_COMPLETE, "H:1", ""), "status\nprioritystatus\n"],

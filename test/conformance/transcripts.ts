@@ -39,7 +39,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "5 e: [WORK_FAIL H:1|]",
     "6 c: [STATUS_RES H:1|0|0|0|0]",
   ],
-  "exceptions for everybody": [
+  "exceptions for all clients": [
     "2 c: [JOB_CREATED H:1]",
     "3 w: [JOB_ASSIGN H:1|f|]",
     "3 c: [WORK_EXCEPTION H:1|why]",
@@ -58,14 +58,14 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "9 e: [WORK_DATA H:1|x][WORK_COMPLETE H:1|y]",
     "10 w: [JOB_ASSIGN_UNIQ H:5|f||same][JOB_ASSIGN_UNIQ H:6|f|-|same][JOB_ASSIGN_UNIQ H:7|f|same|other][JOB_ASSIGN_UNIQ H:8|f|-|][JOB_ASSIGN_UNIQ H:9|f|-|]",
   ],
-  "an abandoned foreground job is thrown away when a worker looks": [
+  "an abandoned foreground job is discarded when a worker looks for a job": [
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:2]",
     "3 d: [JOB_CREATED H:2][JOB_CREATED H:3]",
     "4 w: [JOB_ASSIGN H:1|f|]",
     "6 d: H:1\\t0\\t1\\t0\\nH:2\\t0\\t0\\t0\\nH:3\\t0\\t0\\t1\\n.\\nf\\t3\\t1\\t1\\n.\\n[STATUS_RES H:2|1|0|0|0][STATUS_RES_UNIQUE 2|1|0|0|0|1]",
     "8 w: H:1\\t0\\t1\\t0\\nH:2\\t0\\t1\\t0\\nH:3\\t0\\t0\\t1\\n.\\nf\\t3\\t1\\t1\\n.\\n[STATUS_RES H:2|1|0|0|0][JOB_ASSIGN H:3|f|]H:3\\t0\\t0\\t1\\n.\\nf\\t1\\t1\\t1\\n.\\n",
   ],
-  "a running abandoned job can be joined again, and one that lost its worker is thrown away": [
+  "a running abandoned job can be joined again, and one that lost its worker is discarded": [
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "3 w: [JOB_ASSIGN H:1|f|][JOB_ASSIGN H:2|f|]",
     "5 d: [JOB_CREATED H:1]",
@@ -90,7 +90,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "4 c: f\\t1\\t1\\t1\\t1\\n.\\n",
     "5 w: [JOB_ASSIGN H:3|f|new][JOB_ASSIGN H:2|f|normal][JOB_ASSIGN H:1|f|low][NO_JOB]",
   ],
-  "a unique is free again when its job is done, failed or thrown away": [
+  "a unique is free again when its job is complete, failed or discarded": [
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "3 w: [JOB_ASSIGN H:1|f|][JOB_ASSIGN H:2|f|w]",
     "4 c: [WORK_COMPLETE H:1|one][WORK_FAIL H:2]",
@@ -105,7 +105,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3][JOB_CREATED H:4]",
     "3 w: [JOB_ASSIGN_UNIQ H:2|g|u|2][JOB_ASSIGN_UNIQ H:4|g|-|3][JOB_ASSIGN_UNIQ H:1|f|u|1][JOB_ASSIGN_UNIQ H:3|f|-|3][NO_JOB]",
   ],
-  "who submits in the background is told of nothing, and everybody may ask": [
+  "a background submission receives nothing, and every connection may ask for the status": [
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:1][STATUS_RES_UNIQUE u|1|0|0|0|0]",
     "3 w: [JOB_ASSIGN H:1|f|work]",
     "4 d: [STATUS_RES H:1|1|1|3|4][STATUS_RES_UNIQUE u|1|1|3|4|0]",
@@ -113,7 +113,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "6 c: [WORK_DATA H:1|y][WORK_COMPLETE H:1|z]",
     "7 d: [STATUS_RES H:1|0|0|0|0][STATUS_RES_UNIQUE u|0|0|0|0|0]",
   ],
-  "who joins a running job gets what comes from then on": [
+  "a client that joins a running job gets the packets that follow": [
     "2 c: [JOB_CREATED H:1]",
     "3 w: [JOB_ASSIGN H:1|f|]",
     "3 c: [WORK_DATA H:1|first][WORK_STATUS H:1|1|2]",
@@ -129,7 +129,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "4 c: [OPTION_RES exceptions|anything][OPTION_RES exceptions]",
     "5 c: [WORK_EXCEPTION H:2|why]",
   ],
-  "all 256 bytes, there and back": [
+  "all 256 values of a byte, in both directions": [
     "2 c: [OPTION_RES exceptions][JOB_CREATED H:1][JOB_CREATED H:2][ECHO_RES |\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f\\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d\\u001e\\u001f !\\\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ¡¢£¤¥¦§¨©ª«¬­®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ]",
     "3 w: [JOB_ASSIGN H:1|f||\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f\\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d\\u001e\\u001f !\\\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ¡¢£¤¥¦§¨©ª«¬­®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ][JOB_ASSIGN H:2|f|]",
     "4 c: [WORK_DATA H:1||\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f\\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d\\u001e\\u001f !\\\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ¡¢£¤¥¦§¨©ª«¬­®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ][WORK_WARNING H:1||\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f\\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d\\u001e\\u001f !\\\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ¡¢£¤¥¦§¨©ª«¬­®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ][WORK_COMPLETE H:1||\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f\\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c\\u001d\\u001e\\u001f !\\\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ¡¢£¤¥¦§¨©ª«¬­®¯°±²³´µ¶·¸¹º»¼½¾¿ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖ×ØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõö÷øùúûüýþÿ]",
@@ -142,10 +142,10 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "3 c: [WORK_DATA H:2|x][WORK_DATA H:2|x][WORK_DATA H:2|x][WORK_DATA H:2|x][WORK_COMPLETE H:3|][WORK_COMPLETE H:3|][WORK_COMPLETE H:3|][WORK_COMPLETE H:3|][WORK_COMPLETE H:1|][WORK_COMPLETE H:1|][WORK_COMPLETE H:1|][WORK_COMPLETE H:1|]",
     "4 c: f\\t5\\t2\\t1\\n.\\n[STATUS_RES H:2|1|1|0|0]H:2\\t0\\t0\\t0\\nH:4\\t0\\t0\\t0\\nH:5\\t0\\t0\\t0\\nH:6\\t0\\t0\\t0\\nH:7\\t0\\t0\\t0\\n.\\n",
   ],
-  "epochs from the least to the most that 64 bits hold": [
+  "epochs from the minimum to the maximum of 64 bits": [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3][JOB_CREATED H:4][JOB_CREATED H:5][JOB_CREATED H:6][JOB_CREATED H:7]H:1\\t0\\t0\\t1\\nH:2\\t0\\t0\\t1\\nH:3\\t0\\t0\\t1\\nH:4\\t0\\t0\\t1\\nH:5\\t0\\t0\\t1\\nH:6\\t0\\t0\\t1\\nH:7\\t0\\t0\\t1\\n.\\n",
   ],
-  "of one unique in two functions, GET_STATUS_UNIQUE is about the newer job": [
+  "GET_STATUS_UNIQUE is about the newer job if two functions have the same unique": [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [JOB_ASSIGN H:1|f|]",
     "4 w: [JOB_ASSIGN H:2|g|]",
@@ -172,7 +172,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "6 c: [ERROR ARGUMENT_TOO_LARGE|Unique value too large][JOB_CREATED H:8]",
     "7 w: [JOB_ASSIGN_ALL H:8|f|u|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|]",
   ],
-  "sleeping: one NOOP a sleep, and at once where there is work": [
+  "one NOOP for each PRE_SLEEP, at once if there is a job": [
     "1 w: [NO_JOB]",
     "3 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "3 w: [NOOP]",
@@ -186,13 +186,13 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "10 both: [NOOP][JOB_CREATED H:5][JOB_ASSIGN H:5|f|]",
     "11 both: FD IP - :\\nFD IP - :\\nFD IP - : f\\nFD IP - : f\\nFD IP me : g f\\n.\\n",
   ],
-  "CAN_DO while asleep wakes nobody for what is queued, but for what comes": [
+  "CAN_DO while asleep wakes the worker for new jobs, and not for queued ones": [
     "2 c: [JOB_CREATED H:1]",
     "4 c: [JOB_CREATED H:2]",
     "4 w: [NOOP]",
     "5 w: [JOB_ASSIGN H:1|g|][JOB_ASSIGN H:2|g|][NO_JOB]",
   ],
-  "a lost worker: its jobs go to the end of their line": [
+  "the jobs of a lost worker go to the end of their queue": [
     "3 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3]",
     "3 v: [NOOP]",
     "4 w: [JOB_ASSIGN H:3|f|][JOB_ASSIGN H:1|f|]",
@@ -219,7 +219,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3][JOB_CREATED H:4][JOB_CREATED H:5]",
     "3 w: [JOB_ASSIGN H:1|f|][JOB_ASSIGN H:4|g|][JOB_ASSIGN H:2|f|][JOB_ASSIGN H:3|f|][JOB_ASSIGN H:5|g|][NO_JOB]FD IP - :\\nFD IP - :\\nFD IP - : f f g\\n.\\n",
   ],
-  "a lost worker wakes a sleeper; an ignored job that may not be tried again is gone": [
+  "a lost worker wakes a sleeping one; an ignored job without retries left is discarded": [
     "3 c: [JOB_CREATED H:1]",
     "3 v: [NOOP]",
     "4 w: [JOB_ASSIGN H:1|f|]",
@@ -254,7 +254,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "4 w: [NO_JOB]",
     "5 c: [JOB_CREATED H:3]",
   ],
-  "one failure is too many: a job that may be lost once": [
+  "with one retry, a job fails when its worker is lost": [
     "2 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3]",
     "3 w: [JOB_ASSIGN H:1|f|][JOB_ASSIGN H:2|f|]",
     "3 c: [WORK_DATA H:1|x][WORK_COMPLETE H:2|]",
@@ -276,7 +276,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "5 w: [NOOP][NO_JOB]",
     "6 v: [JOB_ASSIGN H:1|f|][JOB_ASSIGN H:2|g|]",
   ],
-  "worker wakeup goes round: who was woken comes last": [
+  "worker wakeup rotates: a woken worker comes last": [
     "7 c: [JOB_CREATED H:1]",
     "7 u: [NOOP]",
     "8 c: [JOB_CREATED H:2]",
@@ -299,7 +299,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "8 u: [NOOP]",
     "8 v: [NOOP]",
   ],
-  "with round robin, a job that is thrown away takes its function's turn": [
+  "with round robin, a discarded job takes the turn of its function": [
     "1 c: [JOB_CREATED H:1]",
     "3 d: [JOB_CREATED H:2][JOB_CREATED H:3][JOB_CREATED H:4]",
     "4 w: [JOB_ASSIGN H:3|f|][JOB_ASSIGN H:2|g|][JOB_ASSIGN H:4|f|][NO_JOB]FD IP - :\\nFD IP - :\\nFD IP - : g f\\n.\\n",
@@ -316,7 +316,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "3 a: [NOOP][JOB_CREATED H:2][NOOP]",
     "5 b: H:2\\t0\\t1\\t0\\n.\\nf\\t1\\t0\\t0\\n.\\n[NO_JOB]",
   ],
-  "progress is cut to 32 bits, and what does not fit in 64 is all ones": [
+  "progress is cut to 32 bits, and a number of more than 64 bits is all ones": [
     "1 c: [JOB_CREATED H:1]",
     "2 w: [JOB_ASSIGN H:1|f|]",
     "3 c: [WORK_STATUS H:1|4294967296|1]",
@@ -334,14 +334,14 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "15 c: [WORK_STATUS H:1|18446744073709551615|\\u000b7]",
     "16 c: [STATUS_RES H:1|1|1|4294967295|7]",
   ],
-  "an epoch job that is due comes where it would be if it had not waited": [
+  "a due epoch job gets the position that it would have without waiting": [
     "1 c: [JOB_CREATED H:1]",
     "2 c: [JOB_CREATED H:2][JOB_CREATED H:3][JOB_CREATED H:4]",
     "3 u: [JOB_ASSIGN H:2|f|]",
     "6 v: [JOB_ASSIGN H:4|g|]",
     "7 w: [JOB_ASSIGN H:1|f|][JOB_ASSIGN H:3|f|][JOB_ASSIGN H:2|f|][NO_JOB]",
   ],
-  "requests that are none, and responses, are refused, and the connection stays": [
+  "responses and unsupported requests are refused, and the connection stays open": [
     "1 c: [ERROR INVALID_COMMAND|Command not expected][ERROR INVALID_COMMAND|Command not expected][ERROR INVALID_COMMAND|Command not expected][ERROR INVALID_COMMAND|Command not expected]",
     "2 c: [ERROR INVALID_COMMAND|Command not expected][ERROR INVALID_COMMAND|Command not expected][ERROR INVALID_COMMAND|Command not expected][ERROR INVALID_COMMAND|Command not expected]",
     "3 c: [ERROR INVALID_MAGIC|Request magic expected][ERROR INVALID_MAGIC|Request magic expected]",
@@ -363,27 +363,27 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "2 c: (end)",
     "3 d: [NO_JOB]FD IP - :\\nFD IP - : f\\n.\\n",
   ],
-  "a result without the NUL behind its handle": [
+  "a result without the NUL after its handle": [
     "1 c: [JOB_CREATED H:1]",
     "2 w: [JOB_ASSIGN H:1|f|]",
     "3 w: (end)",
     "4 c: H:1\\t1\\t0\\t0\\n.\\n",
   ],
-  "a reduce submission with three arguments, as PROTOCOL has it": [
+  "a reduce submission with the three arguments that PROTOCOL lists": [
     "1 c: (end)",
     "2 d: .\\n",
   ],
-  "a body cut short: the rest is taken for text": [
+  "after a body that is cut short, the rest is read as text": [
     "1 c: [ECHO_RES ab]ERR UNKNOWN_COMMAND Unknown+server+commandc\\r\\nOK NUMBER\\n",
     "2 d: [JOB_CREATED H:1]ERR UNKNOWN_COMMAND Unknown+server+commandload\\r\\n",
   ],
-  "a body where there should be none is read over": [
+  "the body of a packet without arguments is ignored": [
     "1 w: [NO_JOB][ERROR INVALID_COMMAND|Command not expected]",
     "2 c: [JOB_CREATED H:1]",
     "2 w: [NOOP]",
     "3 w: [NO_JOB]FD IP - :\\nFD IP - :\\nFD IP - :\\n.\\n",
   ],
-  "a magic of four other bytes behind a NUL, in the middle of a stream": [
+  "a wrong magic that begins with a NUL, in the middle of a stream": [
     "1 c: [ECHO_RES before]",
     "2 c: (end)",
     "3 d: FD IP - :\\nFD IP - :\\n.\\n",
@@ -400,7 +400,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "1 c: (end)",
     "2 d: FD IP - :\\nFD IP - :\\n.\\n",
   ],
-  "an argument that is no data has a limit of about 8,192 bytes, beyond which the connection is closed": [
+  "an argument that is not data has at most about 8,192 bytes, and a longer one closes the connection": [
     "1 c: OK NUMBER\\n[JOB_CREATED H:1]",
     "2 d: (end)",
     "3 e: (end)",
@@ -438,7 +438,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "7 c: OK\\r\\nH:1\\t0\\t1\\t0\\nH:2\\t0\\t1\\t0\\n.\\nf\\t2\\t0\\t1\\n.\\n[STATUS_RES H:1|1|0|0|0]",
     "8 w: [NO_JOB].\\nf\\t0\\t0\\t1\\n.\\nf\\t0\\t0\\t0\\t1\\n.\\n",
   ],
-  "text and binary in turn, in one write, keep their order": [
+  "text and packets in one write are answered in their order": [
     "1 c: OK NUMBER\\n[ECHO_RES 1]OK INFO\\nOK NUMBER\\n[JOB_CREATED H:1]f\\t1\\t0\\t0\\n.\\n[STATUS_RES H:1|1|0|0|0]",
   ],
   "text: cancelling a queued job, for clients in the foreground and in the background": [
@@ -448,7 +448,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "4 d: H:1\\t0\\t1\\t0\\nH:2\\t0\\t1\\t0\\nH:3\\t0\\t0\\t0\\n.\\nf\\t3\\t0\\t1\\n.\\n",
     "5 w: [JOB_ASSIGN H:3|f|][NO_JOB]H:3\\t0\\t0\\t0\\n.\\n",
   ],
-  "text: functions that come by a submission, a worker or a command stay listed": [
+  "text: functions from a submission, a worker or a command stay listed": [
     "1 c: [JOB_CREATED H:1]OK\\r\\nOK\\r\\n[STATUS_RES_UNIQUE 1|1|0|0|0|0]",
     "2 w: [JOB_ASSIGN H:1|f|]f\\t0\\t0\\t1\\ng\\t0\\t0\\t0\\nh\\t0\\t0\\t1\\n.\\nf\\t0\\t0\\t0\\t1\\ng\\t0\\t0\\t0\\t0\\nh\\t0\\t0\\t0\\t1\\n.\\n",
     "4 c: f\\t0\\t0\\t0\\ng\\t0\\t0\\t0\\nh\\t0\\t0\\t0\\n.\\nf\\t0\\t0\\t0\\t0\\ng\\t0\\t0\\t0\\t0\\nh\\t0\\t0\\t0\\t0\\n.\\nOK\\r\\nOK\\r\\ng\\t0\\t0\\t0\\n.\\n.\\n",

@@ -54,7 +54,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "sleeping: one NOOP a sleep, and at once where there is work",
+    name: "one NOOP for each PRE_SLEEP, at once if there is a job",
     steps: [
       ["w", sleep, grab, canDo("f"), sleep, sleep],
       ["v", canDo("f"), sleep],
@@ -70,7 +70,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "CAN_DO while asleep wakes nobody for what is queued, but for what comes",
+    name: "CAN_DO while asleep wakes the worker for new jobs, and not for queued ones",
     steps: [
       ["w", canDo("f"), sleep],
       ["c", submitBg("g", "1")],
@@ -80,7 +80,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "a lost worker: its jobs go to the end of their line",
+    name: "the jobs of a lost worker go to the end of their queue",
     steps: [
       ["w", canDo("f")],
       ["v", canDo("f"), sleep],
@@ -125,7 +125,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "a lost worker wakes a sleeper; an ignored job that may not be tried again is gone",
+    name: "a lost worker wakes a sleeping one; an ignored job without retries left is discarded",
     options: { jobRetries: 2 },
     args: ["--job-retries=2"],
     steps: [
@@ -187,7 +187,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "one failure is too many: a job that may be lost once",
+    name: "with one retry, a job fails when its worker is lost",
     options: { jobRetries: 1 },
     args: ["--job-retries=1"],
     steps: [
@@ -220,7 +220,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "worker wakeup goes round: who was woken comes last",
+    name: "worker wakeup rotates: a woken worker comes last",
     options: { workerWakeup: 1 },
     args: ["--worker-wakeup=1"],
     steps: [
@@ -253,7 +253,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "with round robin, a job that is thrown away takes its function's turn",
+    name: "with round robin, a discarded job takes the turn of its function",
     options: { roundRobin: true },
     args: ["-R"],
     steps: [
@@ -283,7 +283,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "progress is cut to 32 bits, and what does not fit in 64 is all ones",
+    name: "progress is cut to 32 bits, and a number of more than 64 bits is all ones",
     steps: [
       ["c", submit("f", "1")],
       ["w", canDo("f"), grab],
@@ -304,7 +304,7 @@ export const workerScripts: readonly Script[] = [
     ],
   },
   {
-    name: "an epoch job that is due comes where it would be if it had not waited",
+    name: "a due epoch job gets the position that it would have without waiting",
     steps: [
       ["c", r(P.SUBMIT_JOB_EPOCH, "f", "1", SOON, "")],
       ["c", submitBg("f", "2"), submitBg("f", "3"), r(P.SUBMIT_JOB_EPOCH, "g", "", SOON, "")],
