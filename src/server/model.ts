@@ -50,7 +50,7 @@ export class FunctionQueue {
   readonly name: string;
   /** Jobs that a worker may grab, by priority. */
   readonly queues: readonly [Heap<ServerJob>, Heap<ServerJob>, Heap<ServerJob>] = [newQueue(), newQueue(), newQueue()];
-  /** Number of epoch jobs whose time has not come. They count as jobs of normal priority. */
+  /** Number of epoch jobs that are not due yet. They count as jobs of normal priority. */
   waiting = 0;
   /** Number of running jobs. */
   running = 0;

@@ -244,7 +244,7 @@ const SUBMISSION_KINDS = {
 const RESULT_WITHOUT_JOB = "Job given in work result not found";
 const HANDLE_TOO_LARGE = "Error occurred due to GEARMAND_JOB_HANDLE_SIZE being too small from snprintf";
 
-/** Types whose last argument is data. WORK_STATUS is not one, but gearmand's limit for its last argument is different. */
+/** Types with data as their last argument. WORK_STATUS has none, but gearmand's limit for its last argument is different. */
 const DATA_TYPES: ReadonlySet<PacketType> = new Set<PacketType>([
   ...Object.keys(SUBMISSION_KINDS).map((type) => Number(type) as SubmitType),
   PacketType.ECHO_REQ,

@@ -42,7 +42,7 @@ export class State {
   readonly functions: Map<string, FunctionQueue> = new Map();
   /** Jobs by handle, in the order of their submission. */
   readonly jobs: Map<string, ServerJob> = new Map();
-  /** Epoch jobs whose time has not come. */
+  /** Epoch jobs that are not due yet. */
   readonly #waiting = new Heap<ServerJob>(isDueBefore);
   #lastJobNumber = 0;
   #lastSequence = 0;
@@ -341,7 +341,7 @@ function subscribe(job: ServerJob, client: Participant, { background }: JobDetai
   client.awaitedJobs.add(job);
 }
 
-/** Finds the newest of the worker's abilities whose function has queued jobs, whatever the priorities of the others. */
+/** Finds the worker's newest ability with queued jobs, whatever the priorities of the jobs of others. */
 function newestAbilityWithQueue({ abilities }: Participant): Ability | undefined {
   for (let i = abilities.length - 1; i >= 0; i--) {
     const ability = abilities[i]!;

@@ -5,7 +5,7 @@ import type { ServerJob } from "./model.ts";
 
 type Timer = ReturnType<typeof setTimeout>;
 
-/** One timer for each running job whose worker registered with CAN_DO_TIMEOUT. */
+/** One timer for each running job that has a time limit, from CAN_DO_TIMEOUT. */
 export class TimeLimits {
   readonly #timers = new Map<ServerJob, Timer>();
   readonly #onExpired: (job: ServerJob) => void;

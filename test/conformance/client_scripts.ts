@@ -1,10 +1,10 @@
-/** Exchanges of clients, played against gearmand and against JobServer alike. */
+/** Exchanges of clients that gearmand and JobServer answer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
 import { canDo, complete, grab, grabAll, type Script, sleep, type Step, submit, submitBg } from "./script.ts";
 import { request as r } from "./wire.ts";
 
-/** Every byte that there is, once. */
+/** Every value of a byte, once. */
 const BYTES = Uint8Array.from({ length: 256 }, (_, i) => i);
 
 export const clientScripts: readonly Script[] = [

@@ -1,4 +1,4 @@
-/** Exchanges that gearmand and JobServer answer differently: the table in src/server/mod.ts, row by row. */
+/** Exchanges that gearmand and JobServer answer differently: one for each row of the table in src/server/mod.ts. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
 import {
@@ -16,23 +16,23 @@ import {
 } from "./script.ts";
 import { request as r } from "./wire.ts";
 
-/** A script, named like the row of the table that it shows. */
+/** A script with the name of the row that it shows. */
 export interface Difference extends Script {
-  /** What JobServer answers that gearmand does not. */
+  /** Lines that JobServer answers and gearmand does not. */
   readonly ours: readonly string[];
-  /** What gearmand answers is another thing each time, so that it is not recorded; but its lines look like this. */
+  /** Matches the answers of gearmand if they differ from run to run, so that they cannot be recorded. */
   readonly theirs?: RegExp;
 }
 
-/** Rows that no script shows, and where they are shown. */
+/** Rows that no script shows: the reason, and the test that shows them. */
 export const NOT_PLAYED: Readonly<Record<string, string>> = {
   "a worker's 100,001st CAN_DO, or the server's 100,001st function":
-    "gearmand takes minutes for as many; load_test.ts shows what JobServer does",
+    "gearmand takes minutes for this; job_server_load_test.ts shows JobServer",
   "requests, and in the same write the end of the connection":
-    "whether gearmand gets both at once is a matter of chance; job_server_test.ts shows what JobServer does",
-  "answers that the peer does not read": "gearmand keeps them all; load_test.ts shows what JobServer does",
+    "gearmand receives both at once only by chance; job_server_test.ts shows JobServer",
+  "answers that the peer does not read": "gearmand keeps them all; job_server_load_test.ts shows JobServer",
   "a job that is assigned and, in the same write, ended by its worker":
-    "what gearmand sends is a matter of chance; differences_test.ts shows what JobServer does",
+    "gearmand sends random bytes; differences_test.ts shows JobServer",
 };
 
 export const differenceScripts: readonly Difference[] = [

@@ -1,4 +1,4 @@
-// Where gearmand crashes, hangs, loses or corrupts, and JobServer does not: the table in src/server/mod.ts, row by row.
+// Shows each row of the table in src/server/mod.ts: where gearmand crashes, hangs, loses or corrupts, and JobServer does not.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -21,14 +21,14 @@ for (const script of differenceScripts) {
   });
 }
 
-test("the table of differences has a row for each of these scripts, and no other", () => {
+test("the table of differences has one row for each of these scripts, and no others", () => {
   const text = readFileSync(new URL(`../../src/server/mod.${EXTENSION}`, import.meta.url), "utf8");
   const rows = Array.from(text.matchAll(/^ \* \| (.+?) \| .* \| .* \| .* \|$/gm), ([_, name]) => name).slice(2);
   const shown = [...differenceScripts.map(({ name }) => name), ...Object.keys(NOT_PLAYED)];
   assert.deepEqual(rows.sort(), shown.sort());
 });
 
-/** Exchanges in which gearmand has a difference of the table more than once, or that it would need other options for. */
+/** Exchanges that show several differences of the table, or that would need other options of gearmand. */
 const more: readonly (Script & { readonly answers: readonly string[] })[] = [
   {
     name: "an epoch that is far away is kept",
@@ -36,7 +36,7 @@ const more: readonly (Script & { readonly answers: readonly string[] })[] = [
     answers: ["1 c: [JOB_CREATED H:1][NO_JOB]"],
   },
   {
-    name: "a job that takes too long goes to another worker, whatever else its own does",
+    name: "a job over its time limit goes to another worker, whatever else its own worker does",
     steps: [
       ["c", submit("f", "a"), submit("f", "b")],
       ["slow", r(P.CAN_DO_TIMEOUT, "f", "1"), grab, grab, grab, sleep, complete("H:2")],
@@ -58,7 +58,7 @@ const more: readonly (Script & { readonly answers: readonly string[] })[] = [
     ],
   },
   {
-    name: "a job that took too long once too often fails",
+    name: "a job over its time limit fails when no retry is left",
     options: { jobRetries: 1 },
     steps: [["c", submit("f", "a")], ["w", r(P.CAN_DO_TIMEOUT, "f", "1"), grab], ["c", WAIT]],
     answers: ["1 c: [JOB_CREATED H:1]", "2 w: [JOB_ASSIGN H:1|f|]", "3 c: [WORK_FAIL H:1]"],
@@ -70,7 +70,7 @@ const more: readonly (Script & { readonly answers: readonly string[] })[] = [
     answers: ["1 c: [JOB_CREATED H:1]", "2 w: [JOB_ASSIGN H:1|f|workload]", "2 c: [WORK_FAIL H:1]"],
   },
   {
-    name: "a function with abandoned jobs is dropped, and they with it",
+    name: "a function is dropped together with its abandoned jobs",
     steps: [
       ["c", submit("f", "a")],
       ["c", null],
@@ -80,7 +80,7 @@ const more: readonly (Script & { readonly answers: readonly string[] })[] = [
     answers: ["1 c: [JOB_CREATED H:1]", "3 d: OK\\r\\n.\\n.\\n", "4 d: [JOB_CREATED H:2]H:2\\t0\\t0\\t1\\n.\\n"],
   },
   {
-    name: "a job whose time limit has passed is looked for again in vain",
+    name: "a late packet of a job over its time limit is refused",
     steps: [
       ["c", submitBg("f", "a")],
       ["slow", r(P.CAN_DO_TIMEOUT, "f", "1000"), grab],

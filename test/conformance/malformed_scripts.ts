@@ -1,10 +1,10 @@
-/** Exchanges with bytes that are no proper requests, played against gearmand and against JobServer alike. */
+/** Exchanges with malformed requests that gearmand and JobServer answer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
 import { canDo, complete, grab, type Script, submit, UNTIL } from "./script.ts";
 import { request as r } from "./wire.ts";
 
-/** A packet of any body; `length` is what its header says of it. */
+/** Makes a packet of any body; `length` is the length in its header. */
 function request(type: P, body: string, length = body.length): string {
   return `\0REQ\0\0\0${String.fromCharCode(type)}\0\0${String.fromCharCode(length >> 8, length & 255)}${body}`;
 }

@@ -1,4 +1,4 @@
-/** Plays scripts against a server, and writes down what each connection got after each step. */
+/** Plays scripts against a server, and logs what each connection receives after each step. */
 
 import { hostname } from "node:os";
 import { dialTcp } from "../../src/connection/mod.ts";
@@ -14,7 +14,7 @@ interface Stage {
   readonly handlePrefix: string;
 }
 
-/** What a gearmand answers to a script; each has one of its own. */
+/** Returns the answers of gearmand to a script. Each script has a gearmand of its own. */
 export async function playOnGearmand(script: Script): Promise<string[]> {
   const { port, stop } = await startGearmand({ args: ["--verbose=INFO", ...script.args ?? []] });
   try {
@@ -25,10 +25,10 @@ export async function playOnGearmand(script: Script): Promise<string[]> {
   }
 }
 
-/** What a JobServer answers. */
+/** Returns the answers of a JobServer. */
 export async function playOnJobServer(script: Script): Promise<string[]> {
   const server = new JobServer({ ...script.options, handlePrefix: "H" });
-  // The timers of a server in memory do not keep a test alive.
+  // Without this, a test that waits for an epoch would end: that timer does not keep the process alive.
   const alive = setInterval(() => {}, 1_000);
   try {
     const connect = () => Promise.resolve(server.dial({ hostname: "", port: 0 }, {}));
@@ -39,89 +39,92 @@ export async function playOnJobServer(script: Script): Promise<string[]> {
   }
 }
 
-/** What a JobServer answers to each of these scripts; all are played when the first is asked for: some wait for seconds. */
+/** Returns a function for the answers of a JobServer. The first call plays all scripts together, because some take seconds. */
 export function playedTogether<Each extends Script>(scripts: readonly Each[]): (script: Each) => Promise<string[]> {
   let played: Map<Each, Promise<string[]>> | undefined;
   return (script) => {
     played ??= new Map(scripts.map((each) => [each, playOnJobServer(each)]));
-    for (const answers of played.values()) answers.catch(() => {}); // it is the test of that script that fails
+    for (const answers of played.values()) answers.catch(() => {}); // only the test of that script is to fail
     return played.get(script)!;
   };
 }
 
-/** What happened, a line for each answer: the step, who got it, what. */
+/** Plays a script; returns a line for each answer: the step, the connection, and what it received. */
 async function play({ steps }: Script, stage: Stage): Promise<string[]> {
   const wires = new Map<string, Wire>();
   const silent = new Set<string>();
   const log: string[] = [];
-  const hear = (step: number, name: string, received: string) => {
+  const addLine = (step: number, name: string, received: string) => {
     if (received !== "") log.push(`${step + 1} ${name}: ${masked(received, stage.handlePrefix)}`);
     if (received.endsWith("(end)")) wires.delete(name);
   };
   const watcher = new Wire(await stage.connect());
-  await ended(watcher, 0);
+  await waitForEnd(watcher, 0);
   for (const [index, [name, ...given]] of steps.entries()) {
     let wire = wires.get(name);
     if (wire === undefined) {
       const transport = await stage.connect().catch(() => undefined);
       if (transport === undefined) {
-        hear(index, name, "(end)");
+        addLine(index, name, "(end)");
         continue;
       }
-      wires.set(name, wire = new Wire(transport));
+      wire = new Wire(transport);
+      wires.set(name, wire);
     }
     const parts = (given as string[]).map((part) => part && onStage(part, stage.handlePrefix));
     if (given[0] === null) {
       await wire.close();
       wires.delete(name);
-      await ended(watcher, wires.size);
+      await waitForEnd(watcher, wires.size);
     } else if (given[0] === WAIT) {
-      hear(index, name, await wire.until((received) => received !== ""));
+      addLine(index, name, await wire.until((received) => received !== ""));
     } else if (given[0] === SILENT) {
       await wire.send(...parts.slice(1));
       silent.add(name);
     } else if (given[0] === UNTIL) {
       const [_, request, sought] = parts;
-      for (let answer = ""; answer === "";) {
-        await wire.send(request!);
-        answer = await wire.sync();
-        if (readable(answer).includes(JSON.stringify(sought).slice(1, -1)) || answer.endsWith("(end)")) {
-          hear(index, name, answer);
-        } else {
-          answer = "";
-          await new Promise((resolve) => setTimeout(resolve, 5)); // a server in memory has timers only meanwhile
-        }
-      }
+      addLine(index, name, await askUntil(wire, request!, sought!));
     } else {
-      await wire.send(...parts).catch(() => {}); // to one that is closed; it hears of that
+      await wire.send(...parts).catch(() => {}); // the server may have closed it: reading shows that
     }
-    // First the one that has spoken: when it is answered, everything is on its way that the others get of it.
+    // The sender first: when it has its answer, everything that the others receive is on its way.
     for (const [other, wire] of [...wires].sort(([a]) => a === name ? -1 : 0)) {
-      if (!silent.has(other)) hear(index, other, await wire.sync());
+      if (!silent.has(other)) addLine(index, other, await wire.sync());
     }
   }
   for (const wire of [watcher, ...wires.values()]) await wire.close();
   return log;
 }
 
-/** Waits until the server has noticed that a connection has ended: `workers` lists all, the watcher too. */
-async function ended(watcher: Wire, left: number): Promise<void> {
-  for (let lines = Infinity; lines > left + 1;) {
-    await watcher.send("workers\n");
-    lines = (await watcher.sync()).split("\n").length - 2;
+/** Sends a request again and again until its answer contains a text, or the connection ends. */
+async function askUntil(wire: Wire, request: string, sought: string): Promise<string> {
+  for (;;) {
+    await wire.send(request);
+    const answer = await wire.sync();
+    if (readable(answer).includes(JSON.stringify(sought).slice(1, -1)) || answer.endsWith("(end)")) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 5)); // lets the timers of a server in memory fire
   }
 }
 
-/** Puts in what is known only now: an epoch, and the server's handles; these are longer, and so is their packet. */
+/** Waits until the server has noticed that a connection has ended: `workers` lists all of them, and the watcher. */
+async function waitForEnd(watcher: Wire, left: number): Promise<void> {
+  let connections = Infinity;
+  while (connections > left + 1) {
+    await watcher.send("workers\n");
+    connections = (await watcher.sync()).split("\n").length - 2;
+  }
+}
+
+/** Fills in epochs and handles of the server. Its handles are longer, so the length of their packet changes, too. */
 function onStage(part: string, prefix: string): string {
   const timed = part.replace(SOON, String(Math.ceil(Date.now() / 1_000) + 1));
-  if (part.split(/H:\d/).length > 2) throw new Error("A part of a step holds one handle at most");
+  if (part.split(/H:\d/).length > 2) throw new Error("A part of a step must hold at most one handle");
   const full = timed.replace(/H:(?=\d)/, `${prefix}:`);
   if (full.length === part.length || !part.startsWith("\0RE")) return full;
   return full.slice(0, 11) + String.fromCharCode(bytes(part)[11]! + full.length - part.length) + full.slice(12);
 }
 
-/** File descriptors, versions and process ids differ; so does the order of lists, which gearmand keeps hashed. */
+/** Hides what differs: file descriptors, versions, process ids, and the order of lists, which gearmand keeps hashed. */
 function masked(received: string, prefix: string): string {
   const mask = (text: string) =>
     text

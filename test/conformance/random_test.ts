@@ -1,4 +1,4 @@
-// Random exchanges, played against gearmand and against JobServer: whatever is said to them, they answer alike.
+// Random exchanges, played against gearmand and against JobServer, get the same answers.
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -10,7 +10,7 @@ import { playOnGearmand, playOnJobServer } from "./play.ts";
 import { canDo, complete, grab, grabAll, grabUniq, type Script, sleep, type Step } from "./script.ts";
 import { readable, request as r } from "./wire.ts";
 
-/** How many exchanges are tried, and where the random ones begin: the same in every run that does not ask otherwise. */
+/** Number of exchanges, and the seed: the exchanges are the same in every run that does not set them. */
 const RUNS = Number(process.env["RANDOM_RUNS"] ?? 60);
 const SEED = Number(process.env["RANDOM_SEED"] ?? 20_260);
 
@@ -20,7 +20,7 @@ const BACKGROUND = [
   ...[P.SUBMIT_REDUCE_JOB_BACKGROUND, P.SUBMIT_JOB_EPOCH],
 ] as const;
 
-interface Submission {
+interface RandomSubmission {
   readonly type: typeof FOREGROUND[number] | typeof BACKGROUND[number];
   readonly name: string;
   readonly unique: string;
@@ -31,7 +31,7 @@ interface Submission {
 const name = fc.constantFrom("f", "g");
 const data = fc.constantFrom("", "x", "y\0z");
 
-const submission: fc.Arbitrary<Submission> = fc.record({
+const submission: fc.Arbitrary<RandomSubmission> = fc.record({
   type: fc.constantFrom(...FOREGROUND, ...BACKGROUND),
   name,
   unique: fc.constantFrom("", "-", "1", "2"),
@@ -39,7 +39,7 @@ const submission: fc.Arbitrary<Submission> = fc.record({
   epoch: fc.constantFrom("1", "-3", "", "x"),
 });
 
-/** What is said of a job; its handle may be any. */
+/** A request about a job, with any handle. */
 const ofJob = fc.tuple(fc.integer({ min: 1, max: 9 }), data, fc.constantFrom("1", "-7", "", "x")).chain(
   ([number, data, numerator], handle = `H:${number}`) =>
     fc.constantFrom(
@@ -60,7 +60,7 @@ const request: fc.Arbitrary<string> = fc.oneof(
   anyName.map((name) => r(P.CANT_DO, name)),
   fc.constant(r(P.RESET_ABILITIES)),
   { weight: 8, arbitrary: fc.constantFrom(grab, grabUniq, grabAll) },
-  // Without a grab before it, a second PRE_SLEEP is one of the differences.
+  // A second PRE_SLEEP without a grab before it is one of the differences.
   { weight: 3, arbitrary: fc.constant(grab + sleep) },
   { weight: 9, arbitrary: ofJob },
   fc.constantFrom("f1", "f2", "g1", "-", "").map((unique) => r(P.GET_STATUS_UNIQUE, unique)),
@@ -68,76 +68,83 @@ const request: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom("me", "you").map((id) => r(P.SET_CLIENT_ID, id)),
   fc.constantFrom(r(P.ECHO_REQ, "x"), r(P.NOOP), r(P.ALL_YOURS)),
   { weight: 2, arbitrary: fc.constantFrom("status\n", "prioritystatus\n", "show jobs\n", "workers\n", "huh\n") },
-  fc.tuple(anyName, fc.integer({ min: 0, max: 3 })).map(([name, most]) => `maxqueue ${name} ${most}\n`),
+  fc.tuple(anyName, fc.integer({ min: 0, max: 3 })).map(([name, limit]) => `maxqueue ${name} ${limit}\n`),
 );
 
-/** What a connection says; null when it leaves. */
-type Turn = readonly [connection: string, said: (string | Submission)[] | null];
+/** What a connection sends; null if it closes. */
+type Turn = readonly [connection: string, sent: (string | RandomSubmission)[] | null];
 
-const said: fc.Arbitrary<string | Submission> = fc.oneof(submission, request, request, request);
+const sentItem: fc.Arbitrary<string | RandomSubmission> = fc.oneof(submission, request, request, request);
 const turn: fc.Arbitrary<Turn> = fc.tuple(
   fc.constantFrom("a", "b", "c", "d"),
-  fc.option<(string | Submission)[]>(fc.array(said, { minLength: 1, maxLength: 4 }), { freq: 12 }),
+  fc.option<(string | RandomSubmission)[]>(fc.array(sentItem, { minLength: 1, maxLength: 4 }), { freq: 12 }),
 );
 
-/** Makes steps of turns, and leaves out what the table of differences is about. */
+/** Makes steps from turns, without the differences that the table lists. */
 class Steps {
   readonly steps: Step[] = [];
   readonly #workersStay: boolean;
-  /** The jobs that foreground clients wait for, that somebody has submitted in the background, and that were left. */
-  readonly #waits = new Map<string, Set<string>>();
+  /** Foreground jobs by the connection that waits for them. */
+  readonly #waiting = new Map<string, Set<string>>();
+  /** Jobs with a foreground submission. */
   readonly #foreground = new Set<string>();
+  /** Jobs with a background submission. */
   readonly #background = new Set<string>();
+  /** Jobs that a client has left. */
   readonly #abandoned = new Set<string>();
 
   constructor(turns: readonly Turn[], workersStay: boolean) {
     this.#workersStay = workersStay;
-    for (const [connection, said] of turns) {
-      if (said === null) this.#leave(connection);
-      else this.#say(connection, said);
+    for (const [connection, sent] of turns) {
+      if (sent === null) this.#close(connection);
+      else this.#send(connection, sent);
     }
   }
 
-  #leave(connection: string): void {
-    const own = [...this.#waits.get(connection) ?? []];
-    // A background job that its foreground clients leave is one of the differences.
+  #close(connection: string): void {
+    const own = [...this.#waiting.get(connection) ?? []];
+    // One of the differences: foreground clients leave a background job.
     if (this.#workersStay || own.some((job) => this.#background.has(job))) return;
     if (!this.steps.some(([other]) => other === connection)) return;
     for (const job of own) this.#abandoned.add(job);
-    this.#waits.delete(connection);
+    this.#waiting.delete(connection);
     this.steps.push([connection, null]);
   }
 
-  #say(connection: string, said: readonly (string | Submission)[]): void {
+  #send(connection: string, sent: readonly (string | RandomSubmission)[]): void {
     const step: string[] = [];
-    const flush = () => void (step.join("") !== "" && this.steps.push([connection, ...step.splice(0)]));
-    for (const item of said) {
+    const endStep = () => {
+      const parts = step.splice(0);
+      if (parts.join("") !== "") this.steps.push([connection, ...parts]);
+    };
+    for (const item of sent) {
       const part = typeof item === "string" ? this.#request(item) : this.#submission(connection, item);
-      // What a job is given with, and what ends it, in one write is another of the differences.
-      if (step.some(isGrab) && !isGrab(part)) flush();
+      // One of the differences: a job is assigned and ended in one write.
+      if (step.some(isGrab) && !isGrab(part)) endStep();
       step.push(part);
     }
-    flush();
+    endStep();
   }
 
   #request(request: string): string {
     return this.#workersStay && isA(request, P.CANT_DO, P.RESET_ABILITIES) ? "" : request;
   }
 
-  #submission(connection: string, { type, name, unique, data, epoch }: Submission): string {
-    // Jobs that wait for their time have a function of their own, without any of low priority that they would hide.
-    const [functionName, isBackground] = [type === P.SUBMIT_JOB_EPOCH ? "e" : name, isIn(BACKGROUND, type)];
-    // Uniques of two functions differ: GET_STATUS_UNIQUE answers for either.
+  #submission(connection: string, { type, name, unique, data, epoch }: RandomSubmission): string {
+    // Waiting epoch jobs have a function of their own: on gearmand they would hide its jobs of low priority.
+    const functionName = type === P.SUBMIT_JOB_EPOCH ? "e" : name;
+    const isBackground = isIn(BACKGROUND, type);
+    // Two functions must not share a unique: GET_STATUS_UNIQUE may answer for either.
     const whole = unique === "" || unique === "-" ? unique : functionName + unique;
     const job = whole === "" || (whole === "-" && data === "")
       ? ""
       : `${functionName} ${whole} ${whole === "-" && data}`;
-    // So is joining a job that was left, and a background submission that joins a foreground job.
+    // Two of the differences: joining an abandoned job, and joining a foreground job in the background.
     if (this.#abandoned.has(job) || (isBackground && this.#foreground.has(job))) return "";
     if (job !== "" && isBackground) this.#background.add(job);
     if (job !== "" && !isBackground) {
       this.#foreground.add(job);
-      this.#waits.set(connection, (this.#waits.get(connection) ?? new Set()).add(job));
+      this.#waiting.set(connection, (this.#waiting.get(connection) ?? new Set()).add(job));
     }
     if (type === P.SUBMIT_JOB_EPOCH) return r(type, functionName, whole, epoch, data);
     if (type === P.SUBMIT_REDUCE_JOB || type === P.SUBMIT_REDUCE_JOB_BACKGROUND) {
@@ -166,12 +173,12 @@ const scripts: fc.Arbitrary<Script> = fc.record({
     ...options.roundRobin ? ["--round-robin"] : [],
     ...options.exceptions ? ["--exceptions"] : [],
   ],
-  // With worker-wakeup, it is one of the differences when a worker leaves.
+  // One of the differences: with worker-wakeup, a worker leaves.
   steps: new Steps(turns, options.workerWakeup > 0).steps,
 }));
 
 test(
-  "gearmand and JobServer answer alike, whatever is said to them",
+  "gearmand and JobServer answer random requests alike",
   { skip: needs("gearmand"), timeout: 600_000 },
   async () => {
     const property = fc.asyncProperty(scripts, async (script) => {

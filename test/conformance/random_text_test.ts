@@ -1,4 +1,4 @@
-// Random lines of the text protocol, right and wrong, said to gearmand and to JobServer: they answer alike.
+// Random lines of the text protocol, right and wrong: gearmand and JobServer give them the same answers.
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -26,12 +26,12 @@ const words = fc.array(fc.tuple(fc.constantFrom(" ", " ", " ", "  "), word).map(
 const line = fc.tuple(begin, words, fc.constantFrom("", "", " ", "  "), fc.constantFrom("\n", "\r\n", "\r\r\n")).map(
   ([begin, words, blanks, end]) => {
     const line = begin + words.join("") + blanks;
-    // Ended by a bare LF, it is one of the differences.
+    // One of the differences: a bare LF ends it.
     return line + (/^create +function/i.test(line) ? "\r\n" : end);
   },
 );
 
-// A function with jobs has a worker here: that it can be dropped without is another.
+// The function with jobs has a worker, so that it cannot be dropped: gearmand would drop it, another of the differences.
 const scripts = fc.array(line, { minLength: 5, maxLength: 12 }).map((lines): Script => ({
   name: "random lines",
   steps: [
@@ -41,10 +41,14 @@ const scripts = fc.array(line, { minLength: 5, maxLength: 12 }).map((lines): Scr
   ],
 }));
 
-test("gearmand and JobServer answer any text alike", { skip: needs("gearmand"), timeout: 600_000 }, async () => {
-  const property = fc.asyncProperty(scripts, async (script) => {
-    const lines = script.steps.map(([_, line]) => JSON.stringify(line));
-    assert.deepEqual(await playOnJobServer(script), await playOnGearmand(script), lines.join("\n"));
-  });
-  await fc.assert(property, { numRuns: RUNS, seed: SEED, timeout: 10_000 });
-});
+test(
+  "gearmand and JobServer answer random lines of text alike",
+  { skip: needs("gearmand"), timeout: 600_000 },
+  async () => {
+    const property = fc.asyncProperty(scripts, async (script) => {
+      const lines = script.steps.map(([_, line]) => JSON.stringify(line));
+      assert.deepEqual(await playOnJobServer(script), await playOnGearmand(script), lines.join("\n"));
+    });
+    await fc.assert(property, { numRuns: RUNS, seed: SEED, timeout: 10_000 });
+  },
+);

@@ -1,4 +1,4 @@
-/** Plays the scripts against gearmand and writes what it answers to ../conformance/transcripts.ts: `deno run -A test/conformance/record.ts` */
+/** Plays the scripts against gearmand and writes its answers to transcripts.ts: `deno run -A test/conformance/record.ts` */
 
 import { writeFileSync } from "node:fs";
 import { playOnGearmand } from "./play.ts";

@@ -1,22 +1,22 @@
-/** What a script is, and the words that scripts are made of. */
+/** The type of a script, and shorthands for the steps of scripts. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
 import type { JobServerOptions } from "../../src/server/mod.ts";
 import { request as r } from "./wire.ts";
 
-/** Waits until something comes on the connection, instead of sending. */
+/** Waits until the connection receives something, instead of sending. */
 export const WAIT = "(wait)";
-/** Sends what follows again and again, until the last part stands in the answer; only that answer counts. */
+/** Sends the next part repeatedly, until the answer contains the last part; only that answer is logged. */
 export const UNTIL = "(until)";
-/** Sends what follows, which is no whole packet: from then on the connection is not asked what it has got. */
+/** Sends the next parts, which are not a whole packet; afterwards the connection is not read any more. */
 export const SILENT = "(silent)";
-/** As many digits: the second after next, as an epoch. */
+/** Placeholder for the second after next, as an epoch; it has the same number of digits. */
 export const SOON = "{now + 2s}";
 
-/** One step: a connection (made when first named) sends something, or closes (null). */
+/** One step: a connection sends something, or closes (null). It is opened when it is first named. */
 export type Step = readonly [connection: string, ...bytes: string[]] | readonly [connection: string, close: null];
 
-/** A named exchange; `H:1` in it stands for the server's first handle. */
+/** A named exchange. In it, `H:1` stands for the server's first handle. */
 export interface Script {
   readonly name: string;
   readonly options?: JobServerOptions;

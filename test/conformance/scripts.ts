@@ -7,10 +7,10 @@ import type { Script } from "./script.ts";
 import { textScripts } from "./text_scripts.ts";
 import { workerScripts } from "./worker_scripts.ts";
 
-/** Those that look the same. */
+/** Scripts that both servers answer alike. */
 export const scripts: readonly Script[] = [...clientScripts, ...workerScripts, ...malformedScripts, ...textScripts];
 
-/** Those, and the ones that show a difference: what gearmand answers to them is recorded. */
+/** All scripts with a recorded answer of gearmand: also those that show a difference. */
 export const allScripts: readonly Script[] = [
   ...scripts,
   ...differenceScripts.filter(({ theirs }) => theirs === undefined),

@@ -12,7 +12,7 @@ for (const script of scripts) {
   });
 }
 
-test("there is a transcript of each script, and of no other", () => {
+test("every script has a transcript, and every transcript a script", () => {
   assert.deepEqual(Object.keys(transcripts), allScripts.map((script) => script.name));
   assert.ok(scripts.length >= 60, `there are only ${scripts.length} scripts`);
 });
@@ -27,7 +27,7 @@ for (const script of allScripts) {
 
 for (const { theirs, ...script } of differenceScripts) {
   if (theirs === undefined) continue;
-  test(`gearmand still answers not as JobServer does: ${script.name}`, onGearmand, async () => {
+  test(`gearmand still differs from JobServer: ${script.name}`, onGearmand, async () => {
     assert.match((await playOnGearmand(script)).join("\n"), theirs);
   });
 }

@@ -1,10 +1,9 @@
-/** Exchanges in the text protocol that are played against gearmand and against JobServer alike. */
+/** Exchanges in the text protocol that gearmand and JobServer answer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
 import { canDo, grab, type Script, submit, submitBg } from "./script.ts";
 import { request as r } from "./wire.ts";
 
-/** Administrators. */
 export const textScripts: readonly Script[] = [
   {
     name: "maxqueue counts all jobs of the function, and lets further submissions join",

@@ -1,14 +1,14 @@
-/** A connection in the raw, for tests of servers: bytes go out, and all that comes back is seen, packets and text. */
+/** A raw connection for tests of servers: it sends any bytes, and shows everything that it receives, packets and text. */
 
 import { encodeRequest, packetName, PacketType } from "../../src/codec/mod.ts";
 import type { PacketInput } from "../../src/codec/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
 
-/** Bytes as a string of as many characters, and back: what comes may be text, packets, or cut anywhere. */
+/** Bytes to a string with one character for each, and back: received bytes may be text or packets, cut anywhere. */
 export const latin1 = (bytes: Uint8Array): string => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 export const bytes = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-/** One request; strings are sent as UTF-8. */
+/** Encodes one request; strings are sent as UTF-8. */
 export function request<T extends PacketType>(type: T, ...args: PacketInput<T>): string {
   return latin1(encodeRequest(type, ...args));
 }
@@ -26,23 +26,24 @@ export class Wire {
     this.#chunks = transport[Symbol.asyncIterator]();
   }
 
-  /** Sends, each character as a byte. */
+  /** Sends each character as a byte. */
   async send(...parts: string[]): Promise<void> {
     await this.#transport.write(bytes(parts.join("")));
   }
 
   /**
-   * Everything that has come until now. An ECHO_REQ finds out when: its answer comes behind all that the server has for
-   * this connection. On a connection that the server closes, everything there was, and then "(end)".
+   * Returns everything received up to the answer of an ECHO_REQ: that answer follows everything that the server has sent
+   * before. If the server closes the connection, it returns everything received, and "(end)".
    */
   async sync(): Promise<string> {
-    const token = `barrier ${++this.#barriers}`;
+    this.#barriers += 1;
+    const token = `barrier ${this.#barriers}`;
     const answer = `\0RES\0\0\0\x11\0\0\0${String.fromCharCode(token.length)}${token}`;
     await this.send(request(PacketType.ECHO_REQ, token)).catch(() => {});
     return await this.until((received) => received.endsWith(answer)).then((all) => all.replace(answer, ""));
   }
 
-  /** Everything that comes until the predicate holds for it, or the connection ends. */
+  /** Returns everything received when the predicate holds for it, or when the connection has ended. */
   async until(predicate: (received: string) => boolean): Promise<string> {
     while (!this.#ended && !predicate(this.#received)) {
       const { done, value } = await this.#chunks.next().catch(() => ({ done: true, value: undefined }));
@@ -59,16 +60,19 @@ export class Wire {
   }
 }
 
-/** What was received, for people: `[JOB_CREATED H:box:1]` for a packet, with `|` for its NULs; text as `mask` has it. */
+/** Makes received bytes readable: `[JOB_CREATED H:box:1]` for a packet, with `|` for its NULs, and text as `mask` returns it. */
 export function readable(received: string, mask: (text: string) => string = (text) => text): string {
-  let [all, text] = ["", ""];
+  let all = "";
+  let text = "";
   const addText = () => {
     all += JSON.stringify(mask(text)).slice(1, -1);
     text = "";
   };
-  for (let at = 0; at < received.length;) {
+  let at = 0;
+  while (at < received.length) {
     if (!/^\0RE[QS]/.test(received.slice(at, at + 4)) || received.length - at < 12) {
-      text += received[at++];
+      text += received[at];
+      at += 1;
       continue;
     }
     addText();

@@ -1,4 +1,4 @@
-/** Exchanges of workers, played against gearmand and against JobServer alike. */
+/** Exchanges of workers that gearmand and JobServer answer alike. */
 
 import { PacketType as P } from "../../src/codec/mod.ts";
 import { canDo, complete, grab, grabAll, type Script, sleep, SOON, submit, submitBg, UNTIL } from "./script.ts";

@@ -1,4 +1,4 @@
-/** A program that uses every way in, closes the server before its clients, and must then end. */
+/** A program that connects in every way, closes the server before its clients, and must then end. */
 
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ for (const wire of wires) {
   await wire.send(request(PacketType.SUBMIT_JOB_EPOCH, "f", "", "99999999999", ""), request(PacketType.GRAB_JOB));
   await wire.sync();
 }
-const silent = connect(tls.port, "127.0.0.1"); // connected, and never speaks TLS
+const silent = connect(tls.port, "127.0.0.1"); // never begins its TLS handshake
 await new Promise<void>((resolve) => silent.once("connect", () => resolve()));
 silent.unref();
 await server.close();

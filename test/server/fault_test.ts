@@ -10,7 +10,7 @@ import { readable, request as r, Wire } from "../conformance/wire.ts";
 const HELLO = r(P.ECHO_REQ, "hello");
 const SUBMIT = r(P.SUBMIT_JOB_BG, "f", "", "work");
 
-/** A server that does this to submissions (and to `version`), and to nothing else. */
+/** Creates a server with a fault for SUBMIT_JOB_BG and for `version`, and for nothing else. */
 function serverWith(fault: Fault): { server: JobServer; connect(): Promise<Wire> } {
   const options: JobServerOptions = {
     fault: (request) => {
@@ -55,14 +55,14 @@ test('"stall" serves and sends nothing more, and leaves the connection open', as
   const { server, connect } = serverWith("stall");
   const [wire, other] = [await connect(), await connect()];
   await wire.send(r(P.CAN_DO, "g"), r(P.PRE_SLEEP), HELLO, SUBMIT, HELLO, "status\n");
-  await other.send(r(P.SUBMIT_JOB, "g", "", "")); // would wake it
+  await other.send(r(P.SUBMIT_JOB, "g", "", "")); // would wake the stalled connection
   assert.equal(readable(await other.sync()), "[JOB_CREATED H:gearwire:1]");
   assert.equal(server.inspect().connections, 2);
   await server.close();
   assert.equal(await toEnd(wire), "[ECHO_RES hello](end)");
 });
 
-test("a stalled connection that its client ends gives its jobs back", async () => {
+test("the jobs of a stalled connection are queued again when its peer ends it", async () => {
   const { server, connect } = serverWith("stall");
   const [wire, other] = [await connect(), await connect()];
   await other.send(r(P.SUBMIT_JOB, "f", "", ""), r(P.CAN_DO, "f"));
@@ -76,7 +76,7 @@ test("a stalled connection that its client ends gives its jobs back", async () =
   await server.close();
 });
 
-test('"split" sends what the request causes in writes of 1 to 7 bytes, and nothing else', async () => {
+test('"split" sends what the request causes, and nothing else, in writes of 1 to 7 bytes', async () => {
   const server = new JobServer({ fault: (request) => request.magic === "TEXT" ? undefined : "split" });
   const [here, there] = memoryPipe();
   const sizes: number[] = [];

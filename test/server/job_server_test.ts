@@ -20,7 +20,7 @@ import { readable, request as r, Wire } from "../conformance/wire.ts";
 
 const HELLO = r(P.ECHO_REQ, "hello");
 
-/** Runs with a server, which is closed afterwards. */
+/** Runs a test with a server, and closes it afterwards. */
 async function withServer(use: (server: JobServer) => Promise<void>, options?: JobServerOptions): Promise<void> {
   const server = new JobServer(options);
   try {
@@ -30,11 +30,11 @@ async function withServer(use: (server: JobServer) => Promise<void>, options?: J
   }
 }
 
-async function hear(wire: Wire, end: string): Promise<string> {
+async function receive(wire: Wire, end: string): Promise<string> {
   return readable(await wire.until((received) => received.endsWith(end)));
 }
 
-test("listen() takes a free port of 127.0.0.1 and says which", () =>
+test("listen() takes a free port of 127.0.0.1 and returns it", () =>
   withServer(async (server) => {
     const [first, second] = [await server.listen(), await server.listen()];
     for (const address of [first, second]) {
@@ -42,25 +42,25 @@ test("listen() takes a free port of 127.0.0.1 and says which", () =>
       assert.ok(address.port > 0);
       const wire = new Wire(await dialTcp()(address, {}));
       await wire.send(HELLO, "workers\n");
-      assert.match(await hear(wire, ".\n"), /^\[ECHO_RES hello\]\d+ 127\.0\.0\.1 - :\\n/);
+      assert.match(await receive(wire, ".\n"), /^\[ECHO_RES hello\]\d+ 127\.0\.0\.1 - :\\n/);
       await wire.close();
     }
     assert.notEqual(first.port, second.port);
   }));
 
-test("listen() takes a unix socket, and close() removes it", async () => {
+test("listen() binds a unix socket, and close() removes it", async () => {
   const path = join(tmpdir(), `gearwire-test-${process.pid}.sock`);
   await withServer(async (server) => {
     assert.deepEqual(await server.listen({ path }), { hostname: "", port: 0, path });
     const wire = new Wire(await dialTcp()({ hostname: "", port: 0, path }, {}));
     await wire.send("workers\n");
-    assert.equal(await hear(wire, ".\n"), "1 - - :\\n.\\n");
+    assert.equal(await receive(wire, ".\n"), "1 - - :\\n.\\n");
     await wire.close();
   });
   assert.equal(existsSync(path), false);
 });
 
-test("listen() speaks TLS, and with ca asks clients for a certificate", () =>
+test("listen() serves TLS, and with `ca` requires a certificate of the client", () =>
   withServer(async (server) => {
     const tls = { cert: SERVER_CERT, key: SERVER_KEY };
     const open = await server.listen({ tls });
@@ -70,20 +70,20 @@ test("listen() speaks TLS, and with ca asks clients for a certificate", () =>
     for (const [address, certificate] of asked) {
       const wire = new Wire(await dialTcp({ tls: { caCerts: [CA_CERT], ...certificate } })(address, {}));
       await wire.send(HELLO);
-      assert.equal(await hear(wire, "hello"), "[ECHO_RES hello]");
+      assert.equal(await receive(wire, "hello"), "[ECHO_RES hello]");
       await wire.close();
     }
     const refused = await Promise.resolve(dialTcp({ tls: { caCerts: [CA_CERT] } })(closed, {})).then(
       async (transport) => {
         const wire = new Wire(transport);
         await wire.send(HELLO).catch(() => {});
-        return await hear(wire, "hello");
+        return await receive(wire, "hello");
       },
     ).catch(() => "(end)");
     assert.equal(refused, "(end)");
   }));
 
-test("listen() rejects where it cannot listen, with the reason", () =>
+test("listen() rejects with the reason if it cannot listen", () =>
   withServer(async (server) => {
     const { port } = await server.listen();
     await assert.rejects(server.listen({ port }), (error: Error) => {
@@ -104,7 +104,7 @@ test("accept() serves any transport", () =>
     server.accept(there);
     const wire = new Wire(here);
     await wire.send(HELLO);
-    assert.equal(await hear(wire, "hello"), "[ECHO_RES hello]");
+    assert.equal(await receive(wire, "hello"), "[ECHO_RES hello]");
     assert.throws(() => server.accept({} as never), TypeError);
   }));
 
@@ -120,7 +120,7 @@ test("dial rejects when its signal is aborted, and when the server is closed", (
     assert.throws(() => server.accept(memoryPipe()[0]), ConnectionError);
   }));
 
-test("a client that ends its side still gets the answers to all that it sent", () =>
+test("a client that ends its side still gets the answers to everything that it sent", () =>
   withServer(async (server) => {
     const { port } = await server.listen();
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -133,7 +133,7 @@ test("a client that ends its side still gets the answers to all that it sent", (
     socket.destroy();
   }));
 
-test("a job whose time comes in a thousand years has no timer of more than 24.8 days, after which none works", () =>
+test("a job that is due in a thousand years sets a timer of 24.8 days, the maximum of a timer", () =>
   withServer(async (server) => {
     using timers = watchTimers(2_147_483_647);
     const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
@@ -148,7 +148,7 @@ test("a malformed packet closes its own connection only", () =>
   withServer(async (server) => {
     const address = await server.listen();
     const other = new Wire(await dialTcp()(address, {}));
-    // Type 0x80000000, a submission with one argument, a body of 4 GiB: one is the end of gearmand, one hangs it.
+    // Type 0x80000000 ends gearmand. A submission with one argument, or a body of 4 GiB, makes it wait.
     const broken = [
       "\0REQ\x80\0\0\0\0\0\0\0",
       "\0REQ\0\0\0\x07\0\0\0\x01f",
@@ -159,22 +159,22 @@ test("a malformed packet closes its own connection only", () =>
     for (const bytes of broken) {
       const wire = new Wire(await dialTcp()(address, {}));
       await wire.send(bytes);
-      assert.equal(await hear(wire, "never"), "(end)");
+      assert.equal(await receive(wire, "never"), "(end)");
     }
     assert.equal(readable(await other.sync()), "");
     await other.close();
   }));
 
-test("maxConnections closes the connections over it at once", () =>
+test("a connection over maxConnections is closed at once", () =>
   withServer(async (server) => {
     const address = { hostname: "", port: 0 };
     const wires = [new Wire(await server.dial(address, {})), new Wire(await server.dial(address, {}))];
-    assert.equal(await hear(new Wire(await server.dial(address, {})), "never"), "(end)");
+    assert.equal(await receive(new Wire(await server.dial(address, {})), "never"), "(end)");
     assert.equal(server.inspect().connections, 2);
     for (const wire of wires) assert.equal(readable(await wire.sync()), "");
   }, { maxConnections: 2 }));
 
-test("maxJobs refuses jobs over it, and lets submissions join", () =>
+test("a job over maxJobs is refused, and a submission may still join", () =>
   withServer(async (server) => {
     const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
     const submit = (unique: string) => r(P.SUBMIT_JOB_BG, "f", unique, "");
@@ -187,9 +187,9 @@ test("a body over maxPacketSize closes the connection", () =>
   withServer(async (server) => {
     const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
     await wire.send(HELLO);
-    assert.equal(await hear(wire, "hello"), "[ECHO_RES hello]");
+    assert.equal(await receive(wire, "hello"), "[ECHO_RES hello]");
     await wire.send(r(P.ECHO_REQ, "hello!"));
-    assert.equal(await hear(wire, "never"), "(end)");
+    assert.equal(await receive(wire, "never"), "(end)");
   }, { maxPacketSize: 5 }));
 
 test("inspect() shows connections, functions and jobs, with names as text", () =>
@@ -229,15 +229,15 @@ test("the constructor checks its options", () => {
 });
 
 test(
-  "a connection that does not speak TLS is closed, and one that says nothing too, after 10 s",
+  "a connection that does not speak TLS is closed, and a silent one is closed after 10 s",
   { timeout: 60_000 },
   () =>
     withServer(async (server) => {
       const { port } = await server.listen({ tls: { cert: SERVER_CERT, key: SERVER_KEY } });
-      // Ten seconds of silence are waited for under CI only.
+      // Only CI waits for the ten seconds.
       await Promise.all(["SPDY/1\r\n\r\n", ...REQUIRED ? [""] : []].map(async (words) => {
         const socket = connect({ port, host: "127.0.0.1" });
-        socket.on("error", () => {}); // it may be a reset
+        socket.on("error", () => {}); // the server may reset the connection
         socket.write(words);
         socket.resume();
         await once(socket, "close");
@@ -252,7 +252,7 @@ test("close() ends all connections, and may be called again", async () => {
   const wires = [new Wire(await dialTcp()(address, {})), new Wire(await server.dial(address, {}))];
   for (const wire of wires) await wire.sync();
   await Promise.all([server.close(), server.close(), server[Symbol.asyncDispose]()]);
-  for (const wire of wires) assert.equal(await hear(wire, "never"), "(end)");
+  for (const wire of wires) assert.equal(await receive(wire, "never"), "(end)");
   await assert.rejects(async () => await dialTcp()(address, {}));
 });
 
@@ -263,12 +263,12 @@ test("nothing keeps the process alive after close()", { timeout: 60_000 }, async
   assert.equal(code, 0);
 });
 
-test("`version` says which version of this package answers", () =>
+test("`version` answers with the version of this package", () =>
   withServer(async (server) => {
-    // Where the tests are compiled there is no deno.json, but what was made of it.
+    // Compiled tests have the package.json that was made from deno.json.
     const manifest = new URL(`../../${import.meta.url.endsWith(".ts") ? "deno" : "package"}.json`, import.meta.url);
     const { version } = JSON.parse(readFileSync(manifest, "utf8"));
     const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
     await wire.send("version\n");
-    assert.equal(await hear(wire, "\n"), `OK ${version}-gearwire\\n`);
+    assert.equal(await receive(wire, "\n"), `OK ${version}-gearwire\\n`);
   }));
