@@ -2,16 +2,16 @@
 
 import { PacketType } from "../codec/mod.ts";
 import type { Ability, FunctionQueue, JobDetails, Participant, ServerJob } from "./model.ts";
-import type { State } from "./state.ts";
+import type { ServerState } from "./state.ts";
 import { EpochTimer, TimeLimits } from "./timers.ts";
 
 /** Changes the state, and sends the packets that no request asked for: NOOP to workers, WORK_FAIL to clients. */
 export class Dispatcher {
-  readonly #state: State;
+  readonly #state: ServerState;
   readonly #timeLimits = new TimeLimits((job) => this.#loseJob(job));
   readonly #epochTimer = new EpochTimer(() => this.#onEpochTimer());
 
-  constructor(state: State) {
+  constructor(state: ServerState) {
     this.#state = state;
   }
 

@@ -12,7 +12,7 @@ import type { Fault } from "./faults.ts";
 import { toText } from "./names.ts";
 import { PacketCommands } from "./packet_commands.ts";
 import { Peer, type PeerSettings } from "./peer.ts";
-import { State } from "./state.ts";
+import { ServerState } from "./state.ts";
 import { TextCommands } from "./text_commands.ts";
 
 /** Options of {@linkcode JobServer}. An option that gearmand has, too, has the same name here. */
@@ -106,7 +106,7 @@ const MAX_OPTION = 4_294_967_295;
  * ```
  */
 export class JobServer implements AsyncDisposable {
-  readonly #state: State;
+  readonly #state: ServerState;
   readonly #dispatcher: Dispatcher;
   readonly #peers = new Set<Peer>();
   readonly #listeners = new Set<Listener>();
@@ -145,7 +145,7 @@ export class JobServer implements AsyncDisposable {
     const readNumber = (name: NumberOption, fallback: number, min: number) =>
       wholeNumber(options, name, fallback, min, MAX_OPTION);
     this.#maxConnections = readNumber("maxConnections", Infinity, 1);
-    const state = new State({
+    const state = new ServerState({
       handlePrefix,
       roundRobin,
       jobRetries: readNumber("jobRetries", 0, 0),

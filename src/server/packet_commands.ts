@@ -7,7 +7,7 @@ import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { HIGH, LOW, NORMAL, type Participant, type PriorityIndex, type ServerJob } from "./model.ts";
 import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
-import type { State } from "./state.ts";
+import type { ServerState } from "./state.ts";
 
 /** Maximum length of a unique and of a reducer that gearmand accepts, in bytes; it corrupts one of 64. */
 const GEARMAND_MAX_UNIQUE = 64;
@@ -24,10 +24,10 @@ const MAX_EPOCH = 2 ** 63 * 1_000;
 
 /** Serves requests in packets. */
 export class PacketCommands {
-  readonly #state: State;
+  readonly #state: ServerState;
   readonly #dispatcher: Dispatcher;
 
-  constructor(state: State, dispatcher: Dispatcher) {
+  constructor(state: ServerState, dispatcher: Dispatcher) {
     this.#state = state;
     this.#dispatcher = dispatcher;
   }

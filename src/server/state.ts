@@ -36,7 +36,7 @@ export interface AcceptedJob {
 }
 
 /** All functions and jobs of a job server. */
-export class State {
+export class ServerState {
   readonly #settings: StateSettings;
   /** Functions by name; a function stays listed until it is dropped. */
   readonly functions: Map<string, FunctionQueue> = new Map();

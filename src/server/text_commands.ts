@@ -5,7 +5,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { FunctionQueue, ServerJob } from "./model.ts";
 import { leadingUint32, toLowerCase, toName } from "./names.ts";
 import type { Peer } from "./peer.ts";
-import type { State } from "./state.ts";
+import type { ServerState } from "./state.ts";
 
 const SERVER_VERSION = "0.1.0-gearwire";
 /** Maximum number of words of a line; gearmand closes the connection on a longer one. */
@@ -15,7 +15,7 @@ const GEARMAND_LINE_SIZE = 8_192;
 
 /** The parts of a server that commands show and change. */
 interface ServerParts {
-  readonly state: State;
+  readonly state: ServerState;
   readonly dispatcher: Dispatcher;
   readonly peers: Iterable<Peer>;
 }
@@ -161,7 +161,7 @@ function unknownCommand(command: string): TextAnswer {
   return result(`ERR UNKNOWN_COMMAND Unknown+server+command${command}`);
 }
 
-function listFunctions({ functions }: State, columns: (functionQueue: FunctionQueue) => number[]): TextAnswer {
+function listFunctions({ functions }: ServerState, columns: (functionQueue: FunctionQueue) => number[]): TextAnswer {
   return list(Array.from(functions.values(), (each) => [shown(each.name), ...columns(each)].join("\t")));
 }
 
@@ -182,7 +182,7 @@ function functionArgument(args: readonly string[]): string | undefined {
 }
 
 /** Finds the function that is written so, or else the first that differs only in case. */
-function findFunction({ functions }: State, name: string): FunctionQueue | undefined {
+function findFunction({ functions }: ServerState, name: string): FunctionQueue | undefined {
   const exact = functions.get(name);
   if (exact !== undefined) return exact;
   const lowerCase = toLowerCase(name);
