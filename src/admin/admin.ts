@@ -4,11 +4,17 @@ import { ProtocolError } from "../errors.ts";
 import { checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { type Deferred, deferred } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
-import { checkSignal, delay, orAbort } from "../internal/signals.ts";
+import { delay, orAbort } from "../internal/signals.ts";
 import type { Decoded } from "../codec/decoder.ts";
 import { PacketType } from "../codec/packet.ts";
 import { MAX_FUNCTION_NAME, MAX_UNIQUE } from "../connection/arguments.ts";
-import { type CallOptions, type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
+import {
+  type CallOptions,
+  type ConnectOptions,
+  normalizeOptions,
+  readConnectOptions,
+  signalOf,
+} from "../connection/options.ts";
 import { ServerConnection } from "../connection/server_connection.ts";
 import {
   type Answer,
@@ -248,9 +254,10 @@ export class GearmanAdmin implements AsyncDisposable {
     options: { interval?: number; signal?: AbortSignal } = {},
   ): AsyncGenerator<FunctionStatus[], void, undefined> {
     const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
+    const signal = signalOf(options);
     for (;;) {
       yield await this.status(options);
-      await delay(interval, options.signal);
+      await delay(interval, signal);
     }
   }
 
@@ -265,8 +272,8 @@ export class GearmanAdmin implements AsyncDisposable {
   }
 
   /** Sends a command and waits for its answer. */
-  async #ask(command: string, { signal }: CallOptions = {}): Promise<Answer> {
-    checkSignal(signal);
+  async #ask(command: string, options: CallOptions = {}): Promise<Answer> {
+    const signal = signalOf(options);
     signal?.throwIfAborted();
     const connection = await this.#server.open(signal);
     connection.sendText(command);
