@@ -1,199 +1,206 @@
-/** The packets of the protocol: their numbers, names, arguments and types. */
+/** The packets of the protocol: one table of their numbers, names and arguments, and the types that follow from it. */
+
+/**
+ * Every packet of the protocol: its name in PROTOCOL, its number, and the names of its arguments in wire order.
+ *
+ * This is the only list of packets. `PacketType`, `PacketArgs`, the counts of arguments and the names come from it, and
+ * the tables in the documentation of `mod.ts` are checked against it. The comment of an entry says who sends the packet
+ * to whom, then what it means: editors show it, and it is a row of that documentation.
+ *
+ * The arguments follow gearmand 1.1.20, also where PROTOCOL differs: the reduce submissions have an (unused) fourth
+ * argument, and STATUS_RES_UNIQUE begins with the unique.
+ *
+ * @internal
+ */
+export const PACKETS = {
+  /** Worker to server: this worker can do the function. */
+  CAN_DO: [1, "functionName"],
+  /** Worker to server: it can no longer do the function; a running job of that function goes back to the queue. */
+  CANT_DO: [2, "functionName"],
+  /** Worker to server: CANT_DO for every function. */
+  RESET_ABILITIES: [3],
+  /** Worker to server: it is about to sleep, and NOOP wakes it. */
+  PRE_SLEEP: [4],
+  /** Server to worker: wake up, there may be a job. */
+  NOOP: [6],
+  /** Client to server: a foreground job of normal priority. */
+  SUBMIT_JOB: [7, "functionName", "unique", "workload"],
+  /** Server to client: the job is queued under this handle. */
+  JOB_CREATED: [8, "handle"],
+  /** Worker to server: asks for a job. */
+  GRAB_JOB: [9],
+  /** Server to worker: there is no job. */
+  NO_JOB: [10],
+  /** Server to worker: a job. */
+  JOB_ASSIGN: [11, "handle", "functionName", "workload"],
+  /** Worker to server to client: progress, as two decimal numbers. */
+  WORK_STATUS: [12, "handle", "numerator", "denominator"],
+  /** Worker to server to client: the job is done. */
+  WORK_COMPLETE: [13, "handle", "data"],
+  /** Worker to server to client: the job failed; gearmand may put a NUL, or a NUL and more, after the handle. */
+  WORK_FAIL: [14, "handle"],
+  /** Client to server: asks for the status of a job, by its handle. */
+  GET_STATUS: [15, "handle"],
+  /** Client or worker to server: asks for these bytes back. */
+  ECHO_REQ: [16, "data"],
+  /** Server to client or worker: the bytes of an ECHO_REQ. */
+  ECHO_RES: [17, "data"],
+  /** Client to server: a background job of normal priority. */
+  SUBMIT_JOB_BG: [18, "functionName", "unique", "workload"],
+  /** Server to client or worker: a request could not be served. */
+  ERROR: [19, "code", "text"],
+  /** Server to client: the answer to GET_STATUS. */
+  STATUS_RES: [20, "handle", "known", "running", "numerator", "denominator"],
+  /** Client to server: a foreground job of high priority. */
+  SUBMIT_JOB_HIGH: [21, "functionName", "unique", "workload"],
+  /** Client or worker to server: the name that the command `workers` shows. */
+  SET_CLIENT_ID: [22, "id"],
+  /** Worker to server: CAN_DO with a time limit for each job, in milliseconds on gearmand (at least 1,000). */
+  CAN_DO_TIMEOUT: [23, "functionName", "timeout"],
+  /** Worker to server: in PROTOCOL, but refused by gearmand. */
+  ALL_YOURS: [24],
+  /** Worker to server to client: the job failed with an exception; no packet of that job follows. */
+  WORK_EXCEPTION: [25, "handle", "data"],
+  /** Client or worker to server: switches an option on; gearmand knows `exceptions`. */
+  OPTION_REQ: [26, "option"],
+  /** Server to client or worker: the option is on. */
+  OPTION_RES: [27, "option"],
+  /** Worker to server to client: a piece of the result. */
+  WORK_DATA: [28, "handle", "data"],
+  /** Worker to server to client: a warning. */
+  WORK_WARNING: [29, "handle", "data"],
+  /** Worker to server: asks for a job with its unique. */
+  GRAB_JOB_UNIQ: [30],
+  /** Server to worker: a job with its unique. */
+  JOB_ASSIGN_UNIQ: [31, "handle", "functionName", "unique", "workload"],
+  /** Client to server: a background job of high priority. */
+  SUBMIT_JOB_HIGH_BG: [32, "functionName", "unique", "workload"],
+  /** Client to server: a foreground job of low priority. */
+  SUBMIT_JOB_LOW: [33, "functionName", "unique", "workload"],
+  /** Client to server: a background job of low priority. */
+  SUBMIT_JOB_LOW_BG: [34, "functionName", "unique", "workload"],
+  /** Client to server: a job by a calendar; in PROTOCOL, but refused by gearmand. */
+  SUBMIT_JOB_SCHED: [35, "functionName", "unique", "minute", "hour", "dayOfMonth", "month", "dayOfWeek", "workload"],
+  /** Client to server: a background job that waits until a time, in seconds since 1970. */
+  SUBMIT_JOB_EPOCH: [36, "functionName", "unique", "epoch", "workload"],
+  /** Client to server: a foreground job with a reducer. */
+  SUBMIT_REDUCE_JOB: [37, "functionName", "unique", "reducer", "aggregator", "workload"],
+  /** Client to server: a background job with a reducer. */
+  SUBMIT_REDUCE_JOB_BACKGROUND: [38, "functionName", "unique", "reducer", "aggregator", "workload"],
+  /** Worker to server: asks for a job with its unique and reducer. */
+  GRAB_JOB_ALL: [39],
+  /** Server to worker: a job with its unique and reducer; gearmand sends JOB_ASSIGN_UNIQ for a job without one. */
+  JOB_ASSIGN_ALL: [40, "handle", "functionName", "unique", "reducer", "workload"],
+  /** Client to server: asks for the status of a job, by its unique. */
+  GET_STATUS_UNIQUE: [41, "unique"],
+  /** Server to client: the answer to GET_STATUS_UNIQUE. */
+  STATUS_RES_UNIQUE: [42, "unique", "known", "running", "numerator", "denominator", "clients"],
+} as const;
+
+/**
+ * The arguments that packets have: each name, as the label of a tuple of one.
+ *
+ * TypeScript cannot turn a string into a label, so that the names in the table are looked up here.
+ *
+ * @internal
+ */
+export interface ArgumentLabels<B> {
+  /** Name of the function that does the job. */
+  functionName: [functionName: B];
+  /** The client's own key of the job; empty for none. */
+  unique: [unique: B];
+  /** Data of the job. */
+  workload: [workload: B];
+  /** The server's name of the job, such as `H:box:1`. */
+  handle: [handle: B];
+  /** Finished part of the job, as a decimal number. */
+  numerator: [numerator: B];
+  /** All of the job, as a decimal number. */
+  denominator: [denominator: B];
+  /** Bytes for the client: a result or a piece of it, a warning, an exception, or an echo. */
+  data: [data: B];
+  /** Code of an error, such as `QUEUE_ERROR`. */
+  code: [code: B];
+  /** Text of an error. */
+  text: [text: B];
+  /** `1` if the server knows the job, otherwise `0`. */
+  known: [known: B];
+  /** `1` if a worker runs the job, otherwise `0`. */
+  running: [running: B];
+  /** Number of clients that wait for the job, in decimal digits. */
+  clients: [clients: B];
+  /** Name of the client or worker in the list of workers. */
+  id: [id: B];
+  /** Time limit of a job, as a decimal number; milliseconds on gearmand. */
+  timeout: [timeout: B];
+  /** Name of an option, such as `exceptions`. */
+  option: [option: B];
+  /** Minute of the calendar, 0 to 59, or `*`. */
+  minute: [minute: B];
+  /** Hour of the calendar, 0 to 23, or `*`. */
+  hour: [hour: B];
+  /** Day of the month, 1 to 31, or `*`. */
+  dayOfMonth: [dayOfMonth: B];
+  /** Month of the calendar, 1 to 12, or `*`. */
+  month: [month: B];
+  /** Day of the week, 0 (Monday) to 6, or `*`. */
+  dayOfWeek: [dayOfWeek: B];
+  /** Time in seconds since 1970, as a decimal number. */
+  epoch: [epoch: B];
+  /** Name of the function that reduces the results. */
+  reducer: [reducer: B];
+  /** Not used by gearmand; empty. */
+  aggregator: [aggregator: B];
+}
+
+/**
+ * The names of arguments as a labelled tuple: `["handle", "data"]` becomes `[handle: B, data: B]`.
+ *
+ * @internal
+ */
+export type LabelledArguments<Names, B> = Names extends
+  readonly [infer First extends keyof ArgumentLabels<B>, ...infer Others]
+  ? [...ArgumentLabels<B>[First], ...LabelledArguments<Others, B>]
+  : [];
+
+/** What all entries have in common. */
+type PacketEntry = readonly [type: number, ...argumentNames: (keyof ArgumentLabels<unknown>)[]];
+
+/** The entries of the table; the compiler refuses an argument without a label here. */
+const ENTRIES: readonly (readonly [name: string, PacketEntry])[] = /* @__PURE__ */ Object.entries<PacketEntry>(PACKETS);
 
 /**
  * Packet types by their names in PROTOCOL.
  *
  * Number 5 is unused. SUBMIT_JOB_SCHED and ALL_YOURS are in PROTOCOL, but gearmand answers both with
- * `ERROR INVALID_COMMAND`.
+ * `ERROR INVALID_COMMAND`. The documentation of `./codec` lists all packets with their arguments and meaning.
  */
-export const PacketType = {
-  /** Worker to server: this worker can do the function. */
-  CAN_DO: 1,
-  /** Worker to server: it no longer can; a running job of that function goes back to the queue. */
-  CANT_DO: 2,
-  /** Worker to server: CANT_DO for every function. */
-  RESET_ABILITIES: 3,
-  /** Worker to server: about to sleep; NOOP wakes it. */
-  PRE_SLEEP: 4,
-  /** Server to worker: wake up, there may be a job. */
-  NOOP: 6,
-  /** Client to server: a foreground job of normal priority. */
-  SUBMIT_JOB: 7,
-  /** Server to client: the job is queued under this handle. */
-  JOB_CREATED: 8,
-  /** Worker to server: give me a job. */
-  GRAB_JOB: 9,
-  /** Server to worker: there is none. */
-  NO_JOB: 10,
-  /** Server to worker: a job. */
-  JOB_ASSIGN: 11,
-  /** Worker to server to client: progress, as two decimal numbers. */
-  WORK_STATUS: 12,
-  /** Worker to server to client: the job is done. */
-  WORK_COMPLETE: 13,
-  /** Worker to server to client: the job failed. */
-  WORK_FAIL: 14,
-  /** Client to server: the status of a job, by its handle. */
-  GET_STATUS: 15,
-  /** Anyone to server: send these bytes back. */
-  ECHO_REQ: 16,
-  /** Server to anyone: the bytes of an ECHO_REQ. */
-  ECHO_RES: 17,
-  /** Client to server: a background job of normal priority. */
-  SUBMIT_JOB_BG: 18,
-  /** Server to anyone: a request could not be served. */
-  ERROR: 19,
-  /** Server to client: the answer to GET_STATUS. */
-  STATUS_RES: 20,
-  /** Client to server: a foreground job of high priority. */
-  SUBMIT_JOB_HIGH: 21,
-  /** Anyone to server: the name that `workers` shows. */
-  SET_CLIENT_ID: 22,
-  /** Worker to server: CAN_DO with a time limit, in milliseconds on gearmand (at least 1,000). */
-  CAN_DO_TIMEOUT: 23,
-  /** Worker to server: in PROTOCOL, refused by gearmand. */
-  ALL_YOURS: 24,
-  /** Worker to server to client: the job failed with an exception; nothing comes after it. */
-  WORK_EXCEPTION: 25,
-  /** Anyone to server: switch an option on; gearmand knows `exceptions`. */
-  OPTION_REQ: 26,
-  /** Server to anyone: the option is on. */
-  OPTION_RES: 27,
-  /** Worker to server to client: a piece of the result. */
-  WORK_DATA: 28,
-  /** Worker to server to client: a warning. */
-  WORK_WARNING: 29,
-  /** Worker to server: give me a job with its unique. */
-  GRAB_JOB_UNIQ: 30,
-  /** Server to worker: a job with its unique. */
-  JOB_ASSIGN_UNIQ: 31,
-  /** Client to server: a background job of high priority. */
-  SUBMIT_JOB_HIGH_BG: 32,
-  /** Client to server: a foreground job of low priority. */
-  SUBMIT_JOB_LOW: 33,
-  /** Client to server: a background job of low priority. */
-  SUBMIT_JOB_LOW_BG: 34,
-  /** Client to server: a job by a calendar; in PROTOCOL, refused by gearmand. */
-  SUBMIT_JOB_SCHED: 35,
-  /** Client to server: a background job that waits until a time, in seconds since 1970. */
-  SUBMIT_JOB_EPOCH: 36,
-  /** Client to server: a foreground job with a reducer. */
-  SUBMIT_REDUCE_JOB: 37,
-  /** Client to server: a background job with a reducer. */
-  SUBMIT_REDUCE_JOB_BACKGROUND: 38,
-  /** Worker to server: give me a job with its unique and reducer. */
-  GRAB_JOB_ALL: 39,
-  /** Server to worker: a job with a reducer (gearmand sends JOB_ASSIGN_UNIQ for those without). */
-  JOB_ASSIGN_ALL: 40,
-  /** Client to server: the status of a job, by its unique. */
-  GET_STATUS_UNIQUE: 41,
-  /** Server to client: the answer to GET_STATUS_UNIQUE. */
-  STATUS_RES_UNIQUE: 42,
-} as const;
+export const PacketType: { readonly [Name in keyof typeof PACKETS]: (typeof PACKETS)[Name][0] } =
+  /* @__PURE__ */ numbersByName();
 
 /** One of the packet types. */
-export type PacketType = typeof PacketType[keyof typeof PacketType];
+export type PacketType = (typeof PACKETS)[keyof typeof PACKETS][0];
 
 /**
- * Arguments of each packet, in wire order; `B` is what one argument is held as.
+ * Arguments of each packet by its number, in wire order; `B` is what one argument is held as.
  *
  * All but the last are ended by a NUL on the wire and cannot hold one; the last is the rest of the body. They follow
  * gearmand 1.1.20, also where PROTOCOL differs: the reduce submissions have an (unused) fourth argument, and
  * STATUS_RES_UNIQUE begins with the unique.
  */
-export interface PacketArgs<B = Uint8Array> {
-  /** CAN_DO */
-  1: [functionName: B];
-  /** CANT_DO */
-  2: [functionName: B];
-  /** RESET_ABILITIES */
-  3: [];
-  /** PRE_SLEEP */
-  4: [];
-  /** NOOP */
-  6: [];
-  /** SUBMIT_JOB */
-  7: [functionName: B, unique: B, workload: B];
-  /** JOB_CREATED */
-  8: [handle: B];
-  /** GRAB_JOB */
-  9: [];
-  /** NO_JOB */
-  10: [];
-  /** JOB_ASSIGN */
-  11: [handle: B, functionName: B, workload: B];
-  /** WORK_STATUS */
-  12: [handle: B, numerator: B, denominator: B];
-  /** WORK_COMPLETE */
-  13: [handle: B, data: B];
-  /** WORK_FAIL; gearmand may put a NUL, or a NUL and more, after the handle. */
-  14: [handle: B];
-  /** GET_STATUS */
-  15: [handle: B];
-  /** ECHO_REQ */
-  16: [data: B];
-  /** ECHO_RES */
-  17: [data: B];
-  /** SUBMIT_JOB_BG */
-  18: [functionName: B, unique: B, workload: B];
-  /** ERROR */
-  19: [code: B, text: B];
-  /** STATUS_RES */
-  20: [handle: B, known: B, running: B, numerator: B, denominator: B];
-  /** SUBMIT_JOB_HIGH */
-  21: [functionName: B, unique: B, workload: B];
-  /** SET_CLIENT_ID */
-  22: [id: B];
-  /** CAN_DO_TIMEOUT */
-  23: [functionName: B, timeout: B];
-  /** ALL_YOURS */
-  24: [];
-  /** WORK_EXCEPTION */
-  25: [handle: B, data: B];
-  /** OPTION_REQ */
-  26: [option: B];
-  /** OPTION_RES */
-  27: [option: B];
-  /** WORK_DATA */
-  28: [handle: B, data: B];
-  /** WORK_WARNING */
-  29: [handle: B, data: B];
-  /** GRAB_JOB_UNIQ */
-  30: [];
-  /** JOB_ASSIGN_UNIQ */
-  31: [handle: B, functionName: B, unique: B, workload: B];
-  /** SUBMIT_JOB_HIGH_BG */
-  32: [functionName: B, unique: B, workload: B];
-  /** SUBMIT_JOB_LOW */
-  33: [functionName: B, unique: B, workload: B];
-  /** SUBMIT_JOB_LOW_BG */
-  34: [functionName: B, unique: B, workload: B];
-  /** SUBMIT_JOB_SCHED */
-  35: [functionName: B, unique: B, minute: B, hour: B, dayOfMonth: B, month: B, dayOfWeek: B, workload: B];
-  /** SUBMIT_JOB_EPOCH */
-  36: [functionName: B, unique: B, epoch: B, workload: B];
-  /** SUBMIT_REDUCE_JOB */
-  37: [functionName: B, unique: B, reducer: B, aggregator: B, workload: B];
-  /** SUBMIT_REDUCE_JOB_BACKGROUND */
-  38: [functionName: B, unique: B, reducer: B, aggregator: B, workload: B];
-  /** GRAB_JOB_ALL */
-  39: [];
-  /** JOB_ASSIGN_ALL */
-  40: [handle: B, functionName: B, unique: B, reducer: B, workload: B];
-  /** GET_STATUS_UNIQUE */
-  41: [unique: B];
-  /** STATUS_RES_UNIQUE */
-  42: [unique: B, known: B, running: B, numerator: B, denominator: B, clients: B];
-}
+export type PacketArgs<B = Uint8Array> = {
+  -readonly [Name in keyof typeof PACKETS as (typeof PACKETS)[Name][0]]: (typeof PACKETS)[Name] extends
+    readonly [number, ...infer Names] ? LabelledArguments<Names, B> : never;
+};
 
 /**
  * A packet as it was received, told apart by `type`.
  *
- * `args` are views of the received bytes: keep a copy (`.slice()`), not the view, since a small argument holds on to
- * the whole chunk that it came in.
+ * `args` are views of the received bytes. Keep a copy (`.slice()`), not the view: a small argument holds on to the
+ * memory of the whole chunk that it came in.
  */
 export type Packet<T extends PacketType = PacketType> = T extends PacketType ? {
-    /** Whether it is a request (to the server) or a response (from it). */
+    /** `REQ` for a request (to the server), `RES` for a response (from it). */
     readonly magic: "REQ" | "RES";
     /** Its number. */
     readonly type: T;
@@ -202,28 +209,34 @@ export type Packet<T extends PacketType = PacketType> = T extends PacketType ? {
   }
   : never;
 
-/** What is given to encode a packet of type `T`: strings are sent as UTF-8. */
+/** The arguments to encode a packet of type `T`: strings are sent as UTF-8. */
 export type PacketInput<T extends PacketType = PacketType> = PacketArgs<string | Uint8Array>[T];
 
-/** How many arguments each packet type has; -1 where there is no such type. */
-// deno-fmt-ignore
-const ARGUMENT_COUNTS = new Int8Array([
-  -1, 1, 1, 0, 0, -1, 0, 3, 1, 0, // 0-9
-  0, 3, 3, 2, 1, 1, 1, 1, 3, 2, // 10-19
-  5, 3, 1, 2, 0, 2, 1, 1, 2, 2, // 20-29
-  0, 4, 3, 3, 3, 8, 4, 5, 5, 0, // 30-39
-  5, 1, 6, // 40-42
-]);
+/** What `argumentCount` returns for a number that is not a packet type. */
+export const NO_PACKET = -1;
 
-/** The number of arguments of a packet type, or -1 where there is no such type. */
+/** The number of arguments by packet type. It is a typed array since decoder and encoder look here for every packet. */
+const ARGUMENT_COUNTS: Int8Array = /* @__PURE__ */ countsByNumber();
+
+/** Returns the number of arguments of a packet type, or `NO_PACKET`. */
 export function argumentCount(type: number): number {
-  return ARGUMENT_COUNTS[type] ?? -1;
+  return ARGUMENT_COUNTS[type] ?? NO_PACKET;
 }
 
-/** The name of a packet type in PROTOCOL, or its number in words. */
+/** Returns the name of a packet type in PROTOCOL, or "packet type N" for a number that is not a packet type. */
 export function packetName(type: number): string {
-  for (const [name, number] of Object.entries(PacketType)) if (number === type) return name;
+  for (const [name, [number]] of ENTRIES) if (number === type) return name;
   return `packet type ${type}`;
+}
+
+function numbersByName(): typeof PacketType {
+  return Object.fromEntries(ENTRIES.map(([name, [type]]) => [name, type])) as typeof PacketType;
+}
+
+function countsByNumber(): Int8Array {
+  const counts = new Int8Array(256).fill(NO_PACKET);
+  for (const [, [type, ...names]] of ENTRIES) counts[type] = names.length;
+  return counts;
 }
 
 /** Length of a packet's header in bytes: magic, type and body length. */

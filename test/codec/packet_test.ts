@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, packetName, PacketType } from "../../src/codec/packet.ts";
+import {
+  argumentCount,
+  HEADER_SIZE,
+  MAGIC_REQ,
+  MAGIC_RES,
+  NO_PACKET,
+  packetName,
+  PacketType,
+} from "../../src/codec/packet.ts";
 import type { Packet, PacketArgs, PacketInput } from "../../src/codec/packet.ts";
 import { header, uint32, utf8, vectorKind } from "../support/bytes.ts";
 import { vectors } from "../support/vectors.ts";
@@ -26,7 +34,7 @@ test("names, numbers and counts of arguments are those of the captured packets, 
 test("a number that is no packet type has a name in words, and no count of arguments", () => {
   for (const number of [-1, 0, 5, 43, 1.5, NaN, 2 ** 32]) {
     assert.equal(packetName(number), `packet type ${number}`);
-    assert.equal(argumentCount(number), -1);
+    assert.equal(argumentCount(number), NO_PACKET);
   }
 });
 
