@@ -22,53 +22,53 @@
  * All but the last end with a NUL, and the last is the rest of the body. Clients (C) and workers (W) send requests, the
  * job server (S) sends responses: `WORK_` packets leave the worker as requests, and reach clients as responses.
  *
- * | type | name | from → to | arguments |
- * | --- | --- | --- | --- |
- * | 1 | CAN_DO | W → S | functionName |
- * | 2 | CANT_DO | W → S | functionName |
- * | 3 | RESET_ABILITIES | W → S |  |
- * | 4 | PRE_SLEEP | W → S |  |
- * | 6 | NOOP | S → W |  |
- * | 7 | SUBMIT_JOB | C → S | functionName, unique, workload |
- * | 8 | JOB_CREATED | S → C | handle |
- * | 9 | GRAB_JOB | W → S |  |
- * | 10 | NO_JOB | S → W |  |
- * | 11 | JOB_ASSIGN | S → W | handle, functionName, workload |
- * | 12 | WORK_STATUS | W → S → C | handle, numerator, denominator |
- * | 13 | WORK_COMPLETE | W → S → C | handle, data |
- * | 14 | WORK_FAIL | W → S → C | handle |
- * | 15 | GET_STATUS | C → S | handle |
- * | 16 | ECHO_REQ | any → S | data |
- * | 17 | ECHO_RES | S → any | data |
- * | 18 | SUBMIT_JOB_BG | C → S | functionName, unique, workload |
- * | 19 | ERROR | S → any | code, text |
- * | 20 | STATUS_RES | S → C | handle, known, running, numerator, denominator |
- * | 21 | SUBMIT_JOB_HIGH | C → S | functionName, unique, workload |
- * | 22 | SET_CLIENT_ID | any → S | id |
- * | 23 | CAN_DO_TIMEOUT | W → S | functionName, timeout |
- * | 24 | ALL_YOURS | W → S |  |
- * | 25 | WORK_EXCEPTION | W → S → C | handle, data |
- * | 26 | OPTION_REQ | any → S | option |
- * | 27 | OPTION_RES | S → any | option |
- * | 28 | WORK_DATA | W → S → C | handle, data |
- * | 29 | WORK_WARNING | W → S → C | handle, data |
- * | 30 | GRAB_JOB_UNIQ | W → S |  |
- * | 31 | JOB_ASSIGN_UNIQ | S → W | handle, functionName, unique, workload |
- * | 32 | SUBMIT_JOB_HIGH_BG | C → S | functionName, unique, workload |
- * | 33 | SUBMIT_JOB_LOW | C → S | functionName, unique, workload |
- * | 34 | SUBMIT_JOB_LOW_BG | C → S | functionName, unique, workload |
- * | 35 | SUBMIT_JOB_SCHED | C → S | functionName, unique, minute, hour, dayOfMonth, month, dayOfWeek, workload |
- * | 36 | SUBMIT_JOB_EPOCH | C → S | functionName, unique, epoch, workload |
- * | 37 | SUBMIT_REDUCE_JOB | C → S | functionName, unique, reducer, aggregator, workload |
- * | 38 | SUBMIT_REDUCE_JOB_BACKGROUND | C → S | functionName, unique, reducer, aggregator, workload |
- * | 39 | GRAB_JOB_ALL | W → S |  |
- * | 40 | JOB_ASSIGN_ALL | S → W | handle, functionName, unique, reducer, workload |
- * | 41 | GET_STATUS_UNIQUE | C → S | unique |
- * | 42 | STATUS_RES_UNIQUE | S → C | unique, known, running, numerator, denominator, clients |
+ * | type | name | from → to | arguments | meaning |
+ * | --- | --- | --- | --- | --- |
+ * | 1 | CAN_DO | W → S | functionName | this worker can do the function |
+ * | 2 | CANT_DO | W → S | functionName | it can no longer do the function; a running job of that function goes back to the queue |
+ * | 3 | RESET_ABILITIES | W → S |  | CANT_DO for every function |
+ * | 4 | PRE_SLEEP | W → S |  | it is about to sleep, and NOOP wakes it |
+ * | 6 | NOOP | S → W |  | wake up, there may be a job |
+ * | 7 | SUBMIT_JOB | C → S | functionName, unique, workload | a foreground job of normal priority |
+ * | 8 | JOB_CREATED | S → C | handle | the job is queued under this handle |
+ * | 9 | GRAB_JOB | W → S |  | asks for a job |
+ * | 10 | NO_JOB | S → W |  | there is no job |
+ * | 11 | JOB_ASSIGN | S → W | handle, functionName, workload | a job |
+ * | 12 | WORK_STATUS | W → S → C | handle, numerator, denominator | progress, as two decimal numbers |
+ * | 13 | WORK_COMPLETE | W → S → C | handle, data | the job is done |
+ * | 14 | WORK_FAIL | W → S → C | handle | the job failed; gearmand may put a NUL, or a NUL and more, after the handle |
+ * | 15 | GET_STATUS | C → S | handle | asks for the status of a job, by its handle |
+ * | 16 | ECHO_REQ | C, W → S | data | asks for these bytes back |
+ * | 17 | ECHO_RES | S → C, W | data | the bytes of an ECHO_REQ |
+ * | 18 | SUBMIT_JOB_BG | C → S | functionName, unique, workload | a background job of normal priority |
+ * | 19 | ERROR | S → C, W | code, text | a request could not be served |
+ * | 20 | STATUS_RES | S → C | handle, known, running, numerator, denominator | the answer to GET_STATUS |
+ * | 21 | SUBMIT_JOB_HIGH | C → S | functionName, unique, workload | a foreground job of high priority |
+ * | 22 | SET_CLIENT_ID | C, W → S | id | the name that the command `workers` shows |
+ * | 23 | CAN_DO_TIMEOUT | W → S | functionName, timeout | CAN_DO with a time limit for each job, in milliseconds on gearmand (at least 1,000) |
+ * | 24 | ALL_YOURS | W → S |  | in PROTOCOL, but refused by gearmand |
+ * | 25 | WORK_EXCEPTION | W → S → C | handle, data | the job failed with an exception; no packet of that job follows |
+ * | 26 | OPTION_REQ | C, W → S | option | switches an option on; gearmand knows `exceptions` |
+ * | 27 | OPTION_RES | S → C, W | option | the option is on |
+ * | 28 | WORK_DATA | W → S → C | handle, data | a piece of the result |
+ * | 29 | WORK_WARNING | W → S → C | handle, data | a warning |
+ * | 30 | GRAB_JOB_UNIQ | W → S |  | asks for a job with its unique |
+ * | 31 | JOB_ASSIGN_UNIQ | S → W | handle, functionName, unique, workload | a job with its unique |
+ * | 32 | SUBMIT_JOB_HIGH_BG | C → S | functionName, unique, workload | a background job of high priority |
+ * | 33 | SUBMIT_JOB_LOW | C → S | functionName, unique, workload | a foreground job of low priority |
+ * | 34 | SUBMIT_JOB_LOW_BG | C → S | functionName, unique, workload | a background job of low priority |
+ * | 35 | SUBMIT_JOB_SCHED | C → S | functionName, unique, minute, hour, dayOfMonth, month, dayOfWeek, workload | a job by a calendar; in PROTOCOL, but refused by gearmand |
+ * | 36 | SUBMIT_JOB_EPOCH | C → S | functionName, unique, epoch, workload | a background job that waits until a time, in seconds since 1970 |
+ * | 37 | SUBMIT_REDUCE_JOB | C → S | functionName, unique, reducer, aggregator, workload | a foreground job with a reducer |
+ * | 38 | SUBMIT_REDUCE_JOB_BACKGROUND | C → S | functionName, unique, reducer, aggregator, workload | a background job with a reducer |
+ * | 39 | GRAB_JOB_ALL | W → S |  | asks for a job with its unique and reducer |
+ * | 40 | JOB_ASSIGN_ALL | S → W | handle, functionName, unique, reducer, workload | a job with its unique and reducer; gearmand sends JOB_ASSIGN_UNIQ for a job without one |
+ * | 41 | GET_STATUS_UNIQUE | C → S | unique | asks for the status of a job, by its unique |
+ * | 42 | STATUS_RES_UNIQUE | S → C | unique, known, running, numerator, denominator, clients | the answer to GET_STATUS_UNIQUE |
  *
  * ## Packets as bytes
  *
- * One of each, as whoever is named first sends it:
+ * One packet of each type, as its first sender in the table above sends it:
  *
  * ```text
  * CAN_DO                        \0REQ\0\0\0\x01\0\0\0\x07reverse
