@@ -1,22 +1,25 @@
 /** Packets to bytes: many small packets share one growing piece of memory, so that they leave as one write. */
 
 import { joinBytes } from "../internal/bytes.ts";
+import { findNul, writeUint32 } from "./bytes.ts";
 import {
   argumentCount,
   HEADER_SIZE,
   MAGIC_REQ,
   MAGIC_RES,
+  NO_PACKET,
   type PacketInput,
   packetName,
   type PacketType,
 } from "./packet.ts";
 
-/** An argument of so many bytes is handed on as it is, in a piece of its own, instead of being copied. */
-const LARGE = 65_536;
-/** A string of so many characters is encoded at once; a shorter one goes straight into the slab. */
-const LONG_STRING = 16_384;
-const FIRST_SLAB = 2_048;
-const LAST_SLAB = 65_536;
+/** A last argument of at least this many bytes is handed on as it is, in a piece of its own, instead of being copied. */
+export const MIN_UNCOPIED = 65_536;
+/** A longer string, in characters, is encoded by itself; a shorter one is written straight into the slab. */
+const MAX_INLINE_STRING = 16_384;
+/** Size of the first slab, in bytes; each is twice as large as the one before it, up to the maximum. */
+const MIN_SLAB = 2_048;
+const MAX_SLAB = 65_536;
 
 const utf8 = new TextEncoder();
 
@@ -38,11 +41,14 @@ const utf8 = new TextEncoder();
  */
 export class PacketEncoder {
   readonly #magic: number;
+  /** Finished pieces, in order. */
   #pieces: Uint8Array[] = [];
-  // The slab is only ever appended to: a transport may still be sending from its earlier part.
+  /** The memory that packets are written to. It is only ever appended to: a transport may still be sending its start. */
   #slab = new Uint8Array(0);
+  /** The part of the slab that is not yet among the pieces. */
   #start = 0;
   #end = 0;
+  /** Bytes of the pieces and of that part. */
   #size = 0;
 
   /** Makes an encoder of requests (`REQ`, to a job server) or of responses (`RES`, from one). */
@@ -70,59 +76,59 @@ export class PacketEncoder {
 
     const last = count - 1;
     let room = HEADER_SIZE + count;
-    let large: Uint8Array | undefined;
+    let uncopied: Uint8Array | undefined;
     for (let i = 0; i < count; i++) {
       let value = values[i]!;
-      if (typeof value === "string") {
-        if (value.length <= LONG_STRING) {
-          room += value.length * 3;
-          continue;
-        }
-        value = values[i] = utf8.encode(value);
-      } else if (!(value instanceof Uint8Array)) {
-        throw new TypeError(`Cannot encode ${packetName(type)}: argument ${i + 1} is neither string nor Uint8Array`);
+      if (typeof value === "string" && value.length > MAX_INLINE_STRING) {
+        value = utf8.encode(value);
+        values[i] = value;
       }
-      if (i === last && value.length >= LARGE) large = value;
-      else room += value.length;
+      if (typeof value === "string") {
+        room += value.length * 3; // a UTF-16 unit takes at most three bytes of UTF-8
+      } else if (!(value instanceof Uint8Array)) {
+        throw new TypeError(`Cannot encode ${packetName(type)}: argument ${i + 1} must be a string or a Uint8Array`);
+      } else if (i === last && value.length >= MIN_UNCOPIED) {
+        uncopied = value;
+      } else {
+        room += value.length;
+      }
     }
     if (this.#slab.length - this.#end < room) this.#grow(room);
 
     const slab = this.#slab;
     const header = this.#end;
-    let at = header + HEADER_SIZE;
-    for (let i = 0; i < count; i++) {
-      const value = values[i]!;
-      if (i < last) {
-        const begin = at;
-        at = append(slab, at, value);
-        // What was just written is looked at, not the value: UTF-8 has a NUL byte just where the string has one.
-        for (let j = begin; j < at; j++) {
-          if (slab[j] === 0) throw new RangeError(`Cannot encode ${packetName(type)}: argument ${i + 1} holds a NUL`);
-        }
-        slab[at++] = 0;
-      } else if (large === undefined) {
-        at = append(slab, at, value);
+    let end = header + HEADER_SIZE;
+    for (let i = 0; i < last; i++) {
+      const begin = end;
+      end = append(slab, begin, values[i]!);
+      // The bytes are searched, not the value: UTF-8 has a NUL byte exactly where the string has one.
+      if (findNul(slab, begin, end) < end) {
+        throw new RangeError(`Cannot encode ${packetName(type)}: argument ${i + 1} holds a NUL`);
       }
+      slab[end] = 0;
+      end += 1;
     }
-    const body = at - header - HEADER_SIZE + (large?.length ?? 0);
-    if (body > 0xffff_ffff) throw new RangeError(`Cannot encode ${packetName(type)}: it has 4 GiB or more`);
+    if (count > 0 && uncopied === undefined) end = append(slab, end, values[last]!);
+
+    const bodySize = end - header - HEADER_SIZE + (uncopied?.length ?? 0);
+    if (bodySize > 0xffff_ffff) throw new RangeError(`Cannot encode ${packetName(type)}: it has 4 GiB or more`);
     writeUint32(slab, header, this.#magic);
     writeUint32(slab, header + 4, type);
-    writeUint32(slab, header + 8, body);
-    this.#end = at;
-    this.#size += HEADER_SIZE + body;
-    if (large !== undefined) {
-      this.#seal();
-      this.#pieces.push(large);
+    writeUint32(slab, header + 8, bodySize);
+    this.#end = end;
+    this.#size += HEADER_SIZE + bodySize;
+    if (uncopied !== undefined) {
+      this.#finishPiece();
+      this.#pieces.push(uncopied);
     }
   }
 
-  /** Hands over everything written since the last call, in order; they are the caller's from then on. */
+  /** Returns everything written since the last call, in order; the encoder does not touch these bytes again. */
   take(): Uint8Array[] {
-    this.#seal();
+    this.#finishPiece();
     const pieces = this.#pieces;
-    // A few small packets may lie on both sides of a slab's end: that is no reason for two writes.
-    const taken = pieces.length > 1 && this.#size <= LARGE ? [joinBytes(pieces, this.#size)] : pieces;
+    // Packets that would fit in one slab leave as one write, also if a slab ended between them.
+    const taken = pieces.length > 1 && this.#size <= MAX_SLAB ? [joinBytes(pieces, this.#size)] : pieces;
     this.#pieces = [];
     this.#size = 0;
     return taken;
@@ -137,7 +143,7 @@ export class PacketEncoder {
   writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
     const bytes = typeof line === "string" ? utf8.encode(line) : line;
     if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError("Cannot encode a line: it is neither string nor Uint8Array");
+      throw new TypeError("Cannot encode a line: it must be a string or a Uint8Array");
     }
     if (bytes.includes(10)) throw new RangeError("Cannot encode a line: it holds a line feed");
     if (bytes[0] === 0) throw new RangeError("Cannot encode a line: it begins with a NUL");
@@ -148,12 +154,13 @@ export class PacketEncoder {
   }
 
   #grow(room: number): void {
-    this.#seal();
-    this.#slab = new Uint8Array(Math.max(room, FIRST_SLAB, Math.min(this.#slab.length * 2, LAST_SLAB)));
-    this.#start = this.#end = 0;
+    this.#finishPiece();
+    this.#slab = new Uint8Array(Math.max(room, MIN_SLAB, Math.min(this.#slab.length * 2, MAX_SLAB)));
+    this.#start = 0;
+    this.#end = 0;
   }
 
-  #seal(): void {
+  #finishPiece(): void {
     if (this.#end > this.#start) this.#pieces.push(this.#slab.subarray(this.#start, this.#end));
     this.#start = this.#end;
   }
@@ -197,28 +204,22 @@ function encode<T extends PacketType>(encoder: PacketEncoder, type: T, args: Pac
   return joinBytes(encoder.take(), size);
 }
 
-function append(slab: Uint8Array, at: number, value: string | Uint8Array): number {
+/** Writes a value at the end of what is in the slab, and returns the new end. */
+function append(slab: Uint8Array, end: number, value: string | Uint8Array): number {
   if (typeof value !== "string") {
-    slab.set(value, at);
-    return at + value.length;
+    slab.set(value, end);
+    return end + value.length;
   }
   // For the short strings of this protocol a loop costs a twentieth of TextEncoder on V8.
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
-    if (code > 127) return at + i + utf8.encodeInto(value.slice(i), slab.subarray(at + i)).written;
-    slab[at + i] = code;
+    if (code > 127) return end + i + utf8.encodeInto(value.slice(i), slab.subarray(end + i)).written;
+    slab[end + i] = code;
   }
-  return at + value.length;
-}
-
-function writeUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
+  return end + value.length;
 }
 
 function argumentError(type: number, expected: number, given: number): Error {
-  if (expected < 0) return new RangeError(`Cannot encode ${packetName(type)}: there is no such packet`);
+  if (expected === NO_PACKET) return new RangeError(`Cannot encode ${packetName(type)}: there is no such packet`);
   return new TypeError(`Cannot encode ${packetName(type)}: it has ${expected} arguments, not ${given}`);
 }

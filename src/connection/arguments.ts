@@ -1,5 +1,6 @@
 /** The arguments of calls: limits and checks of function names, uniques, handles and workloads. */
 
+import { MIN_UNCOPIED } from "../codec/encoder.ts";
 import { checkName, checkText } from "../internal/checks.ts";
 
 /** Longest function name in bytes: libgearman's limit. gearmand's own is its buffer of 8 KiB. */
@@ -11,8 +12,6 @@ export const MAX_FUNCTION_NAME = 512;
 export const MAX_UNIQUE = 63;
 /** Longest workload in bytes: the length of a packet's body has 32 bits, and the names before it need room. */
 const MAX_WORKLOAD = 0xffff_ffff - 2_048;
-/** A workload of this many bytes is not copied: the caller leaves it unchanged until the call has settled. */
-const MIN_UNCOPIED = 65_536;
 
 /** The data of a job; a string is sent as UTF-8. */
 export type Workload = string | Uint8Array;
@@ -49,6 +48,7 @@ export function checkHandle(handle: string): void {
 
 /**
  * Takes a workload as it is now: fewer than 64 KiB are copied, since the caller may change them before they are sent.
+ * The encoder hands on longer ones without a copy, and the caller leaves them unchanged until the call has settled.
  *
  * @throws {TypeError} It must be a string or a `Uint8Array`.
  * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
