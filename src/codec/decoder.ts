@@ -3,7 +3,9 @@
 import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
 import { utf8 } from "../internal/text.ts";
-import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, type Packet, type PacketType } from "./packet.ts";
+import { findNul, readUint32 } from "./bytes.ts";
+import { ChunkList } from "./chunk_list.ts";
+import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
 export interface TextLine {
@@ -24,18 +26,19 @@ export interface DecoderOptions<Text extends boolean = false> {
 /** What a decoder yields: packets, and text lines where it was asked to accept them. */
 export type Decoded<Text extends boolean> = Text extends true ? Packet | TextLine : Packet;
 
-/** 128 MiB. */
-export const DEFAULT_MAX_PACKET_SIZE = 134_217_728;
-const MAX_LINE = 8_192;
-/** Received bytes of this and less are copied together while a packet waits for its rest: thousands of tiny chunks must
- * cost neither an object each nor the memory of the large buffers that they may be views of. */
-const SMALL = 4_096;
-const LAST_SPARE = 65_536;
-/** A longer packet is joined as it comes, once a quarter of it is here: its chunks go at once, and memory still grows by
- * what has arrived. */
-const LARGE = 65_536;
+const NUL = 0;
+const LF = 10;
+const CR = 13;
 
-const NOTHING: Uint8Array = new Uint8Array(0);
+/** Default of `maxPacketSize`: 128 MiB. */
+export const DEFAULT_MAX_PACKET_SIZE = 134_217_728;
+/** Longest line in bytes, without its terminator. */
+const MAX_LINE = 8_192;
+/**
+ * A longer packet is joined in memory of its own while it arrives, as soon as a quarter of it is here. Its chunks are
+ * released at once, and still the memory grows in proportion to what has arrived.
+ */
+export const MIN_JOINED_EARLY = 65_536;
 
 /**
  * Takes bytes as they come and yields packets as they are whole.
@@ -58,18 +61,12 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 export class PacketDecoder<Text extends boolean = false> implements IterableIterator<Decoded<Text>> {
   readonly #maxPacketSize: number;
   readonly #text: boolean;
-  // Chunks not yet yielded, from #first on; #at is the place in the first of them.
-  #chunks: Uint8Array[] = [];
-  #first = 0;
-  #at = 0;
-  #available = 0;
-  /** Fewer bytes than this cannot be the next packet: spares a look at its header at every chunk. */
+  #received = new ChunkList();
+  /** The next packet or line has at least this many bytes, so that its header need not be looked at for every chunk. */
   #needed = 1;
-  /** Bytes yielded so far, for the place of an error. */
-  #consumed = 0;
+  /** Bytes of the packets and lines yielded so far: the offset of the next one in the stream. */
+  #offset = 0;
   #error: ProtocolError | undefined;
-  /** Bytes free behind the last chunk, in memory that is our own. */
-  #free = 0;
 
   /**
    * Makes a decoder.
@@ -87,29 +84,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    * @throws {TypeError} The chunk is not a `Uint8Array`.
    */
   push(chunk: Uint8Array): void {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot decode: the chunk is no Uint8Array");
-    const size = chunk.length;
-    if (size === 0 || this.#error !== undefined) return; // after an error nothing is read, nor kept
-    // A Buffer's slice() is a view: packets must be of plain bytes, whose slice() is a copy.
-    if (chunk.constructor !== Uint8Array) chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, size);
-    if (this.#free === 0 && size <= SMALL && this.#first < this.#chunks.length) {
-      this.#free = Math.min(LAST_SPARE, Math.max(size, this.#available));
-      this.#chunks.push(new Uint8Array(this.#free).subarray(0, 0));
-    }
-    const free = this.#free;
-    if (free > 0 && size > free) {
-      this.push(chunk.subarray(0, free));
-      return this.push(chunk.subarray(free));
-    }
-    if (free > 0) {
-      const last = this.#chunks.pop()!;
-      const filled = new Uint8Array(last.buffer, last.byteOffset, last.length + size);
-      filled.set(chunk, last.length);
-      this.#free -= size;
-      chunk = filled;
-    }
-    this.#chunks.push(chunk);
-    this.#available += size;
+    if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot decode: the chunk must be a Uint8Array");
+    if (this.#error !== undefined) return;
+    this.#received.push(plainBytes(chunk));
   }
 
   /**
@@ -119,13 +96,10 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    * over `maxPacketSize`, or a line over 8,192 bytes.
    */
   next(): IteratorResult<Decoded<Text>, undefined> {
-    if (this.#available < this.#needed) {
-      if (this.#error !== undefined) throw this.#error;
-      return { done: true, value: undefined };
-    }
-    const value = this.#text && this.#chunks[this.#first]![this.#at] !== 0 ? this.#nextLine() : this.#nextPacket();
+    if (this.#error !== undefined) throw this.#error;
+    const value = this.#nextItem();
     if (value !== undefined) return { done: false, value: value as Decoded<Text> };
-    this.#unpin();
+    this.#received.releaseMemory();
     return { done: true, value: undefined };
   }
 
@@ -136,7 +110,8 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   end(): void {
     if (this.#error !== undefined) throw this.#error;
-    if (this.#available > 0) throw this.#fail(`it ended inside a packet, after ${this.#available} bytes`);
+    const { size } = this.#received;
+    if (size > 0) throw this.#fail(`the stream ended inside a packet, after ${size} bytes`);
   }
 
   /** A decoder is its own iterator; a `for` loop over it may be left and entered again. */
@@ -144,129 +119,118 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return this;
   }
 
+  #nextItem(): Packet | TextLine | undefined {
+    if (this.#received.size < this.#needed) return undefined;
+    return this.#text && !this.#startsWithNul() ? this.#nextLine() : this.#nextPacket();
+  }
+
+  /** Packets begin with a NUL, and lines do not. */
+  #startsWithNul(): boolean {
+    return this.#received.head[this.#received.position] === NUL;
+  }
+
   #nextPacket(): Packet | undefined {
-    let head = this.#chunks[this.#first]!;
-    if (head.length - this.#at < HEADER_SIZE) {
-      if (head[this.#at] !== 0) throw this.#fail("bad magic");
-      if (this.#available < HEADER_SIZE) {
-        this.#needed = HEADER_SIZE;
-        return undefined;
-      }
-      this.#gather(this.#available);
-      head = this.#chunks[this.#first]!;
-    }
-    const at = this.#at;
-    const magic = readUint32(head, at);
-    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
-    const type = readUint32(head, at + 4);
-    const count = argumentCount(type);
-    if (count < 0) throw this.#fail(`there is no packet type ${type}`);
-    const size = readUint32(head, at + 8);
-    if (size > this.#maxPacketSize) {
-      throw this.#fail(`a body of ${size} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
-    }
-    const whole = HEADER_SIZE + size;
-    if (this.#available < whole) {
-      this.#needed = whole > LARGE ? Math.ceil(whole / 4) : whole;
-      if (this.#available >= this.#needed) this.#gather(this.#needed = whole);
+    if (!this.#hasHeader()) return undefined;
+    const received = this.#received;
+    const header = received.head;
+    const start = received.position;
+    const magic = readUint32(header, start);
+    const type = readUint32(header, start + 4);
+    const bodySize = readUint32(header, start + 8);
+    const argumentCount = this.#checkHeader(magic, type, bodySize);
+
+    const packetSize = HEADER_SIZE + bodySize;
+    if (received.size < packetSize) {
+      this.#awaitPacket(packetSize);
       return undefined;
     }
-
-    const together = head.length - at >= whole;
-    this.#advance(together ? whole : HEADER_SIZE);
-    const body = together ? head : this.#join(size);
-    const start = together ? at + HEADER_SIZE : 0;
-    const args = this.#split(body, start, start + size, count);
-    this.#consumed += whole;
-    this.#needed = 1;
+    let body = header;
+    let bodyStart = start + HEADER_SIZE;
+    if (header.length - start >= packetSize) {
+      received.drop(packetSize);
+    } else {
+      received.drop(HEADER_SIZE);
+      body = received.take(bodySize);
+      bodyStart = 0;
+    }
+    const args = this.#splitBody(body, bodyStart, bodyStart + bodySize, argumentCount);
+    this.#startNext(packetSize);
     return { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args } as unknown as Packet;
   }
 
-  /** "Arguments given in the data part are separated by a NULL byte, and the last argument is determined by the size" */
-  #split(body: Uint8Array, start: number, end: number, count: number): Uint8Array[] {
-    const args = new Array<Uint8Array>(count); // push() makes room for 17
-    let begin = start;
-    let i = 0;
-    for (; i < count - 1; i++) {
-      let at = begin;
-      while (at < end && body[at] !== 0) at++;
-      if (at === end) throw this.#fail(`it has ${i + 1} arguments of ${count}`);
-      args[i] = body.subarray(begin, at);
-      begin = at + 1;
+  /** True if the header of the next packet has arrived; its bytes are then in one chunk. */
+  #hasHeader(): boolean {
+    const received = this.#received;
+    if (received.head.length - received.position >= HEADER_SIZE) return true;
+    if (!this.#startsWithNul()) throw this.#fail("bad magic");
+    if (received.size < HEADER_SIZE) {
+      this.#needed = HEADER_SIZE;
+      return false;
     }
-    // A body where there should be none is read over, as gearmand does.
-    if (count > 0) args[i] = body.subarray(begin, end);
+    received.join(received.size);
+    return true;
+  }
+
+  /** Checks a header, and returns the number of arguments in the body. */
+  #checkHeader(magic: number, type: number, bodySize: number): number {
+    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
+    const count = argumentCount(type);
+    if (count === NO_PACKET) throw this.#fail(`there is no packet type ${type}`);
+    if (bodySize > this.#maxPacketSize) {
+      throw this.#fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
+    }
+    return count;
+  }
+
+  /** Waits for the rest of a packet. */
+  #awaitPacket(packetSize: number): void {
+    this.#needed = packetSize;
+    if (packetSize <= MIN_JOINED_EARLY) return;
+    const quarter = Math.ceil(packetSize / 4);
+    if (this.#received.size < quarter) this.#needed = quarter;
+    else this.#received.join(packetSize);
+  }
+
+  /** "Arguments given in the data part are separated by a NULL byte, and the last argument is determined by the size" */
+  #splitBody(body: Uint8Array, start: number, end: number, count: number): Uint8Array[] {
+    const args = new Array<Uint8Array>(count); // an array that grows by push() has room for 17
+    const last = count - 1;
+    let begin = start;
+    for (let i = 0; i < last; i++) {
+      const separator = findNul(body, begin, end);
+      if (separator === end) throw this.#fail(`it has ${i + 1} arguments of ${count}`);
+      args[i] = body.subarray(begin, separator);
+      begin = separator + 1;
+    }
+    // The body of a packet without arguments is ignored, as gearmand does.
+    if (count > 0) args[last] = body.subarray(begin, end);
     return args;
   }
 
   #nextLine(): TextLine | undefined {
-    let length = 0;
-    let at = this.#at;
-    for (let i = this.#first; i < this.#chunks.length; i++) {
-      const chunk = this.#chunks[i]!;
-      const found = chunk.indexOf(10, at);
-      length += (found < 0 ? chunk.length : found) - at;
-      if (length > MAX_LINE) throw this.#fail(`a line is over ${MAX_LINE} bytes`);
-      at = 0;
-      if (found < 0) continue;
-      const bytes = this.#join(length + 1);
-      const end = bytes[length - 1] === 13 ? length - 1 : length;
-      this.#consumed += length + 1;
-      this.#needed = 1;
-      return { magic: "TEXT", line: utf8.decode(bytes.subarray(0, end)) };
+    const received = this.#received;
+    const found = received.indexOf(LF);
+    const length = found === -1 ? received.size : found;
+    if (length > MAX_LINE) throw this.#fail(`a line is over ${MAX_LINE} bytes`);
+    if (found === -1) {
+      this.#needed = received.size + 1;
+      return undefined;
     }
-    this.#needed = this.#available + 1;
-    return undefined;
+    const bytes = received.take(length + 1);
+    const end = bytes[length - 1] === CR ? length - 1 : length;
+    this.#startNext(length + 1);
+    return { magic: "TEXT", line: utf8.decode(bytes.subarray(0, end)) };
   }
 
-  /** The next `size` bytes, joined. */
-  #join(size: number, joined = new Uint8Array(size)): Uint8Array {
-    let filled = 0;
-    while (filled < size) {
-      const chunk = this.#chunks[this.#first]!;
-      const part = Math.min(chunk.length - this.#at, size - filled);
-      joined.set(chunk.subarray(this.#at, this.#at + part), filled);
-      filled += part;
-      this.#advance(part);
-    }
-    return joined;
+  /** Goes on behind a packet or line of this size. */
+  #startNext(size: number): void {
+    this.#offset += size;
+    this.#needed = 1;
   }
 
-  /** Has all that is here in one piece, in memory with room for so many bytes. */
-  #gather(room: number): void {
-    const here = this.#available;
-    this.#chunks.push(this.#join(here, new Uint8Array(room)).subarray(0, here));
-    this.#available = here;
-    this.#free = room - here;
-  }
-
-  /** Goes on by so many bytes, and lets go of the chunks that they end. */
-  #advance(size: number): void {
-    this.#available -= size;
-    this.#at += size;
-    while (this.#first < this.#chunks.length && this.#at >= this.#chunks[this.#first]!.length) {
-      this.#at -= this.#chunks[this.#first]!.length;
-      this.#chunks[this.#first++] = NOTHING;
-    }
-    if (this.#first === this.#chunks.length) {
-      this.#chunks.length = this.#first = this.#free = 0;
-    }
-  }
-
-  /** The rest of a chunk may wait for long: a small one must not hold on to the memory of the whole. */
-  #unpin(): void {
-    if (this.#chunks.length - this.#first !== 1) return;
-    const rest = this.#chunks[this.#first]!.subarray(this.#at);
-    if (this.#free === 0 && rest.length <= SMALL && rest.buffer.byteLength > rest.length) {
-      this.#chunks = [rest.slice()];
-      this.#first = this.#at = 0;
-    }
-  }
-
-  #fail(message: string): ProtocolError {
-    this.#error = new ProtocolError(`Cannot decode: ${message}`, { offset: this.#consumed });
-    this.#needed = Infinity;
-    this.#chunks = [];
+  #fail(reason: string): ProtocolError {
+    this.#error = new ProtocolError(`Cannot decode: ${reason}`, { offset: this.#offset });
+    this.#received = new ChunkList();
     return this.#error;
   }
 }
@@ -297,6 +261,8 @@ export async function* decodePackets<Text extends boolean = false>(
   decoder.end();
 }
 
-function readUint32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+/** Returns a view without the methods of a subclass: the `slice()` of a Buffer is a view, that of bytes is a copy. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
