@@ -1,67 +1,100 @@
-/** Received chunks on their way to whoever reads them: every transport of ours has one. */
+/** Received chunks on their way to the reader of a transport. */
 
 import { type Deferred, deferred } from "../internal/promises.ts";
+import { Fifo } from "../internal/queue.ts";
 
-/** A queue of chunks that is read as an async iterator. */
+type Reader = Deferred<IteratorResult<Uint8Array>>;
+
+/**
+ * Whether more chunks may come in: while `open`. After that, reads get the chunks that are left and then the end of the
+ * iteration (`ended`) or the error (`failed`).
+ */
+type State =
+  | { readonly name: "open" }
+  | { readonly name: "ended" }
+  | { readonly name: "failed"; readonly error: unknown };
+
+const OPEN: State = { name: "open" };
+const ENDED: State = { name: "ended" };
+
+/** A queue of chunks that is read as an async iterator, by one reader. */
 export class ChunkQueue implements AsyncIterator<Uint8Array> {
-  readonly #onWanted: () => void;
-  #chunks: Uint8Array[] = [];
-  #reader: Deferred<IteratorResult<Uint8Array>> | undefined;
-  /** Tells a reader that nothing more comes, or what went wrong. */
-  #end: ((reader: Deferred<IteratorResult<Uint8Array>>) => void) | undefined;
-  /** Bytes that nobody has read yet. */
-  size = 0;
+  readonly #onRead: () => void;
+  #state = OPEN;
+  #chunks = new Fifo<Uint8Array>();
+  #reader: Reader | undefined;
+  #size = 0;
 
-  /** `onWanted` is called at each read: the reader took a chunk, or waits for one. */
-  constructor(onWanted: () => void) {
-    this.#onWanted = onWanted;
+  /** `onRead` is called at each read that takes a chunk or begins to wait for one. */
+  constructor(onRead: () => void) {
+    this.#onRead = onRead;
   }
 
-  /** Whether nothing more comes in. */
+  /** Bytes that have not been read yet. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** True if no more chunks are accepted. */
   get ended(): boolean {
-    return this.#end !== undefined;
+    return this.#state.name !== "open";
   }
 
+  /** Appends a chunk, or hands it to the waiting reader; ignored after the end. */
   push(chunk: Uint8Array): void {
-    if (this.#end !== undefined) return;
+    if (this.ended) return;
     if (this.#reader !== undefined) {
       this.#reader.resolve({ done: false, value: chunk });
       this.#reader = undefined;
       return;
     }
     this.#chunks.push(chunk);
-    this.size += chunk.length;
+    this.#size += chunk.length;
   }
 
-  /** Nothing more comes in; with an error, that is what the reader is told after what is still here. */
-  end(error?: unknown): void {
-    this.#end ??= (reader) =>
-      error === undefined ? reader.resolve({ done: true, value: undefined }) : reader.reject(error);
-    if (this.#reader !== undefined) this.#end(this.#reader);
-    this.#reader = undefined;
+  /** Accepts no more chunks; those that are left can still be read. */
+  end(): void {
+    if (!this.ended) this.#finish(ENDED);
   }
 
-  /** Ends it, and drops what is still here. */
+  /** Accepts no more chunks; after those that are left, reads reject with the error. Ignored after the end. */
+  fail(error: unknown): void {
+    if (!this.ended) this.#finish({ name: "failed", error });
+  }
+
+  /** Ends the queue and discards what is left: chunks, or an error that was not read yet. */
   close(): void {
-    this.#chunks = [];
-    this.size = 0;
-    this.#end = undefined;
-    this.end();
+    this.#chunks = new Fifo();
+    this.#size = 0;
+    this.#finish(ENDED);
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
     const value = this.#chunks.shift();
     if (value !== undefined) {
-      this.size -= value.length;
-      this.#onWanted();
+      this.#size -= value.length;
+      this.#onRead();
       return Promise.resolve({ done: false, value });
     }
-    const reader = deferred<IteratorResult<Uint8Array>>();
-    if (this.#end !== undefined) this.#end(reader);
-    else {
+    const reader: Reader = deferred();
+    if (this.ended) {
+      this.#settle(reader);
+    } else {
       this.#reader = reader;
-      this.#onWanted();
+      this.#onRead();
     }
     return reader.promise;
+  }
+
+  #finish(state: State): void {
+    this.#state = state;
+    if (this.#reader !== undefined) this.#settle(this.#reader);
+    this.#reader = undefined;
+  }
+
+  /** Settles a read for which no chunk is left. */
+  #settle(reader: Reader): void {
+    if (this.#state.name === "failed") reader.reject(this.#state.error);
+    else reader.resolve({ done: true, value: undefined });
   }
 }

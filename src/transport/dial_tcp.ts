@@ -1,33 +1,33 @@
-/** Dialing over TCP, TLS and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
+/** Connecting over TCP, TLS and unix sockets, with `node:net` and `node:tls` on all runtimes that have them. */
 
 import { GearmanError } from "../errors.ts";
 import { orAbort } from "../internal/signals.ts";
 import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
 import type { Dial } from "./transport.ts";
 
-/** How to speak TLS with a server. */
+/** TLS settings for the connection to a server. */
 export interface TlsOptions {
-  /** Certificates of authorities to trust, as PEM; default those of the system or runtime. */
+  /** Certificates of the authorities to trust, as PEM; default those of the system or runtime. */
   caCerts?: string[];
-  /** The client's own certificate, as PEM; together with `key`. */
+  /** The client's certificate, as PEM; requires `key`. */
   cert?: string;
-  /** The private key of `cert`, as PEM. */
+  /** The private key of `cert`, as PEM; requires `cert`. */
   key?: string;
-  /** The name that the server's certificate must bear; default the host name that is dialed. */
+  /** Name or address that the server's certificate must be valid for; default the host that is dialed. */
   serverName?: string;
 }
 
 /** Options of {@linkcode dialTcp}. */
 export interface DialTcpOptions {
-  /** Speak TLS from the first byte; default false. */
+  /** Speaks TLS from the first byte, with these settings if they are given; default false. */
   tls?: boolean | TlsOptions;
-  /** Let TCP notice a peer that is gone (SO_KEEPALIVE); default true. */
+  /** Lets TCP detect a peer that is gone (SO_KEEPALIVE); default true. */
   keepAlive?: boolean;
 }
 
 /**
- * Makes a dialer of TCP and unix sockets, for Deno, Node and Bun, with TLS if asked; it is what clients and workers use
- * where they are given no other.
+ * Makes a `dial` function for TCP and unix sockets, optionally with TLS, on Deno, Node and Bun. Clients and workers use
+ * it by default.
  *
  * @example A client without keepalive
  * ```ts
@@ -37,39 +37,45 @@ export interface DialTcpOptions {
  * await client.close();
  * ```
  *
- * @throws {TypeError} `tls` is neither a boolean nor an object, or of `cert` and `key` only one is given.
+ * @throws {TypeError} `tls` is neither a boolean nor an object, or only one of `cert` and `key` is given.
  */
 export function dialTcp(options: DialTcpOptions = {}): Dial {
-  const { tls = false, keepAlive = true } = options;
-  const secure: TlsOptions | undefined = tls === true ? {} : tls || undefined;
-  if (Object(tls) !== tls && typeof tls !== "boolean") {
-    throw new TypeError("Cannot use tls: expected a boolean or an object");
-  }
-  if ((secure?.cert === undefined) !== (secure?.key === undefined)) {
-    throw new TypeError("Cannot use tls: cert and key go together");
-  }
+  const { keepAlive = true } = options;
+  const tls = readTls(options.tls);
   return async (server, { signal }) => {
     signal?.throwIfAborted();
-    const module = socketModule<NodeConnect>(secure !== undefined);
+    const module = socketModule<SocketModule>(tls === undefined ? "node:net" : "node:tls");
     if (module === undefined) throw new GearmanError("Cannot dial: this runtime has no sockets, pass a dial function");
     const { hostname: host, port, path } = server;
-    const settings = { host, port, path, noDelay: true, keepAlive, ...(secure && tlsSettings(module, host, secure)) };
-    const socket = await connectNode(module, settings, secure ? "secureConnect" : "connect", signal);
-    return new NodeTransport(socket, secure !== undefined);
+    const settings = { host, port, path, noDelay: true, keepAlive, ...(tls && tlsSettings(module, host, tls)) };
+    const socket = await connect(module, settings, tls === undefined ? "connect" : "secureConnect", signal);
+    return new NodeTransport(socket, { refusable: tls !== undefined });
   };
 }
 
-/** What is used of `node:net` and `node:tls`. */
-interface NodeConnect {
+/** Reads the option; `undefined` is a connection without TLS. */
+function readTls(tls: boolean | TlsOptions = false): TlsOptions | undefined {
+  if (tls === false) return undefined;
+  if (tls === true) return {};
+  if (Object(tls) !== tls) throw new TypeError("Cannot use tls: it must be a boolean or an object");
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    throw new TypeError("Cannot use tls: cert and key must be given together");
+  }
+  return tls;
+}
+
+/** The part of `node:net` and `node:tls` that is used here. */
+interface SocketModule {
   connect(options: object): NodeSocket;
-  /** Of `node:tls` alone. */
+  /** Only in `node:tls`. */
   checkServerIdentity?(hostname: string, certificate: unknown): Error | undefined;
 }
 
-async function connectNode(module: NodeConnect, settings: object, event: string, signal?: AbortSignal) {
+/** Connects a socket; `event` is the one that says that it is connected. */
+async function connect(module: SocketModule, settings: object, event: string, signal?: AbortSignal) {
   const socket = module.connect(settings);
   const connecting = new Promise<void>((resolve, reject) => {
-    // They stay: an error without a listener would end the process.
+    // The listeners stay: an error without a listener would end the process.
     socket.on("error", reject);
     socket.once(event, resolve);
     socket.once("close", () => reject(new Error("the peer closed the connection")));
@@ -83,15 +89,15 @@ async function connectNode(module: NodeConnect, settings: object, event: string,
   }
 }
 
-function tlsSettings(module: NodeConnect, host: string, tls: TlsOptions): Record<string, unknown> {
+function tlsSettings(module: SocketModule, host: string, tls: TlsOptions): Record<string, unknown> {
   const serverName = tls.serverName ?? host;
   const isAddress = /^[\d.]+$|:/.test(serverName);
   return {
     ca: tls.caCerts,
     cert: tls.cert,
     key: tls.key,
-    // A name given is the one to check, whatever is dialed. SNI is for names: an address there is against RFC 6066, so
-    // that an address which is to be checked needs words of its own.
+    // A given name is the one that is checked, whatever is dialed. SNI is for names only (RFC 6066), so that a given
+    // address needs a check of its own.
     servername: isAddress ? "" : serverName,
     ...(isAddress && tls.serverName !== undefined && {
       checkServerIdentity: (_host: string, cert: unknown) => module.checkServerIdentity!(serverName, cert),

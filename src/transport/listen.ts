@@ -7,15 +7,15 @@ import { formatServer } from "./addresses.ts";
 import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
 import type { ServerAddress, Transport } from "./transport.ts";
 
-/** Where {@linkcode JobServer.prototype.listen | JobServer.listen} listens. */
+/** Options of `JobServer.listen()`: the address to listen on. */
 export interface ListenOptions {
-  /** Host name or address to bind; default 127.0.0.1, since a job server asks nobody who he is. */
+  /** Host name or address to bind; default 127.0.0.1, since a job server has no authentication. */
   hostname?: string;
-  /** TCP port; default 0, a free one. */
+  /** TCP port; default 0, which picks a free one. */
   port?: number;
   /** Path of a unix socket, instead of `hostname` and `port`. */
   path?: string;
-  /** Speak TLS from the first byte: certificate and key as PEM. With `ca`, clients must show a certificate of it. */
+  /** Speaks TLS from the first byte: certificate and key as PEM. With `ca`, clients must present a certificate of it. */
   tls?: { cert: string; key: string; ca?: string };
 }
 
@@ -25,10 +25,10 @@ export interface Listener {
   close(): void;
 }
 
-/** Takes a new connection; `address` is the peer's IP address, or "-" where it has none. */
+/** Receives each new connection; `address` is the peer's IP address, or "-" if it has none. */
 export type OnConnection = (transport: Transport, address: string) => void;
 
-/** For a client that has connected and does not speak TLS, in ms. */
+/** Milliseconds that a client has for its TLS handshake. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
 /**
@@ -36,23 +36,18 @@ const HANDSHAKE_TIMEOUT = 10_000;
  *
  * @throws {TypeError} `path` is given together with `hostname` or `port`, or `tls` lacks its certificate or key.
  * @throws {RangeError} The port is not a whole number from 0 to 65,535.
- * @throws {ConnectionError} It cannot listen there; `cause` says why.
+ * @throws {ConnectionError} The address cannot be bound; `cause` says why.
  * @throws {GearmanError} This runtime has no listening sockets.
  */
 export async function listen(options: ListenOptions, onConnection: OnConnection): Promise<Listener> {
-  const { path, tls, hostname, port = 0 } = options;
-  if (path !== undefined && (options.hostname !== undefined || options.port !== undefined)) {
-    throw new TypeError("Cannot listen: a path goes without hostname and port");
-  }
+  const { tls } = options;
+  const address = readAddress(options);
   if (tls !== undefined && (typeof tls.cert !== "string" || typeof tls.key !== "string")) {
-    throw new TypeError("Cannot listen: tls takes a certificate and its key, as PEM");
+    throw new TypeError("Cannot listen: tls must have a certificate and its key, as PEM");
   }
-  const address = path === undefined
-    ? { hostname: hostname || "127.0.0.1", port: wholeNumber({ port }, "port", 0, 0, 65_535) }
-    : { hostname: "", port: 0, path };
   try {
-    const module = socketModule<NodeNet>(tls !== undefined);
-    if (module !== undefined) return await listenNode(module, address, options, onConnection);
+    const module = socketModule<ServerModule>(tls === undefined ? "node:net" : "node:tls");
+    if (module !== undefined) return await openListener(module, address, tls, onConnection);
   } catch (cause) {
     const server = formatServer(address);
     throw new ConnectionError(`Cannot listen on ${server}: ${messageOf(cause)}`, { cause, server });
@@ -60,8 +55,18 @@ export async function listen(options: ListenOptions, onConnection: OnConnection)
   throw new GearmanError("Cannot listen: this runtime has no listening sockets, use dial or accept");
 }
 
-/** What is used of `node:net` and `node:tls`. */
-interface NodeNet {
+function readAddress({ hostname, port, path }: ListenOptions): ServerAddress {
+  if (path === undefined) {
+    return { hostname: hostname || "127.0.0.1", port: wholeNumber({ port }, "port", 0, 0, 65_535) };
+  }
+  if (hostname !== undefined || port !== undefined) {
+    throw new TypeError("Cannot listen: a path must be given without hostname and port");
+  }
+  return { hostname: "", port: 0, path };
+}
+
+/** The part of `node:net` and `node:tls` that is used here. */
+interface ServerModule {
   createServer(options: Record<string, unknown>): NodeServer;
 }
 interface NodeServer {
@@ -73,40 +78,76 @@ interface NodeServer {
 }
 type RemoteSocket = NodeSocket & { readonly remoteAddress?: string; readonly remotePort?: number };
 
-function listenNode(module: NodeNet, address: ServerAddress, { tls }: ListenOptions, onConnection: OnConnection) {
-  return new Promise<Listener>((resolve, reject) => {
-    const { path, hostname: host, port } = address;
-    // Without allowHalfOpen, a client that has ended its side would not get its answers.
-    const options = { allowHalfOpen: true, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT };
-    const server = module.createServer({ ...options, ...tls, requestCert: tls?.ca !== undefined });
-    // Connected, and their handshake not done: nobody else knows them, to close them.
-    const unsecured = new Map<string, NodeSocket>();
-    if (tls !== undefined) {
-      server.on("connection", (socket) => {
-        if (path !== undefined) return void socket.unref(); // they have no names, and their time is bounded
-        const name = nameOf(socket);
-        unsecured.set(name, socket);
-        socket.once("close", () => unsecured.delete(name));
-      });
-    }
-    server.on(tls === undefined ? "connection" : "secureConnection", (socket) => {
-      unsecured.delete(nameOf(socket));
-      onConnection(new NodeTransport(socket), socket.remoteAddress ?? "-");
+async function openListener(
+  module: ServerModule,
+  address: ServerAddress,
+  tls: ListenOptions["tls"],
+  onConnection: OnConnection,
+): Promise<Listener> {
+  // Without allowHalfOpen, a client that has ended its side would not get its replies.
+  const options = { allowHalfOpen: true, noDelay: true, handshakeTimeout: HANDSHAKE_TIMEOUT };
+  const server = module.createServer({ ...options, ...tls, requestCert: tls?.ca !== undefined });
+  const handshakes = new Handshakes();
+  if (tls !== undefined) {
+    server.on("connection", (socket) => {
+      if (address.path === undefined) handshakes.add(socket);
+      // Peers on a unix socket cannot be told apart; unreferenced, they do not keep the process alive until the timeout.
+      else socket.unref();
     });
-    server.on("tlsClientError", (_, socket) => socket.destroy()); // it took too long, or does not speak TLS
-    // It stays: an error without a listener would end the process.
+    // The handshake took too long, or the client does not speak TLS.
+    server.on("tlsClientError", (_, socket) => socket.destroy());
+  }
+  server.on(tls === undefined ? "connection" : "secureConnection", (socket) => {
+    handshakes.delete(socket);
+    onConnection(new NodeTransport(socket), socket.remoteAddress ?? "-");
+  });
+  await bind(server, address);
+  return {
+    address: boundAddress(server) ?? address,
+    close(): void {
+      server.close();
+      handshakes.destroyAll();
+    },
+  };
+}
+
+function bind(server: NodeServer, { hostname: host, port, path }: ServerAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // The listener stays: an error without a listener would end the process.
     server.on("error", reject);
-    server.listen(path === undefined ? { host, port } : { path }, () => {
-      const bound = server.address();
-      resolve({
-        address: typeof bound === "object" && bound !== null ? { hostname: bound.address, port: bound.port } : address,
-        close(): void {
-          server.close();
-          for (const socket of unsecured.values()) socket.destroy();
-        },
-      });
-    });
+    server.listen(path === undefined ? { host, port } : { path }, resolve);
   });
 }
 
-const nameOf = ({ remoteAddress, remotePort }: RemoteSocket) => `${remoteAddress} ${remotePort}`;
+/** Returns the address with the port that was picked; `undefined` for a unix socket. */
+function boundAddress(server: NodeServer): ServerAddress | undefined {
+  const bound = server.address();
+  return typeof bound === "object" && bound !== null ? { hostname: bound.address, port: bound.port } : undefined;
+}
+
+/**
+ * Sockets during their TLS handshake. The listener has to destroy them, since they are not connections yet.
+ *
+ * The event after the handshake comes with another socket object: the peer's address and port identify a socket.
+ */
+class Handshakes {
+  readonly #sockets = new Map<string, NodeSocket>();
+
+  add(socket: RemoteSocket): void {
+    const peer = peerOf(socket);
+    this.#sockets.set(peer, socket);
+    socket.once("close", () => this.#sockets.delete(peer));
+  }
+
+  delete(socket: RemoteSocket): void {
+    this.#sockets.delete(peerOf(socket));
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#sockets.values()) socket.destroy();
+  }
+}
+
+function peerOf({ remoteAddress, remotePort }: RemoteSocket): string {
+  return `${remoteAddress} ${remotePort}`;
+}

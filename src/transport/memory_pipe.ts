@@ -3,14 +3,14 @@
 import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
 
-/** Bytes that may wait unread before `write` asks its caller to wait, as a socket's buffers would. */
-const HIGH_WATER = 65_536;
+/** From this many unread bytes on, `write` asks its caller to wait, as a socket with full buffers does. */
+const MAX_UNREAD = 65_536;
 
 /**
  * Makes two transports, each reading what the other wrote.
  *
- * Closing one ends the iteration of both, the other's after what was written before. Writing makes the caller wait when
- * 64 KiB lie unread.
+ * Closing one end ends the iteration of both; the other end first reads what was written before. `write` asks its caller
+ * to wait while 64 KiB or more are unread.
  *
  * @example Both ends of a connection
  * ```ts
@@ -29,43 +29,51 @@ const HIGH_WATER = 65_536;
  * ```
  */
 export function memoryPipe(): [Transport, Transport] {
-  const a = new Lane();
-  const b = new Lane();
-  return [endOf(a, b), endOf(b, a)];
+  const there = new PipeDirection();
+  const back = new PipeDirection();
+  return [pipeEnd(back, there), pipeEnd(there, back)];
 }
 
-/** One direction: what was written and not yet read. */
-class Lane {
-  readonly inbox = new ChunkQueue(() => this.#releaseWriters());
-  #writers: (() => void)[] = [];
+/** One direction of a pipe: the bytes that were written and have not been read. */
+class PipeDirection {
+  readonly unread = new ChunkQueue(() => this.#onRead());
+  #waitingWriters: (() => void)[] = [];
 
   write(bytes: Uint8Array): void | Promise<void> {
-    if (this.inbox.ended) throw new Error("the pipe is closed");
-    // A socket would copy too: the writer's memory is its own again when its call has settled.
-    if (bytes.length > 0) this.inbox.push(bytes.slice());
-    if (this.inbox.size >= HIGH_WATER) return new Promise((resolve) => this.#writers.push(resolve));
+    if (this.unread.ended) throw new Error("the pipe is closed");
+    // A socket copies too: the memory belongs to the writer again when its call has settled.
+    if (bytes.length > 0) this.unread.push(bytes.slice());
+    if (this.unread.size >= MAX_UNREAD) return new Promise((resolve) => this.#waitingWriters.push(resolve));
   }
 
-  /** No more is written; what lies here is still read unless it is dropped too. */
-  end(drop: boolean): void {
-    if (drop) this.inbox.close();
-    else this.inbox.end();
-    for (const release of this.#writers.splice(0)) release();
+  /** Ends writing; what is unread can still be read. */
+  endWriting(): void {
+    this.unread.end();
+    this.#resumeWriters();
   }
 
-  #releaseWriters(): void {
-    if (this.inbox.size >= HIGH_WATER) return;
-    for (const release of this.#writers.splice(0)) release();
+  /** Ends writing and reading; what is unread is discarded. */
+  endReading(): void {
+    this.unread.close();
+    this.#resumeWriters();
+  }
+
+  #onRead(): void {
+    if (this.unread.size < MAX_UNREAD) this.#resumeWriters();
+  }
+
+  #resumeWriters(): void {
+    for (const resume of this.#waitingWriters.splice(0)) resume();
   }
 }
 
-function endOf(incoming: Lane, outgoing: Lane): Transport {
+function pipeEnd(incoming: PipeDirection, outgoing: PipeDirection): Transport {
   return {
     write: (bytes) => outgoing.write(bytes),
     close: () => {
-      incoming.end(true);
-      outgoing.end(false);
+      incoming.endReading();
+      outgoing.endWriting();
     },
-    [Symbol.asyncIterator]: () => incoming.inbox,
+    [Symbol.asyncIterator]: () => incoming.unread,
   };
 }

@@ -3,7 +3,7 @@
 import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
 
-/** What is used of `net.Socket`. */
+/** The part of `net.Socket` that is used here. */
 export interface NodeSocket {
   on(event: string, listener: (value: never) => void): unknown;
   once(event: string, listener: () => void): unknown;
@@ -17,40 +17,46 @@ export interface NodeSocket {
   readonly destroyed: boolean;
 }
 
-/** `node:net`, or `node:tls`, where the runtime has them: not on an edge, unless it is asked to. */
-export function socketModule<T>(tls: boolean): T | undefined {
+/** Returns `node:net` or `node:tls`; `undefined` on a runtime without it, as edges are unless they are asked for it. */
+export function socketModule<T>(name: "node:net" | "node:tls"): T | undefined {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): T | undefined } };
-  return process?.getBuiltinModule?.(tls ? "node:tls" : "node:net");
+  return process?.getBuiltinModule?.(name);
 }
 
-/** How long a closed socket may take to say goodbye before it is torn down, in ms. */
-const GOODBYE = 1_000;
+/** Milliseconds that a closed socket has to end its stream and see the peer's end, before it is destroyed. */
+const GRACEFUL_CLOSE_TIMEOUT = 1_000;
 
 /** A transport over a connected socket. */
 export class NodeTransport implements Transport {
   readonly refusable: boolean;
   readonly #socket: NodeSocket;
-  readonly #inbox = new ChunkQueue(() => this.#resume());
-  readonly #writers = new Set<(error: Error) => void>();
+  readonly #received = new ChunkQueue(() => this.#resumeReading());
+  /** The reject functions of the writes in flight. */
+  readonly #writes = new Set<(error: Error) => void>();
+  /** `closing`: `close()` was called, and the socket ends its stream. `closed`: the socket is gone. */
+  #phase: "open" | "closing" | "closed" = "open";
   #paused = false;
-  #closed = false;
+  /** Why the socket failed; it closes next. */
   #error: Error | undefined;
 
-  constructor(socket: NodeSocket, refusable = false) {
-    this.refusable = refusable;
+  constructor(socket: NodeSocket, options: { readonly refusable?: boolean } = {}) {
+    this.refusable = options.refusable ?? false;
     this.#socket = socket;
     socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
-    socket.on("end", () => this.#inbox.end());
-    socket.on("error", (error: Error) => this.#inbox.end(this.#error = error));
+    socket.on("end", () => this.#received.end());
+    socket.on("error", (error: Error) => this.#onError(error));
     socket.on("close", () => this.#onClose());
   }
 
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#closed || this.#socket.destroyed) return reject(this.#error ?? new Error("the socket is closed"));
-      this.#writers.add(reject);
+      if (this.#phase !== "open" || this.#socket.destroyed) {
+        reject(this.#error ?? new Error("the socket is closed"));
+        return;
+      }
+      this.#writes.add(reject);
       this.#socket.write(bytes, (error) => {
-        this.#writers.delete(reject);
+        this.#writes.delete(reject);
         if (error) reject(this.#error ?? error);
         else resolve();
       });
@@ -58,20 +64,12 @@ export class NodeTransport implements Transport {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#inbox.close();
-    if (this.#error !== undefined || this.#writers.size > 0) {
-      this.#socket.destroy(); // a peer that does not read would never let the rest go out
-      return;
-    }
-    // What is still coming is read and dropped: with unread bytes a socket ends in a reset, not in a goodbye.
-    this.#socket.resume();
-    this.#socket.end();
-    const timer = setTimeout(() => this.#socket.destroy(), GOODBYE);
-    this.#socket.once("close", () => clearTimeout(timer));
-    this.#socket.unref();
-    (timer as { unref?(): void }).unref?.();
+    this.#received.close();
+    if (this.#phase !== "open") return;
+    this.#phase = "closing";
+    // With a peer that does not read, writes in flight would never end.
+    if (this.#error !== undefined || this.#writes.size > 0) this.#socket.destroy();
+    else this.#closeGracefully();
   }
 
   ref(): void {
@@ -83,26 +81,43 @@ export class NodeTransport implements Transport {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return this.#inbox;
+    return this.#received;
+  }
+
+  #closeGracefully(): void {
+    // What still arrives is read and discarded: a socket with unread bytes ends in a reset, which may overtake what was
+    // written before.
+    this.#socket.resume();
+    this.#socket.end();
+    const timer = setTimeout(() => this.#socket.destroy(), GRACEFUL_CLOSE_TIMEOUT);
+    this.#socket.once("close", () => clearTimeout(timer));
+    this.#socket.unref();
+    (timer as { unref?(): void }).unref?.();
   }
 
   #onData(chunk: Uint8Array): void {
-    this.#inbox.push(chunk);
-    if (this.#inbox.size === 0) return;
+    this.#received.push(chunk);
+    if (this.#received.size === 0) return;
     this.#paused = true;
     this.#socket.pause();
   }
 
-  #resume(): void {
-    if (!this.#paused || this.#inbox.size > 0) return;
+  #resumeReading(): void {
+    if (!this.#paused || this.#received.size > 0) return;
     this.#paused = false;
     this.#socket.resume();
   }
 
-  /** Bun does not call back for a write that a reset has overtaken. */
+  #onError(error: Error): void {
+    this.#error = error;
+    this.#received.fail(error);
+  }
+
   #onClose(): void {
-    this.#inbox.end();
-    for (const reject of this.#writers) reject(this.#error ?? new Error("the socket was closed"));
-    this.#writers.clear();
+    this.#phase = "closed";
+    this.#received.end();
+    // Bun does not call back for a write that a reset has overtaken.
+    for (const reject of this.#writes) reject(this.#error ?? new Error("the socket was closed"));
+    this.#writes.clear();
   }
 }

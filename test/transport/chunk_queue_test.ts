@@ -1,4 +1,4 @@
-/** Tests of the queue of received chunks: order, its ends, and the reader that waits. */
+/** Tests of the queue of received chunks: order, end, failure, and a reader that waits. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,72 +7,72 @@ import { text, utf8 } from "../support/bytes.ts";
 
 const timeout = 30_000;
 
-/** What is read next, as text; `undefined` at the end. */
-async function read(inbox: ChunkQueue): Promise<string | undefined> {
-  const { done, value } = await inbox.next();
+/** Reads the next chunk as text; `undefined` at the end. */
+async function read(queue: ChunkQueue): Promise<string | undefined> {
+  const { done, value } = await queue.next();
   return done === true ? undefined : text(value);
 }
 
-function inboxOf(...chunks: string[]): ChunkQueue {
-  const inbox = new ChunkQueue(() => {});
-  for (const chunk of chunks) inbox.push(utf8(chunk));
-  return inbox;
+function queueOf(...chunks: string[]): ChunkQueue {
+  const queue = new ChunkQueue(() => {});
+  for (const chunk of chunks) queue.push(utf8(chunk));
+  return queue;
 }
 
-test("chunks are read in the order in which they came, the very same ones", { timeout }, async () => {
-  const inbox = inboxOf("a", "b");
+test("chunks are read in order, without a copy", { timeout }, async () => {
+  const queue = queueOf("a", "b");
   const third = utf8("c");
-  inbox.push(third);
-  assert.deepEqual([await read(inbox), await read(inbox)], ["a", "b"]);
-  assert.equal((await inbox.next()).value, third);
+  queue.push(third);
+  assert.deepEqual([await read(queue), await read(queue)], ["a", "b"]);
+  assert.equal((await queue.next()).value, third);
 });
 
-test("its size is that of the chunks that nobody has read", { timeout }, async () => {
-  const inbox = inboxOf("four", "five5", "");
-  assert.equal(inbox.size, 9);
-  await inbox.next();
-  assert.equal(inbox.size, 5);
-  await inbox.next();
-  await inbox.next();
-  const waiting = inbox.next();
-  inbox.push(utf8("handed over"));
-  assert.equal(inbox.size, 0);
+test("size counts the bytes that have not been read", { timeout }, async () => {
+  const queue = queueOf("four", "five5", "");
+  assert.equal(queue.size, 9);
+  await queue.next();
+  assert.equal(queue.size, 5);
+  await queue.next();
+  await queue.next();
+  const waiting = queue.next();
+  queue.push(utf8("handed over"));
+  assert.equal(queue.size, 0);
   assert.equal(text((await waiting).value), "handed over");
 });
 
-test("who waits for a chunk gets the next one, and what comes after that is kept", { timeout }, async () => {
-  const inbox = inboxOf();
-  const waiting = read(inbox);
-  inbox.push(utf8("first"));
-  inbox.push(utf8("second"));
+test("a waiting reader gets the next chunk, and later chunks are kept", { timeout }, async () => {
+  const queue = queueOf();
+  const waiting = read(queue);
+  queue.push(utf8("first"));
+  queue.push(utf8("second"));
   assert.equal(await waiting, "first");
-  assert.equal(await read(inbox), "second");
+  assert.equal(await read(queue), "second");
 });
 
-test("it tells of each read, of one that waits too, and of none at the end", { timeout }, async () => {
+test("onRead is called at each read, also at one that waits, and not after the end", { timeout }, async () => {
   const sizes: number[] = [];
-  const inbox: ChunkQueue = new ChunkQueue(() => sizes.push(inbox.size));
-  inbox.push(utf8("abc"));
-  inbox.push(utf8("de"));
-  await inbox.next();
-  await inbox.next();
+  const queue: ChunkQueue = new ChunkQueue(() => sizes.push(queue.size));
+  queue.push(utf8("abc"));
+  queue.push(utf8("de"));
+  await queue.next();
+  await queue.next();
   assert.deepEqual(sizes, [2, 0], "the chunk that is read no longer counts");
-  const waiting = inbox.next();
+  const waiting = queue.next();
   assert.equal(sizes.length, 3);
-  inbox.end();
+  queue.end();
   await waiting;
-  await inbox.next();
+  await queue.next();
   assert.equal(sizes.length, 3);
 });
 
-test("after its end what is still there is read first; nothing more comes in", { timeout }, async () => {
-  const inbox = inboxOf("a", "b");
-  assert.equal(inbox.ended, false);
-  inbox.end();
-  assert.equal(inbox.ended, true);
-  inbox.push(utf8("late"));
-  assert.equal(inbox.size, 2);
-  assert.deepEqual([await read(inbox), await read(inbox), await read(inbox), await read(inbox)], [
+test("after end(), the chunks that are left are read first, and new ones are ignored", { timeout }, async () => {
+  const queue = queueOf("a", "b");
+  assert.equal(queue.ended, false);
+  queue.end();
+  assert.equal(queue.ended, true);
+  queue.push(utf8("late"));
+  assert.equal(queue.size, 2);
+  assert.deepEqual([await read(queue), await read(queue), await read(queue), await read(queue)], [
     "a",
     "b",
     undefined,
@@ -80,55 +80,55 @@ test("after its end what is still there is read first; nothing more comes in", {
   ]);
 });
 
-test("an error is told when reading reaches it, after what came before it", { timeout }, async () => {
-  const inbox = inboxOf("a", "b");
-  inbox.end(new Error("broken"));
-  assert.equal(inbox.ended, true);
-  assert.deepEqual([await read(inbox), await read(inbox)], ["a", "b"]);
-  await assert.rejects(read(inbox), /^Error: broken$/);
+test("after fail(), the chunks that are left are read first, and then reads reject", { timeout }, async () => {
+  const queue = queueOf("a", "b");
+  queue.fail(new Error("broken"));
+  assert.equal(queue.ended, true);
+  assert.deepEqual([await read(queue), await read(queue)], ["a", "b"]);
+  await assert.rejects(read(queue), /^Error: broken$/);
 });
 
-test("the first error stays the error", { timeout }, async () => {
-  const inbox = inboxOf();
-  inbox.end(new Error("first"));
-  inbox.end(new Error("second"));
-  inbox.end();
-  await assert.rejects(read(inbox), /^Error: first$/);
+test("only the first error counts", { timeout }, async () => {
+  const queue = queueOf();
+  queue.fail(new Error("first"));
+  queue.fail(new Error("second"));
+  queue.end();
+  await assert.rejects(read(queue), /^Error: first$/);
 });
 
-test("a waiting reader is woken by a chunk, by the end, by an error, and by closing", { timeout }, async () => {
-  const wakers: [(inbox: ChunkQueue) => void, string | undefined][] = [
-    [(inbox) => inbox.push(utf8("chunk")), "chunk"],
-    [(inbox) => inbox.end(), undefined],
-    [(inbox) => inbox.close(), undefined],
-    [(inbox) => inbox.end(new Error("broken")), "Error: broken"],
+test("a waiting read settles at a chunk, an end, a failure, and a close", { timeout }, async () => {
+  const wakers: [(queue: ChunkQueue) => void, string | undefined][] = [
+    [(queue) => queue.push(utf8("chunk")), "chunk"],
+    [(queue) => queue.end(), undefined],
+    [(queue) => queue.close(), undefined],
+    [(queue) => queue.fail(new Error("broken")), "Error: broken"],
   ];
   for (const [wake, expected] of wakers) {
-    const inbox = inboxOf();
-    const waiting = read(inbox).catch(String);
-    wake(inbox);
+    const queue = queueOf();
+    const waiting = read(queue).catch(String);
+    wake(queue);
     assert.equal(await waiting, expected);
   }
 });
 
-test("closing drops what is there, and an error that nobody has been told", { timeout }, async () => {
-  const inbox = inboxOf("a", "b");
-  inbox.end(new Error("broken"));
-  inbox.close();
-  assert.deepEqual([inbox.size, inbox.ended], [0, true]);
-  assert.equal(await read(inbox), undefined);
-  inbox.push(utf8("late"));
-  inbox.close();
-  assert.deepEqual([inbox.size, await read(inbox)], [0, undefined]);
+test("close() discards the chunks that are left, and an error that was not read", { timeout }, async () => {
+  const queue = queueOf("a", "b");
+  queue.fail(new Error("broken"));
+  queue.close();
+  assert.deepEqual([queue.size, queue.ended], [0, true]);
+  assert.equal(await read(queue), undefined);
+  queue.push(utf8("late"));
+  queue.close();
+  assert.deepEqual([queue.size, await read(queue)], [0, undefined]);
 });
 
-test("an error after the end, or after closing, is no news to the reader", { timeout }, async () => {
-  const ended = inboxOf("a");
+test("fail() after end() or close() is ignored", { timeout }, async () => {
+  const ended = queueOf("a");
   ended.end();
-  ended.end(new Error("late"));
+  ended.fail(new Error("late"));
   assert.deepEqual([await read(ended), await read(ended)], ["a", undefined]);
-  const closed = inboxOf("a");
+  const closed = queueOf("a");
   closed.close();
-  closed.end(new Error("late"));
+  closed.fail(new Error("late"));
   assert.equal(await read(closed), undefined);
 });
