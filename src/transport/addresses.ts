@@ -1,25 +1,28 @@
-/** Server lists: the words in which people name servers, to addresses and back, and job tokens that carry one. */
+/** Names of servers, as users write them, to addresses and back. */
 
 import { printable } from "../internal/text.ts";
 import type { ServerAddress } from "./transport.ts";
 
-/** The port that Gearman is registered for. */
+/** The port that is registered for Gearman. */
 export const DEFAULT_PORT = 4730;
-/** The server that is meant when none is named. */
+/** The server that is used if none is named. */
 export const DEFAULT_SERVER: string = `127.0.0.1:${DEFAULT_PORT}`;
 
 /**
- * Reads server names: `host`, `host:port`, `[v6]`, `[v6]:port` or `unix:/path` (which cannot hold a comma), in a list,
- * with commas, or both; default {@linkcode DEFAULT_SERVER}.
- * Names of the same server are taken once.
+ * Parses server names: one, several with commas, or a list of either; default {@linkcode DEFAULT_SERVER}. Duplicates are
+ * removed.
  *
- * @throws {TypeError} It is neither a string nor a list of strings.
- * @throws {RangeError} A name makes no sense, its port is out of range, or there is none.
+ * A name is `host`, `host:port`, `[v6]`, `[v6]:port` or `unix:/path`; the path cannot contain a comma.
+ *
+ * @throws {TypeError} The argument is neither a string nor a list of strings.
+ * @throws {RangeError} A name has another form, a port is out of range, or the list is empty.
  */
 export function parseServers(servers: string | readonly string[] = DEFAULT_SERVER): ServerAddress[] {
   const found = new Map<string, ServerAddress>();
   for (const name of [servers].flat()) {
-    if (typeof name !== "string") throw new TypeError("Cannot read servers: expected a string or a list of strings");
+    if (typeof name !== "string") {
+      throw new TypeError("Cannot read servers: they must be a string or a list of strings");
+    }
     for (const part of name.split(",")) {
       const address = parseServer(part.trim());
       found.set(formatServer(address), address);
@@ -29,13 +32,15 @@ export function parseServers(servers: string | readonly string[] = DEFAULT_SERVE
   return [...found.values()];
 }
 
-/** The name of a server as the parser normalises it: `host:port`, `[v6]:port` or `unix:/path`. */
+/** Returns the normal form of a server's name: `host:port`, `[v6]:port` or `unix:/path`. */
 export function formatServer(server: ServerAddress): string {
-  if (server.path !== undefined) return `unix:${server.path}`;
-  return `${server.hostname.includes(":") ? `[${server.hostname}]` : server.hostname}:${server.port}`;
+  const { hostname, port, path } = server;
+  if (path !== undefined) return `unix:${path}`;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `${host}:${port}`;
 }
 
-/** The path of a unix socket; or an IPv6 address or a host, and a port. */
+/** Captures the path of a unix socket, or an IPv6 address or host name, and the port. */
 const SERVER =
   /^(?:unix:(\/[^\0]*)|(?:\[([\da-fA-F.]*:[\da-fA-F:.]*(?:%[\w.-]+)?)\]|([^\s\p{Cc}:/@?#[\]\\]+))(?::(\d+))?)$/u;
 

@@ -1,69 +1,77 @@
-/** A transport over a pair of web streams: `cloudflare:sockets`, `Deno.Conn`, WebSocketStream, or a pair of your own. */
+/** A transport over a pair of web streams: `cloudflare:sockets`, `Deno.Conn`, WebSocketStream, or any other pair. */
 
-import { ignoreErrors } from "../internal/promises.ts";
+import { ignoreErrors, markHandled } from "../internal/promises.ts";
 import type { Transport } from "./transport.ts";
 
+/** Size of the buffer of one read, in bytes. */
 const READ_SIZE = 65_536;
-/** A read of fewer bytes is copied out, so that it does not hold on to a 64 KiB buffer. */
-const SMALL_READ = 16_384;
+/** A read of fewer bytes is copied, so that it does not hold on to the whole buffer. */
+const MIN_UNCOPIED_READ = 16_384;
 
-/** What {@linkcode fromStreams} takes: anything with a readable and a writable side. */
+/** The argument of {@linkcode fromStreams}: an object with a readable and a writable side. */
 export interface Duplex {
   /** Yields the received bytes. */
   readonly readable: ReadableStream<Uint8Array | ArrayBuffer>;
   /** Takes the bytes to send. */
   readonly writable: WritableStream<Uint8Array>;
-  /** Settles when it is connected, as on a socket of `cloudflare:sockets`. */
+  /** Settles when the streams are connected, as on a socket of `cloudflare:sockets`. */
   readonly opened?: Promise<unknown>;
-  /** Settles when it is closed; a rejection is taken notice of elsewhere, and ignored here. */
+  /** Settles when the streams are closed; a rejection is ignored, since reads and writes fail too. */
   readonly closed?: Promise<unknown>;
-  /** Closes it for good. */
+  /** Closes both streams. */
   close?(): unknown;
 }
 
 /**
- * Makes a transport of a readable and a writable stream.
+ * Makes a transport from a readable and a writable stream.
  *
- * It waits for `opened` where there is one, reads with a BYOB reader of 64 KiB where the stream has one, and takes
- * `Uint8Array` and `ArrayBuffer` chunks alike.
+ * It waits for `opened` if there is such a promise. It reads byte streams with a BYOB reader of 64 KiB, and accepts
+ * `Uint8Array` and `ArrayBuffer` chunks.
  *
  * @example A client over sockets of an edge
  * ```ts
  * import { fromStreams, GearmanClient } from "@gearwire/gearman";
  *
- * // `connect` of "cloudflare:sockets", or whatever else gives a readable and a writable stream.
+ * // `connect` of "cloudflare:sockets", or any other function that returns a readable and a writable stream.
  * function clientOver(connect: (server: { hostname: string; port: number }) => Parameters<typeof fromStreams>[0]) {
  *   return new GearmanClient({ servers: "jobs.example:4730", dial: (server) => fromStreams(connect(server)) });
  * }
  * ```
  *
- * @throws {TypeError} It has no `readable` or no `writable`, or one of them is locked.
+ * @throws {TypeError} `readable` or `writable` is missing, or one of them is locked.
  */
 export function fromStreams(duplex: Duplex): Transport {
   if (typeof duplex?.readable?.getReader !== "function" || typeof duplex.writable?.getWriter !== "function") {
-    throw new TypeError("Cannot use the streams: expected a readable and a writable one");
+    throw new TypeError("Cannot use the streams: there must be a readable and a writable one");
   }
   const { readable, opened } = duplex;
   const writer = duplex.writable.getWriter();
-  const [reader, read] = readerOf(readable);
-  // What goes wrong is told by the read or the write that it happens to.
-  for (const promise of [writer.closed, writer.ready, reader.closed, duplex.closed, opened]) promise?.catch(() => {});
+  const { reader, read } = openReader(readable);
+  // The read or write that a failure happens to rejects; these promises must not end the process as well.
+  for (const promise of [writer.closed, writer.ready, reader.closed, duplex.closed, opened]) {
+    if (promise !== undefined) markHandled(promise);
+  }
   let closed = false;
   return {
-    ...(opened === undefined ? {} : { opened }),
+    ...(opened !== undefined && { opened }),
     async write(bytes) {
+      // Without `opened`, the stream gets the bytes at once: a close() that follows must come after them.
       if (opened !== undefined) await opened;
-      await writer.write(bytes).catch((error) => {
-        // A socket of an earlier request of workerd's: it is closed already, and any touch of it is one more such error.
+      try {
+        await writer.write(bytes);
+      } catch (error) {
+        // workerd refuses to touch a socket of an earlier request; closing it would only fail in the same way.
         if (/different request/.test(String(error))) closed = true;
         throw error;
-      });
+      }
     },
     close() {
       if (closed) return;
       closed = true;
-      // Each of these may never settle with a peer that does not read, or reject on a stream that has broken.
-      for (const close of [() => writer.close(), () => reader.cancel(), () => duplex.close?.()]) ignoreErrors(close);
+      // Not awaited: each may never settle with a peer that does not read, or reject on a broken stream.
+      ignoreErrors(() => writer.close());
+      ignoreErrors(() => reader.cancel());
+      ignoreErrors(() => duplex.close?.());
     },
     [Symbol.asyncIterator]: () => ({
       async next() {
@@ -79,17 +87,21 @@ export function fromStreams(duplex: Duplex): Transport {
   };
 }
 
-type Reader = ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>;
 type Read = () => Promise<IteratorResult<Uint8Array>>;
 
-/** A reader of either kind, and what it reads. */
-function readerOf(readable: Duplex["readable"]): [Reader, Read] {
+interface OpenReader {
+  readonly reader: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array | ArrayBuffer>;
+  readonly read: Read;
+}
+
+/** Locks the stream: with a BYOB reader if it is a byte stream, otherwise with a default reader. */
+function openReader(readable: Duplex["readable"]): OpenReader {
   try {
     const reader = readable.getReader({ mode: "byob" });
-    return [reader, byobReads(reader)];
+    return { reader, read: byobReads(reader) };
   } catch {
     const reader = readable.getReader();
-    return [reader, defaultReads(reader)];
+    return { reader, read: defaultReads(reader) };
   }
 }
 
@@ -97,10 +109,12 @@ function byobReads(reader: ReadableStreamBYOBReader): Read {
   let buffer = new ArrayBuffer(READ_SIZE);
   return async () => {
     const { done, value } = await reader.read(new Uint8Array(buffer));
-    const small = value !== undefined && value.length < SMALL_READ;
-    buffer = small ? value.buffer : new ArrayBuffer(READ_SIZE); // also at the end, behind which may be read again
+    const isCopied = value !== undefined && value.length < MIN_UNCOPIED_READ;
+    // The buffer went to the stream and came back in `value`. At the end it may not come back, and the caller may still
+    // read again.
+    buffer = isCopied ? value.buffer : new ArrayBuffer(READ_SIZE);
     if (done || value === undefined) return { done: true, value: undefined };
-    return { done: false, value: small ? value.slice() : value };
+    return { done: false, value: isCopied ? value.slice() : value };
   };
 }
 
@@ -110,6 +124,6 @@ function defaultReads(reader: ReadableStreamDefaultReader<Uint8Array | ArrayBuff
     if (done) return { done: true, value: undefined };
     if (value instanceof Uint8Array) return { done: false, value };
     if (value instanceof ArrayBuffer) return { done: false, value: new Uint8Array(value) };
-    throw new TypeError("the stream yielded no Uint8Array or ArrayBuffer");
+    throw new TypeError("the stream must yield Uint8Array or ArrayBuffer chunks");
   };
 }

@@ -1,6 +1,6 @@
-/** What a connection stands on: a way to read chunks of bytes, to write them, and to close. */
+/** The interface below connections: reading and writing chunks of bytes, and closing. */
 
-/** A job server's address; with `path` it is a unix socket, and `hostname` and `port` mean nothing. */
+/** Address of a job server; with `path` it is a unix socket, and `hostname` and `port` are ignored. */
 export interface ServerAddress {
   /** Host name or IP address, an IPv6 one without brackets; empty for a unix socket. */
   readonly hostname: string;
@@ -13,24 +13,25 @@ export interface ServerAddress {
 /**
  * A stream of bytes in both directions, such as a socket.
  *
- * Iterating yields chunks as they arrive; they belong to the reader and are never overwritten. The iteration ends when
- * the peer ends the stream, throws when the stream breaks, and is started once.
+ * Iterating yields chunks as they arrive. They belong to the reader and are never overwritten. The iteration ends when
+ * the peer ends the stream, throws when the stream breaks, and can be started once.
  */
 export interface Transport extends AsyncIterable<Uint8Array> {
-  /** Sends bytes, whose ownership it takes; a returned promise resolves when more can be taken. */
+  /** Sends bytes, which belong to the transport from this call on; a returned promise resolves when it can take more. */
   write(bytes: Uint8Array): void | Promise<void>;
-  /** Closes it, and ends the iteration; idempotent. */
+  /** Closes the transport and ends the iteration; idempotent. */
   close(): void | Promise<void>;
-  /** Settles when the transport is connected, or could not be; absent on one that was connected from the start. */
+  /** Settles when the transport is connected or has failed to connect; absent if it is connected from the start. */
   readonly opened?: Promise<unknown>;
   /**
-   * Whether the peer may refuse it until its first bytes have come, and what was written with it: with TLS 1.3 a client's
-   * certificate is looked at after the client has connected. A client then holds its calls back for so long.
+   * True if the peer may still refuse the connection, and discard what was written to it, until its first bytes arrive.
+   * With TLS 1.3 a server checks the client's certificate only after the client has connected. A client that sees `true`
+   * holds its calls back until then.
    */
   readonly refusable?: boolean;
-  /** Lets an open transport keep the process alive, as it does at first; absent where there is no such thing. */
+  /** Lets an open transport keep the process alive, which is the default; absent if the transport has no such switch. */
   ref?(): void;
-  /** Lets the process end although the transport is open. */
+  /** Lets the process end while the transport is open. */
   unref?(): void;
 }
 
