@@ -1,17 +1,17 @@
 /**
- * Every error of this library that is not plain misuse (`TypeError`, `RangeError`) or an abort (`signal.reason`).
+ * The errors of this library. Misuse is a `TypeError` or `RangeError` instead, and an abort is `signal.reason`.
  *
  * @module
  */
 
 import { printable } from "./internal/text.ts";
 
-/** What a connection error knows of the submission that it ended; see {@linkcode ConnectionError}. */
+/** Properties for a new {@linkcode ConnectionError}; those that are `undefined` are left out. */
 export type ConnectionErrorOptions =
   & ErrorOptions
   & { [P in "delivery" | "handle" | "server" | "unique"]?: ConnectionError[P] | undefined };
 
-/** What a failed job is known by; see {@linkcode JobFailedError}. */
+/** Properties for a new {@linkcode JobFailedError}; those that are `undefined` are left out. */
 export type JobFailedErrorOptions =
   & ErrorOptions
   & { [P in "handle" | "functionName" | "exception"]?: JobFailedError[P] | undefined };
@@ -31,7 +31,7 @@ export class ProtocolError extends GearmanError {
     return "ProtocolError";
   }
 
-  /** Where in the stream of received bytes the fault lies, counted from 0, where it is known. */
+  /** Offset of the faulty packet or line in the received stream, in bytes from 0, if it is known. */
   declare readonly offset?: number;
 
   /** Makes an error; `offset` is counted in bytes from the start of the stream. */
@@ -42,10 +42,13 @@ export class ProtocolError extends GearmanError {
 }
 
 /**
- * A connection could not be made, or was lost; `cause` is the runtime's own error.
+ * A connection could not be made, or was lost; `cause` is the error of the runtime.
  *
- * On the error of a submission, `delivery` says how far it came: `not-sent` (no byte of it was handed to the transport:
- * safe to repeat), `unknown` (sent, never acknowledged) or `accepted` (the job server had queued it).
+ * On the error of a submission, `delivery` says how far it came:
+ *
+ * - `not-sent`: no byte of it was handed to the transport, so that it is safe to repeat.
+ * - `unknown`: it was sent, and never acknowledged.
+ * - `accepted`: the job server had queued it.
  */
 export class ConnectionError extends GearmanError {
   /** The name of the class. */
@@ -65,7 +68,7 @@ export class ConnectionError extends GearmanError {
   /** Makes an error. */
   constructor(message?: string, options: ConnectionErrorOptions = {}) {
     super(message, options);
-    tell(this, options);
+    assignDefined(this, options);
   }
 }
 
@@ -78,7 +81,7 @@ export class ServerError extends GearmanError {
 
   /** The server's code, such as `QUEUE_ERROR` (gearmand sends it without the prefix `GEARMAN_`). */
   readonly code: string;
-  /** The server's own words. */
+  /** The server's text. */
   readonly text: string;
 
   /** Makes an error from the server's code and text. */
@@ -110,11 +113,13 @@ export class JobFailedError extends GearmanError {
   /** Makes an error, as a handler does to fail its job. */
   constructor(message?: string, options: JobFailedErrorOptions = {}) {
     super(message, options);
-    tell(this, options);
+    assignDefined(this, options);
   }
 }
 
-/** Gives an error what is known besides its message; what is not known is no property, and so not printed either. */
-function tell(error: GearmanError, { cause: _, ...known }: ErrorOptions): void {
-  for (const [name, value] of Object.entries(known)) if (value !== undefined) Object.assign(error, { [name]: value });
+/** Assigns the options that are defined: the others would be properties with `undefined`, and would be printed. */
+function assignDefined(error: GearmanError, { cause: _, ...properties }: ErrorOptions): void {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value !== undefined) Object.assign(error, { [name]: value });
+  }
 }
