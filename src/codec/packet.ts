@@ -4,8 +4,8 @@
  * Every packet of the protocol: its name in PROTOCOL, its number, and the names of its arguments in wire order.
  *
  * This is the only list of packets. `PacketType`, `PacketArgs`, the counts of arguments and the names come from it, and
- * the tables in the documentation of `mod.ts` are checked against it. The comment of an entry says who sends the packet
- * to whom, then what it means: editors show it, and it is a row of that documentation.
+ * the tables in the documentation of `mod.ts` are checked against it. The comment of an entry names the sender and the
+ * receiver, then the meaning: editors show it, and it is a row of that documentation.
  *
  * The arguments follow gearmand 1.1.20, also where PROTOCOL differs: the reduce submissions have an (unused) fourth
  * argument, and STATUS_RES_UNIQUE begins with the unique.
