@@ -1,4 +1,4 @@
-/** Bytes to packets, in any chunking and in linear time: whole packets are views, a split one is joined once. */
+/** Decoding bytes to packets and lines, in any chunking and in linear time. */
 
 import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
@@ -9,7 +9,7 @@ import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packe
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
 export interface TextLine {
-  /** Tells a line from a packet. */
+  /** Distinguishes a line from a packet. */
   readonly magic: "TEXT";
   /** The line, read as UTF-8. */
   readonly line: string;
@@ -17,13 +17,13 @@ export interface TextLine {
 
 /** Options of {@linkcode PacketDecoder} and {@linkcode decodePackets}. */
 export interface DecoderOptions<Text extends boolean = false> {
-  /** Largest body accepted, in bytes; checked on the header. Default 128 MiB. */
+  /** Maximum size of a packet's body in bytes, checked on its header; default 128 MiB. */
   maxPacketSize?: number;
-  /** Accept text lines (at most 8,192 bytes) between packets, as a job server or an admin client must. Default false. */
+  /** Accepts text lines of at most 8,192 bytes between packets, as job servers and admin clients need; default false. */
   text?: Text;
 }
 
-/** What a decoder yields: packets, and text lines where it was asked to accept them. */
+/** The items that a decoder yields: packets, and text lines with the option `text`. */
 export type Decoded<Text extends boolean> = Text extends true ? Packet | TextLine : Packet;
 
 const NUL = 0;
@@ -35,17 +35,17 @@ export const DEFAULT_MAX_PACKET_SIZE = 134_217_728;
 /** Longest line in bytes, without its terminator. */
 const MAX_LINE = 8_192;
 /**
- * A longer packet is joined in memory of its own while it arrives, as soon as a quarter of it is here. Its chunks are
- * released at once, and still the memory grows in proportion to what has arrived.
+ * A longer packet is joined in memory of its own as soon as a quarter of it has arrived. Its chunks are then released at
+ * once, and memory still grows in proportion to what has arrived.
  */
 export const MIN_JOINED_EARLY = 65_536;
 
 /**
- * Takes bytes as they come and yields packets as they are whole.
+ * Decodes a stream of bytes, in chunks of any size, to packets.
  *
- * Incomplete is not invalid: iteration ends where a packet is not whole yet, and goes on after the next `push`. Bytes
- * that are pushed belong to the decoder and must not be overwritten, since packets are views of them. After a
- * `ProtocolError` the stream has no next packet: every further call throws the same error.
+ * Incomplete is not invalid: iteration ends before an incomplete packet and continues after the next `push`. Bytes that
+ * were pushed belong to the decoder and must not be overwritten, since packets are views of them. A packet that is split
+ * over several chunks is copied once. After a `ProtocolError`, every further call throws the same error.
  *
  * @example Packets of a chunk
  * ```ts
@@ -79,7 +79,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   /**
-   * Gives it received bytes, which it keeps; an empty chunk is ignored.
+   * Appends received bytes, which belong to the decoder from then on; an empty chunk is ignored.
    *
    * @throws {TypeError} The chunk is not a `Uint8Array`.
    */
@@ -90,9 +90,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   /**
-   * Returns the next packet or line, or `done` where none is whole yet.
+   * Returns the next packet or line, or `done` if none is complete yet.
    *
-   * @throws {ProtocolError} The bytes are not the protocol: a bad magic, an unknown type, a missing separator, a body
+   * @throws {ProtocolError} The bytes are not the Gearman protocol: a bad magic, an unknown type, a missing separator, a body
    * over `maxPacketSize`, or a line over 8,192 bytes.
    */
   next(): IteratorResult<Decoded<Text>, undefined> {
@@ -104,7 +104,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   /**
-   * Says that no bytes will follow.
+   * Checks, at the end of the stream, that it did not end inside a packet or a line.
    *
    * @throws {ProtocolError} The stream ended inside a packet or a line.
    */
@@ -114,7 +114,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     if (size > 0) throw this.#fail(`the stream ended inside a packet, after ${size} bytes`);
   }
 
-  /** A decoder is its own iterator; a `for` loop over it may be left and entered again. */
+  /** Returns the decoder itself; a `for` loop over it can be left and entered again. */
   [Symbol.iterator](): this {
     return this;
   }
@@ -222,7 +222,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return { magic: "TEXT", line: utf8.decode(bytes.subarray(0, end)) };
   }
 
-  /** Goes on behind a packet or line of this size. */
+  /** Continues after a packet or line of this size. */
   #startNext(size: number): void {
     this.#offset += size;
     this.#needed = 1;
@@ -236,9 +236,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
 }
 
 /**
- * Packets of a stream of bytes, for pipes and proxies.
+ * Decodes the packets of a source of bytes, such as a pipe or one side of a proxy.
  *
- * @throws {ProtocolError} The bytes are not the protocol, or the stream ended inside a packet.
+ * @throws {ProtocolError} The bytes are not the Gearman protocol, or the stream ended inside a packet.
  *
  * @example A sniffer
  * ```ts

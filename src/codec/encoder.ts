@@ -1,4 +1,4 @@
-/** Packets to bytes: many small packets share one growing piece of memory, so that they leave as one write. */
+/** Encoding packets and lines to bytes: small packets share one piece of memory, so that they leave as one write. */
 
 import { joinBytes } from "../internal/bytes.ts";
 import { findNul, writeUint32 } from "./bytes.ts";
@@ -26,8 +26,8 @@ const utf8 = new TextEncoder();
 /**
  * Encodes packets into as few pieces of bytes as possible.
  *
- * Bytes of 64 KiB and more are not copied: do not change them before the piece that
- * {@linkcode PacketEncoder.prototype.take | take} returned has been written.
+ * A last argument of 64 KiB or more is not copied: do not change it before the pieces that
+ * {@linkcode PacketEncoder.prototype.take | take} returned have been written.
  *
  * @example Two packets in one piece
  * ```ts
@@ -51,19 +51,19 @@ export class PacketEncoder {
   /** Bytes of the pieces and of that part. */
   #size = 0;
 
-  /** Makes an encoder of requests (`REQ`, to a job server) or of responses (`RES`, from one). */
+  /** Makes an encoder of requests (`REQ`, to a job server) or of responses (`RES`, from a job server). */
   constructor(magic: "REQ" | "RES") {
     if (magic !== "REQ" && magic !== "RES") throw new TypeError('Cannot use magic: expected "REQ" or "RES"');
     this.#magic = magic === "REQ" ? MAGIC_REQ : MAGIC_RES;
   }
 
-  /** Bytes that {@linkcode PacketEncoder.prototype.take | take} would return now. */
+  /** Number of bytes that {@linkcode PacketEncoder.prototype.take | take} would return now. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * Appends one packet; where it throws, nothing was appended.
+   * Appends one packet; if it throws, nothing was appended.
    *
    * @throws {TypeError} An argument is neither string nor bytes, or their number is wrong.
    * @throws {RangeError} There is no such packet type, an argument before the last holds a NUL, or the body is 4 GiB or
@@ -135,7 +135,7 @@ export class PacketEncoder {
   }
 
   /**
-   * Appends one line of the text protocol, which travels between packets, with its terminator; bytes go out as they are.
+   * Appends one line of the text protocol and its terminator; a line that is given as bytes is not changed.
    *
    * @throws {TypeError} The line is neither string nor bytes.
    * @throws {RangeError} The line holds a line feed, or begins with a NUL, as packets do.
@@ -167,7 +167,7 @@ export class PacketEncoder {
 }
 
 /**
- * Encodes one request, as a client or a worker sends it; the bytes are a copy of the caller's own.
+ * Encodes one request, as a client or a worker sends it; the returned bytes belong to the caller.
  *
  * @throws {TypeError} An argument is neither string nor bytes, or their number is wrong.
  * @throws {RangeError} There is no such packet type, an argument before the last holds a NUL, or the body is 4 GiB or
@@ -185,7 +185,7 @@ export function encodeRequest<T extends PacketType>(type: T, ...args: PacketInpu
 }
 
 /**
- * Encodes one response, as a job server sends it; the bytes are a copy of the caller's own.
+ * Encodes one response, as a job server sends it; the returned bytes belong to the caller.
  *
  * @throws {TypeError} An argument is neither string nor bytes, or their number is wrong.
  * @throws {RangeError} There is no such packet type, an argument before the last holds a NUL, or the body is 4 GiB or

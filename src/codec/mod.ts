@@ -1,15 +1,15 @@
 /**
  * The Gearman protocol as pure functions: bytes to packets and lines, packets and lines to bytes.
  *
- * No sockets, no timers, no runtime: it works wherever JavaScript does, and everything else of this library stands on
- * it. Build a client, a proxy or a sniffer of your own on it.
+ * It needs neither sockets nor timers, works on every JavaScript runtime, and is the base of the rest of this library.
+ * Use it to build a client, a proxy or a sniffer.
  *
  * ```ts
  * import { encodeRequest, PacketDecoder, PacketType } from "@gearwire/gearman/codec";
  *
  * const bytes = encodeRequest(PacketType.ECHO_REQ, "hello");
  * const decoder = new PacketDecoder();
- * decoder.push(bytes.subarray(0, 5)); // any chunking will do
+ * decoder.push(bytes.subarray(0, 5)); // in chunks of any size
  * decoder.push(bytes.subarray(5));
  * for (const packet of decoder) {
  *   if (packet.type === PacketType.ECHO_REQ) console.log(new TextDecoder().decode(packet.args[0])); // hello
@@ -18,9 +18,10 @@
  *
  * ## Packets
  *
- * Every packet is 12 bytes of header (magic `\0REQ` or `\0RES`, type, length of the body; big-endian) and its arguments.
- * All but the last end with a NUL, and the last is the rest of the body. Clients (C) and workers (W) send requests, the
- * job server (S) sends responses: `WORK_` packets leave the worker as requests, and reach clients as responses.
+ * Every packet has a header of 12 bytes (magic `\0REQ` or `\0RES`, type, length of the body; big-endian) and a body with
+ * its arguments. All arguments but the last end with a NUL, and the last is the rest of the body. Clients (C) and workers
+ * (W) send requests, and the job server (S) sends responses: `WORK_` packets leave the worker as requests, and reach
+ * clients as responses.
  *
  * | type | name | from → to | arguments | meaning |
  * | --- | --- | --- | --- | --- |
@@ -116,7 +117,8 @@
  *
  * ## Text
  *
- * Between packets there may be lines of the text protocol, ended by LF or CR LF: what begins with another byte than NUL.
+ * Lines of the text protocol may stand between packets. A line begins with a byte other than NUL, and ends with LF or
+ * CR LF.
  *
  * @example A sniffer
  * ```ts
