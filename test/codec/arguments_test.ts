@@ -1,4 +1,4 @@
-/** Tests of what the arguments of packets mean. */
+/** Tests of reading arguments: handles, numbers, and bytes that the caller may keep. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,19 +6,19 @@ import { encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.t
 import { ownedBytes, readHandle, readNumber } from "../../src/codec/arguments.ts";
 import { chunks, join, text, utf8 } from "../support/bytes.ts";
 
-test("readHandle() ends before a NUL", () => {
+test("readHandle() reads up to the first NUL", () => {
   const handles = ["H:1", "H:1\0", "H:1\0more\0"].map((handle) => readHandle(utf8(handle)));
   assert.deepEqual(handles, ["H:1", "H:1", "H:1"]);
   assert.deepEqual([readHandle(utf8("")), readHandle(utf8("\0"))], ["", ""]);
 });
 
-test("readNumber() makes of anything a number that is finite", () => {
+test("readNumber() returns a finite number for any text", () => {
   const read = (value: string) => readNumber(utf8(value));
   assert.deepEqual(["0", "50", "4294967295", "1.5", "-1"].map(read), [0, 50, 4_294_967_295, 1.5, -1]);
   assert.deepEqual(["", "abc", "NaN", "Infinity", "1e999", "\0", "\u00fc"].map(read), Array(7).fill(0));
 });
 
-test("ownedBytes() are nobody else's: a copy of a view, and the memory of a packet that was joined", () => {
+test("ownedBytes() returns bytes that share no memory with chunks or other arguments", () => {
   const packets = join([
     encodeResponse(PacketType.WORK_DATA, "H:1", "first"),
     encodeResponse(PacketType.WORK_DATA, "H:1", "second"),

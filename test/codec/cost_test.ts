@@ -1,4 +1,4 @@
-/** Tests of what decoding costs: time in proportion to what arrived, and memory by what arrived, not by what is announced. */
+/** Tests of the cost of the codec: time and memory in proportion to the bytes that arrived, whatever a header announces. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType
 import { chunks, header, join, pattern } from "../support/bytes.ts";
 import { REQUIRED } from "../support/gearmand.ts";
 
-/** The median time of three runs, in ms. */
+/** Returns the median time of three runs in milliseconds. */
 function medianTime(run: () => void): number {
   const times = [0, 1, 2].map(() => {
     const begin = performance.now();
@@ -20,8 +20,8 @@ function medianTime(run: () => void): number {
 /**
  * Asserts that `large`, four times the work of `small`, takes at most six times as long; a busy machine has five tries.
  *
- * `plain` is the least that anyone would do for `large`; six times that is good too. New memory may cost more than all
- * else: 64 MiB of it took ten times as long as 16 MiB, whatever was done with it.
+ * `plain` is the minimum of work for `large`; six times its time is accepted too. New memory may cost more than all else:
+ * 64 MiB of it took ten times as long as 16 MiB, whatever was done with it.
  */
 function assertLinear(small: () => void, large: () => void, plain: () => void = () => {}): void {
   small(); // warms up
@@ -35,8 +35,8 @@ function assertLinear(small: () => void, large: () => void, plain: () => void = 
   assert.fail(`four times the work takes ${ratios.map((ratio) => ratio.toFixed(1)).join(", ")} times as long`);
 }
 
-/** Asserts that the best of twenty runs takes at most so many times as long as the best of the reference. */
-function assertWithin(most: number, run: () => void, reference: () => void): void {
+/** Asserts that the best of twenty runs takes at most `maxRatio` times as long as the best of the reference. */
+function assertWithin(maxRatio: number, run: () => void, reference: () => void): void {
   const best = { run: Infinity, reference: Infinity };
   for (let i = 0; i < 20; i++) {
     for (const [name, work] of [["run", run], ["reference", reference]] as const) {
@@ -46,7 +46,7 @@ function assertWithin(most: number, run: () => void, reference: () => void): voi
     }
   }
   const ratio = best.run / best.reference;
-  assert.ok(ratio <= most, `it takes ${ratio.toFixed(1)} times as long as the reference`);
+  assert.ok(ratio <= maxRatio, `it takes ${ratio.toFixed(1)} times as long as the reference`);
 }
 
 /** Decodes the chunks, and counts the packets. */
@@ -68,7 +68,7 @@ test(
     const megabytes = (count: number) => {
       return chunks(encodeRequest(PacketType.ECHO_REQ, new Uint8Array(count * 1_048_576)), [1_400]);
     };
-    // The smaller sizes first: what is not linear fails there, instead of keeping everyone waiting for the larger.
+    // The smaller sizes come first: time that is not linear fails there, before the larger sizes take very long.
     for (const count of REQUIRED ? [4, 16] : [4]) {
       const [small, large] = [megabytes(count), megabytes(count * 4)];
       assertLinear(() => decode(small, 1), () => decode(large, 1), () => join(large));
@@ -91,18 +91,22 @@ test("four times the bytes, one byte a chunk, take about four times as long", { 
   assertLinear(() => decode(small, 1), () => decode(large, 1));
 });
 
-// The bounds are five times what was measured, busy machine or not: they are to notice a promise or a copy for each packet, not noise.
+// The bounds are five times what was measured: they detect a promise or a copy for each packet, also on a busy machine.
 const MANY = 50_000;
 const CREATED = encodeResponse(PacketType.JOB_CREATED, "H:box:12345");
 const STREAM = join(Array.from({ length: MANY }, () => CREATED));
 
-test("decoding takes at most twelve times as long as a look at each header", { timeout: 60_000 }, () => {
+test("decoding takes at most twelve times as long as reading each header", { timeout: 60_000 }, () => {
   const view = new DataView(STREAM.buffer);
   const scan = () => {
-    let found = 0, bytes = 0;
-    for (let at = 0; at < STREAM.length; found++) {
-      const body = STREAM.subarray(at + 12, at += 12 + view.getUint32(at + 8));
-      bytes += body.length;
+    let found = 0;
+    let bytes = 0;
+    let at = 0;
+    while (at < STREAM.length) {
+      const end = at + 12 + view.getUint32(at + 8);
+      bytes += STREAM.subarray(at + 12, end).length;
+      found++;
+      at = end;
     }
     assert.equal(found * 12 + bytes, STREAM.length);
   };
@@ -122,14 +126,14 @@ test("encoding takes at most fifteen times as long as a copy of the same bytes",
   assertWithin(15, encode, copy);
 });
 
-/** What a run allocated in typed arrays: how many with memory of their own, their bytes, and calls of `set`. */
+/** Typed arrays of a run: number of those with memory of their own, their bytes, and calls of `set`. */
 interface Cost {
   arrays: number;
   bytes: number;
   copies: number;
 }
 
-/** Runs with a Uint8Array that counts what is made through it, also by `slice` and `subarray`. */
+/** Runs with a Uint8Array that counts the arrays made through it, also by `slice` and `subarray`. */
 function costOf(run: () => void): Cost {
   const cost: Cost = { arrays: 0, bytes: 0, copies: 0 };
   const real = globalThis.Uint8Array;
@@ -160,7 +164,7 @@ function costOf(run: () => void): Cost {
   return cost;
 }
 
-test("a header that announces 120 MiB costs next to nothing until they come", () => {
+test("a header that announces 120 MiB allocates less than 16 KiB before they arrive", () => {
   const announced = header("\0RES", PacketType.ECHO_RES, 120 * 1_048_576);
   const decoder = new PacketDecoder();
   const cost = costOf(() => {
@@ -173,7 +177,7 @@ test("a header that announces 120 MiB costs next to nothing until they come", ()
   assert.ok(cost.bytes < 16_384, `${cost.bytes} bytes were allocated`);
 });
 
-test("what is allocated is in proportion to what arrived, whatever arrives and however", { timeout: 60_000 }, () => {
+test("the decoder allocates in proportion to the bytes that arrived, in any chunking", { timeout: 60_000 }, () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 6_000 }), { minLength: 1, maxLength: 8 });
   const start = fc.record({
     magic: fc.constantFrom("\0REQ" as const, "\0RES" as const),
@@ -204,7 +208,7 @@ test("what is allocated is in proportion to what arrived, whatever arrives and h
   }));
 });
 
-test("100,000 chunks of one byte are kept in a few pieces of about their size", () => {
+test("100,000 chunks of one byte are kept in fewer than 50 pieces", () => {
   const stream = encodeRequest(PacketType.ECHO_REQ, pattern(99_988));
   const parts = chunks(stream, [1]);
   const decoder = new PacketDecoder();
@@ -225,7 +229,7 @@ test("100,000 chunks of one byte are kept in a few pieces of about their size", 
   assert.ok(joining.bytes < stream.length + 100, `${joining.bytes} bytes`);
 });
 
-test("the small rest of a chunk does not hold on to the memory of the whole", () => {
+test("a short end of a chunk does not hold on to the memory of the chunk", () => {
   const chunk = new Uint8Array(65_536);
   const packet = encodeResponse(PacketType.JOB_CREATED, "H:box:1");
   chunk.set(packet);
@@ -241,7 +245,7 @@ test("the small rest of a chunk does not hold on to the memory of the whole", ()
   assert.deepEqual(decoder.next().value?.args[0], packet.subarray(12));
 });
 
-test("a whole packet costs no copy", () => {
+test("a packet within one chunk is not copied", () => {
   const stream = join([encodeRequest(PacketType.ECHO_REQ, pattern(5_000)), encodeRequest(PacketType.CAN_DO, "f")]);
   const decoder = new PacketDecoder();
   const cost = costOf(() => {
@@ -251,7 +255,7 @@ test("a whole packet costs no copy", () => {
   assert.deepEqual(cost, { arrays: 0, bytes: 0, copies: 0 });
 });
 
-test("a long packet is joined as it comes, in memory of its own size, and what follows it is not lost", () => {
+test("a long packet is joined while it arrives, in memory of its size, and the next packet is not lost", () => {
   const data = pattern(1_000_000);
   const stream = join([1, 2, 3].map(() => encodeResponse(PacketType.WORK_COMPLETE, "H:box:1", data)));
   for (const size of [1_400, 65_536, 300_001, stream.length - 1]) {

@@ -1,4 +1,4 @@
-/** Tests of the decoder: where packets begin and end, what is refused and where, and what the caller gets to hold. */
+/** Tests of the decoder: boundaries of packets and lines, errors and their offsets, and the memory of arguments. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -8,28 +8,31 @@ import { packetName, PacketType, ProtocolError } from "../../src/codec/mod.ts";
 import type { Decoded, DecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
 import { chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
-/** A packet or line as one string: "RES ECHO_RES hello" or "TEXT status". */
+/** Formats a packet or line as one string: "RES ECHO_RES hello" or "TEXT status". */
 function words(item: Packet | TextLine): string {
   if (item.magic === "TEXT") return `TEXT ${item.line}`;
   return [item.magic, packetName(item.type), ...item.args.map(text)].join(" ");
 }
 
-/** A decoder that was given the chunks already. */
+/** Makes a decoder and pushes the chunks. */
 function decoderOf<Text extends boolean = false>(parts: Uint8Array[], options?: DecoderOptions<Text>) {
   const decoder = new PacketDecoder<Text>(options);
   for (const part of parts) decoder.push(part);
   return decoder;
 }
 
-/** All that is whole, as strings. */
+/** Reads all complete packets and lines, as strings. */
 function read(decoder: PacketDecoder<boolean>): string[] {
   return Array.from(decoder as Iterable<Packet | TextLine>, words);
 }
 
-/** What the decoder throws at its next call, and at the calls after it: all the same error. */
+/** Returns the error of the next call, and asserts that later calls throw the same error. */
 function failure(decoder: PacketDecoder<boolean>): ProtocolError {
   let first: unknown;
-  assert.throws(() => decoder.next(), (error) => (first = error, true));
+  assert.throws(() => decoder.next(), (error) => {
+    first = error;
+    return true;
+  });
   assert.ok(first instanceof ProtocolError, String(first));
   assert.equal(first.name, "ProtocolError");
   for (const again of [() => decoder.next(), () => decoder.end(), () => [...decoder]]) {
@@ -42,7 +45,7 @@ function failure(decoder: PacketDecoder<boolean>): ProtocolError {
 
 const echo = encodeResponse(PacketType.ECHO_RES, "hello");
 
-test("a new decoder yields nothing, ends well, and is its own iterator", () => {
+test("a new decoder yields nothing, ends without an error, and is its own iterator", () => {
   const decoder = new PacketDecoder();
   assert.deepEqual(decoder.next(), { done: true, value: undefined });
   assert.equal(decoder[Symbol.iterator](), decoder);
@@ -51,7 +54,7 @@ test("a new decoder yields nothing, ends well, and is its own iterator", () => {
   decoder.end();
 });
 
-test("what is pushed after an error is not kept", () => {
+test("bytes that are pushed after an error are ignored", () => {
   const decoder = new PacketDecoder();
   decoder.push(utf8("not a packet"));
   assert.throws(() => decoder.next(), ProtocolError);
@@ -60,7 +63,7 @@ test("what is pushed after an error is not kept", () => {
   assert.throws(() => decoder.end(), ProtocolError);
 });
 
-test("many packets in one chunk come out in order, and a loop may be left and entered again", () => {
+test("many packets in one chunk are yielded in order, and a loop can be left and entered again", () => {
   const parts = Array.from({ length: 1_000 }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:box:${i}`));
   const decoder = decoderOf([join(parts)]);
   for (const packet of decoder) {
@@ -73,7 +76,7 @@ test("many packets in one chunk come out in order, and a loop may be left and en
   decoder.end();
 });
 
-test("less than a header is kept, and iteration goes on after the next push", () => {
+test("an incomplete header is kept, and iteration continues after the next push", () => {
   const decoder = decoderOf([echo, echo.subarray(0, 11)]);
   assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
   assert.deepEqual(read(decoder), []);
@@ -86,7 +89,7 @@ test("less than a header is kept, and iteration goes on after the next push", ()
   decoder.end();
 });
 
-test("a magic on the boundary of two chunks is read, good or bad", () => {
+test("a magic that is split over two chunks is checked", () => {
   for (let cut = 1; cut < 4; cut++) {
     const decoder = decoderOf([join([echo, echo.subarray(0, cut)])]);
     assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
@@ -97,7 +100,7 @@ test("a magic on the boundary of two chunks is read, good or bad", () => {
   assert.equal(failure(decoder).offset, 0);
 });
 
-test("empty workloads and workloads of all 256 byte values come out", () => {
+test("empty workloads and workloads of all 256 byte values are decoded", () => {
   const all = Uint8Array.from({ length: 256 }, (_, i) => i);
   const stream = join([
     encodeRequest(PacketType.SUBMIT_JOB, "f", "", ""),
@@ -111,7 +114,7 @@ test("empty workloads and workloads of all 256 byte values come out", () => {
   }
 });
 
-test("the last argument keeps its NULs, and a body where there is none is read over", () => {
+test("the last argument keeps its NULs, and the body of a packet without arguments is skipped", () => {
   const decoder = decoderOf([
     fromHex("005245530000000e00000007483a766d3a3100"), // WORK_FAIL as gearmand sends it for an exception
     join([header("\0RES", PacketType.NOOP, 3), utf8("abc")]),
@@ -120,7 +123,7 @@ test("the last argument keeps its NULs, and a body where there is none is read o
   assert.deepEqual(read(decoder), ["RES WORK_FAIL H:vm:1\0", "RES NOOP", "RES ECHO_RES hello"]);
 });
 
-test("a missing separator is an error at the beginning of its packet", () => {
+test("a missing separator is an error at the offset of its packet", () => {
   const bad = join([header("\0RES", PacketType.JOB_ASSIGN, 9), utf8("handle\0fn")]);
   for (const size of [1, 13, 100]) {
     const decoder = decoderOf(chunks(join([echo, bad]), [size]));
@@ -131,7 +134,7 @@ test("a missing separator is an error at the beginning of its packet", () => {
   }
 });
 
-test("an unknown type within a chunk is an error after the packets before it, and at each later call", () => {
+test("an unknown type is an error after the packets before it, and at each later call", () => {
   for (const type of [0, 5, 43, 255, 0x0100_0007, 0x8000_0000, 0xffff_ffff]) {
     const decoder = decoderOf([join([echo, echo, header("\0RES", type, 0), echo])]);
     assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
@@ -142,7 +145,7 @@ test("an unknown type within a chunk is an error after the packets before it, an
   }
 });
 
-test("a bad magic is an error at its place, without waiting for more than it takes to see it", () => {
+test("a bad magic is an error at its offset, as soon as it can be seen", () => {
   for (const bad of ["GET / HTTP/1.1\r\n", "\0XXX\0\0\0\x10\0\0\0\0", "\0req\0\0\0\x10\0\0\0\0", "x"]) {
     const decoder = decoderOf([join([echo, utf8(bad)])]);
     assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
@@ -152,7 +155,7 @@ test("a bad magic is an error at its place, without waiting for more than it tak
   }
 });
 
-test("the place of an error counts from the start of the stream, over any number of pushes", () => {
+test("the offset of an error counts from the start of the stream, over all pushes", () => {
   const decoder = new PacketDecoder({ text: true });
   for (const part of chunks(join([echo, utf8("status\r\n"), echo, utf8("a\n")]), [7])) {
     decoder.push(part);
@@ -162,7 +165,7 @@ test("the place of an error counts from the start of the stream, over any number
   assert.equal(failure(decoder).offset, 2 * echo.length + 8 + 2);
 });
 
-test("maxPacketSize is checked on the header, before any of the body has come", () => {
+test("maxPacketSize is checked on the header, before the body arrives", () => {
   const decoder = decoderOf([header("\0RES", PacketType.ECHO_RES, 11)], { maxPacketSize: 10 });
   const error = failure(decoder);
   assert.equal(error.offset, 0);
@@ -175,14 +178,14 @@ test("maxPacketSize is checked on the header, before any of the body has come", 
   failure(decoderOf(chunks(header("\0RES", PacketType.ECHO_RES, 0xffff_ffff), [1])));
 });
 
-test("the default maxPacketSize is 128 MiB, and the largest that can be asked for is the largest there is", () => {
+test("the default maxPacketSize is 128 MiB, and its maximum is the largest size of a packet", () => {
   const announce = (size: number) => header("\0RES", PacketType.ECHO_RES, size);
   assert.deepEqual(read(decoderOf([announce(134_217_728)])), []);
   failure(decoderOf([announce(134_217_729)]));
   assert.deepEqual(read(decoderOf([announce(0xffff_ffff)], { maxPacketSize: 0xffff_ffff })), []);
 });
 
-test("a maxPacketSize that is no whole number of 32 bits is refused", async () => {
+test("maxPacketSize must be a whole number of 32 bits", async () => {
   for (const maxPacketSize of [-1, 1.5, NaN, Infinity, 2 ** 32, "10" as unknown as number]) {
     assert.throws(() => new PacketDecoder({ maxPacketSize }), RangeError);
     await assert.rejects(decodePackets(async function* () {}(), { maxPacketSize }).next(), RangeError);
@@ -204,7 +207,7 @@ test("options are read once and not changed", () => {
   failure(strict);
 });
 
-test("what is pushed must be bytes", () => {
+test("a chunk must be a Uint8Array", () => {
   const decoder = new PacketDecoder();
   for (
     const chunk of ["text", new ArrayBuffer(4), [1, 2], null, new Uint16Array(2), new DataView(new ArrayBuffer(2))]
@@ -215,7 +218,7 @@ test("what is pushed must be bytes", () => {
   assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
 });
 
-test("an argument of a whole packet is a view of the chunk, one of a split packet a view of the joined body", () => {
+test("an argument is a view of its chunk, or of the joined body of a split packet", () => {
   const chunk = join([echo, echo]);
   const [first, second] = [...decoderOf([chunk])];
   assert.equal(first!.args[0]!.buffer, chunk.buffer);
@@ -227,7 +230,7 @@ test("an argument of a whole packet is a view of the chunk, one of a split packe
   assert.equal(joined!.args[2]!.buffer, joined!.args[0]!.buffer);
 });
 
-test("chunks that are Buffers give arguments of plain bytes, whose slice() is a copy", () => {
+test("arguments from a Buffer are plain Uint8Arrays, whose slice() is a copy", () => {
   for (const size of [3, 100]) {
     const parts = chunks(echo, [size]).map((part) => Buffer.from(part));
     const [packet] = [...decoderOf<false>(parts)];
@@ -240,7 +243,7 @@ test("chunks that are Buffers give arguments of plain bytes, whose slice() is a 
   }
 });
 
-test("end() inside a packet is an error that lasts, and says where the packet began", () => {
+test("end() inside a packet or line is a lasting error with the offset of its beginning", () => {
   for (const rest of [1, 4, 11, 12, 16]) {
     const decoder = decoderOf([echo, echo.subarray(0, rest)]);
     assert.deepEqual(read(decoder), ["RES ECHO_RES hello"]);
@@ -270,7 +273,7 @@ test("lines end with LF or CR LF, keep any other CR, may be empty, and are read 
   assert.deepEqual(read(decoderOf([Uint8Array.of(0xff, 0x61, 10)], { text: true })), ["TEXT \ufffda"]);
 });
 
-test("lines and packets may follow each other, and what looks like a packet within a line is the line's", () => {
+test("lines and packets can follow each other, and a line may contain the magic of a packet", () => {
   const stream = join([
     utf8("status\r\n"),
     echo,
@@ -296,7 +299,7 @@ test("lines and packets may follow each other, and what looks like a packet with
   }
 });
 
-test("a line of 8,192 bytes is taken, and one more byte is refused, with its end in sight or not", () => {
+test("a line has at most 8,192 bytes, whether its end has arrived or not", () => {
   const longest = "x".repeat(8_192);
   for (const size of [1, 1_000, 10_000]) {
     assert.deepEqual(read(decoderOf(chunks(utf8(`${longest}\n`), [size]), { text: true })), [`TEXT ${longest}`]);
@@ -315,7 +318,7 @@ test("without text: true, a line is a bad magic", () => {
   failure(decoderOf([utf8("status\r\n")], { text: false }));
 });
 
-test("a packet's type tells the number and names of its arguments to the compiler", () => {
+test("the type of a packet determines the types of its arguments for the compiler", () => {
   const use = (packet: Packet): Uint8Array[] => {
     if (packet.type === PacketType.WORK_STATUS) {
       const [handle, numerator, denominator] = packet.args;
@@ -323,7 +326,7 @@ test("a packet's type tells the number and names of its arguments to the compile
       packet.args[3];
       return [handle, numerator, denominator];
     }
-    // @ts-expect-error before the type is known, so is the number of arguments
+    // @ts-expect-error the number of arguments is not known before the type
     const three: readonly [Uint8Array, Uint8Array, Uint8Array] = packet.args;
     // @ts-expect-error arguments are read-only
     if (packet.type === PacketType.JOB_CREATED) packet.args[0] = three[0];
@@ -337,7 +340,7 @@ test("a packet's type tells the number and names of its arguments to the compile
   const check = (plain: Decoded<false>, mixed: Decoded<true>): string => {
     // @ts-expect-error a decoder of packets yields no lines
     if (plain.magic === "TEXT") return plain.line;
-    // @ts-expect-error what may be a line has no type yet
+    // @ts-expect-error an item that may be a line has no type yet
     mixed.type;
     return mixed.magic === "TEXT" ? mixed.line : mixed.args.map(text).join();
   };

@@ -1,4 +1,4 @@
-/** Tests of the encoder: the bytes it makes, what it refuses, what it copies and what it hands on. */
+/** Tests of the encoder: the bytes it makes, the arguments it refuses, and those it copies or hands on. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -7,14 +7,15 @@ import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType
 import { argumentCount } from "../../src/codec/packet.ts";
 import { encode, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
-const LARGE = 65_536;
+/** A last argument of this length is not copied. */
+const MIN_UNCOPIED = 65_536;
 
-/** Everything the encoder holds, as hexadecimal digits. */
+/** Takes everything from the encoder, as hexadecimal digits. */
 function taken(encoder: PacketEncoder): string {
   return toHex(join(encoder.take()));
 }
 
-/** Packets without any of the checks that the compiler makes. */
+/** Writes a packet without the checks of the compiler. */
 function writeAny(encoder: PacketEncoder, type: unknown, ...args: unknown[]): void {
   (encoder.write as (...all: unknown[]) => void).call(encoder, type, ...args);
 }
@@ -32,16 +33,16 @@ test("requests and responses of every type are encoded, from strings and from by
   }
 });
 
-test("encoded bytes are the caller's own", () => {
+test("encoded bytes belong to the caller", () => {
   const first = encodeRequest(PacketType.ECHO_REQ, "first");
   const second = encodeRequest(PacketType.ECHO_REQ, "other");
   first.fill(0);
   assert.equal(text(second.subarray(12)), "other");
-  const workload = new Uint8Array(LARGE);
+  const workload = new Uint8Array(MIN_UNCOPIED);
   const large = encodeResponse(PacketType.ECHO_RES, workload);
   workload[0] = 1;
   assert.equal(large[12], 0);
-  assert.equal(large.buffer.byteLength, LARGE + 12);
+  assert.equal(large.buffer.byteLength, MIN_UNCOPIED + 12);
 });
 
 test("strings of any length and script are sent as UTF-8", () => {
@@ -54,7 +55,7 @@ test("strings of any length and script are sent as UTF-8", () => {
     "ascii, then \u{1f600} and \u00e9",
     "lone \ud800 half",
   ];
-  for (const length of [16_383, 16_384, 16_385, LARGE - 1, LARGE, LARGE + 1]) {
+  for (const length of [16_383, 16_384, 16_385, MIN_UNCOPIED - 1, MIN_UNCOPIED, MIN_UNCOPIED + 1]) {
     strings.push("x".repeat(length), `${"x".repeat(length - 1)}\u20ac`, "\u20ac".repeat(length));
   }
   for (const string of strings) {
@@ -71,7 +72,7 @@ test("strings of any length and script are sent as UTF-8", () => {
   }
 });
 
-test("packets collect until they are taken, small ones in one piece, in order", () => {
+test("packets are collected until they are taken: small ones in one piece, in order", () => {
   const encoder = new PacketEncoder("REQ");
   assert.equal(encoder.size, 0);
   assert.deepEqual(encoder.take(), []);
@@ -92,7 +93,7 @@ test("packets collect until they are taken, small ones in one piece, in order", 
   assert.deepEqual(encoder.take(), []);
 });
 
-test("pieces that were taken are not written to again", () => {
+test("pieces that were taken are not changed by later packets", () => {
   const encoder = new PacketEncoder("REQ");
   const pieces: Uint8Array[] = [];
   const copies: string[] = [];
@@ -107,10 +108,10 @@ test("pieces that were taken are not written to again", () => {
   assert.deepEqual(pieces.map(toHex), copies);
 });
 
-test("a last argument of 64 KiB and more is handed on as it is, in a piece of its own, in order", () => {
+test("a last argument of 64 KiB or more is handed on without a copy, in order", () => {
   const encoder = new PacketEncoder("RES");
-  const large = pattern(LARGE);
-  const small = pattern(LARGE - 1);
+  const large = pattern(MIN_UNCOPIED);
+  const small = pattern(MIN_UNCOPIED - 1);
   encoder.write(PacketType.WORK_DATA, "H:1", "before");
   encoder.write(PacketType.WORK_DATA, "H:1", large);
   encoder.write(PacketType.WORK_DATA, "H:1", small);
@@ -129,7 +130,7 @@ test("a last argument of 64 KiB and more is handed on as it is, in a piece of it
   assert.ok(Buffer.from(join(pieces)).equals(expected));
 });
 
-test("a NUL is refused in every argument but the last, and nothing was appended", () => {
+test("a NUL is refused in every argument but the last, and nothing is appended", () => {
   const encoder = new PacketEncoder("REQ");
   let expected = "";
   for (const type of Object.values(PacketType)) {
@@ -155,9 +156,9 @@ test("a NUL is refused in every argument but the last, and nothing was appended"
   assert.equal(taken(encoder), expected);
 });
 
-test("a refused packet leaves no trace between those before and after it, large or small", () => {
+test("a refused packet, short or long, leaves no bytes between its neighbours", () => {
   const encoder = new PacketEncoder("REQ");
-  const large = pattern(LARGE);
+  const large = pattern(MIN_UNCOPIED);
   encoder.write(PacketType.ECHO_REQ, "before");
   assert.throws(() => encoder.write(PacketType.SUBMIT_JOB, "a\0", "", large), RangeError);
   assert.throws(() => encoder.write(PacketType.SUBMIT_JOB, "x".repeat(200_000), "\0", large), RangeError);
@@ -203,7 +204,7 @@ test("a magic other than REQ and RES is a TypeError", () => {
   for (const magic of ["req", "", undefined, 0]) assert.throws(() => new PacketEncoder(magic as "REQ"), TypeError);
 });
 
-test("arguments are not changed, also where a long string is encoded first", () => {
+test("arguments are not changed, also if a long string is encoded first", () => {
   const args = Object.freeze(["f", "u", "\u20ac".repeat(20_000)] as const);
   encodeRequest(PacketType.SUBMIT_JOB, ...args);
   assert.equal(typeof args[2], "string");
@@ -213,7 +214,7 @@ test("arguments are not changed, also where a long string is encoded first", () 
   assert.ok(Buffer.from(before).equals(workload));
 });
 
-test("a line is sent with CR LF or LF, as text or as the bytes given", () => {
+test("a line is written with CR LF or LF, from a string or from bytes", () => {
   const encoder = new PacketEncoder("RES");
   encoder.writeText("status");
   encoder.writeText("gr\u00fc\u00df", "\n");
@@ -229,7 +230,7 @@ test("a line is sent with CR LF or LF, as text or as the bytes given", () => {
   assert.equal(taken(encoder), toHex(expected));
 });
 
-test("a line that holds a line feed, or begins with a NUL as packets do, is refused", () => {
+test("a line must not contain a line feed, nor begin with a NUL as packets do", () => {
   const encoder = new PacketEncoder("REQ");
   encoder.writeText("before", "\n");
   for (const line of ["a\nb", "\n", "a\r\n", "\0REQ", utf8("a\n"), Uint8Array.of(0)]) {
@@ -242,7 +243,7 @@ test("a wrong number or kind of arguments does not compile", () => {
   const encoder = new PacketEncoder("REQ");
   // @ts-expect-error SUBMIT_JOB has three arguments
   assert.throws(() => encodeRequest(PacketType.SUBMIT_JOB, "reverse", ""), TypeError);
-  // @ts-expect-error and not four
+  // @ts-expect-error SUBMIT_JOB does not have four arguments
   assert.throws(() => encodeRequest(PacketType.SUBMIT_JOB, "reverse", "", "", ""), TypeError);
   // @ts-expect-error PRE_SLEEP has none
   assert.throws(() => encodeRequest(PacketType.PRE_SLEEP, "x"), TypeError);
@@ -252,13 +253,13 @@ test("a wrong number or kind of arguments does not compile", () => {
   assert.throws(() => encodeResponse(5), RangeError);
   // @ts-expect-error CAN_DO has one argument
   assert.throws(() => encoder.write(PacketType.CAN_DO), TypeError);
-  // @ts-expect-error which is neither number nor buffer
+  // @ts-expect-error an argument must be a string or a Uint8Array
   assert.throws(() => encoder.write(PacketType.CAN_DO, new ArrayBuffer(2)), TypeError);
   // @ts-expect-error a string is not a packet type
   assert.throws(() => encoder.write("CAN_DO", "reverse"), RangeError);
 });
 
-test("small packets are taken as one piece, also where a slab ends between them", () => {
+test("small packets are taken as one piece, also if a slab ends between them", () => {
   const encoder = new PacketEncoder("REQ");
   for (let count = 1; count <= 600; count += 7) {
     for (let i = 0; i < count; i++) encoder.write(PacketType.GET_STATUS, `H:host:${i}`);

@@ -1,4 +1,4 @@
-/** Tests of the codec as a whole: captured packets and lines, and properties of any packets in any chunking. */
+/** Tests of the whole codec: captured packets and lines, and properties of random packets in random chunks. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,12 +11,12 @@ import { vectors } from "../support/vectors.ts";
 
 const { decodePackets, PacketDecoder, PacketEncoder, PacketType, ProtocolError } = codec;
 
-/** What a decoder yielded, in a form that can be compared and read. */
+/** Converts an item of a decoder to a form that can be compared and printed. */
 function plain(item: codec.Packet | codec.TextLine): unknown {
   return item.magic === "TEXT" ? item : { ...item, args: item.args.map(toHex) };
 }
 
-/** Pushes chunk after chunk, taking what is whole after each. */
+/** Decodes chunk after chunk. */
 function decodeAll(parts: Iterable<Uint8Array>, options: codec.DecoderOptions<boolean> = {}): unknown[] {
   const decoder = new PacketDecoder(options);
   const found: unknown[] = [];
@@ -28,7 +28,7 @@ function decodeAll(parts: Iterable<Uint8Array>, options: codec.DecoderOptions<bo
   return found;
 }
 
-/** Decodes it whole, split at every index, and byte by byte; the outcome must be the same. */
+/** Asserts that decoding in one chunk, split at every index, and byte by byte has the same result. */
 function assertDecodes(bytes: Uint8Array, expected: unknown[], options: codec.DecoderOptions<boolean> = {}): void {
   assert.deepEqual(decodeAll([bytes], options), expected);
   for (let i = 1; i < bytes.length; i++) {
@@ -37,7 +37,7 @@ function assertDecodes(bytes: Uint8Array, expected: unknown[], options: codec.De
   assert.deepEqual(decodeAll(chunks(bytes, [1]), options), expected, "byte by byte");
 }
 
-test("the module exports the codec and nothing else", () => {
+test("the module exports only the codec", () => {
   assert.deepEqual(Object.keys(codec).sort(), [
     "PacketDecoder",
     "PacketEncoder",
@@ -55,7 +55,7 @@ test("the captured data are 167 packets, 88 lines and 3 packets to refuse", () =
   assert.deepEqual([count("packet"), count("line"), count("refused")], [167, 88, 3]);
 });
 
-test("every captured packet decodes to its arguments, whole, split anywhere and byte by byte", () => {
+test("every captured packet decodes to its arguments: in one chunk, split anywhere, and byte by byte", () => {
   for (const vector of vectors.filter((vector) => vectorKind(vector) === "packet")) {
     const bytes = fromHex(vector.hex);
     const magic = bytes[3] === 0x51 ? "REQ" : "RES";
@@ -75,21 +75,21 @@ test("every captured packet is encoded to the bytes that were captured", () => {
   }
 });
 
-test("every captured line decodes to its text, whole, split anywhere and byte by byte", () => {
+test("every captured line decodes to its text: in one chunk, split anywhere, and byte by byte", () => {
   for (const vector of vectors.filter((vector) => vectorKind(vector) === "line")) {
     const line = new TextDecoder().decode(vectorArgs(vector)[0]);
     assertDecodes(fromHex(vector.hex), [{ magic: "TEXT", line }], { text: true });
   }
 });
 
-test("types 5 and 43 and a bad magic are refused, whole and byte by byte", () => {
+test("types 5 and 43 and a bad magic are refused: in one chunk, and byte by byte", () => {
   for (const vector of vectors.filter((vector) => vectorKind(vector) === "refused")) {
     assert.throws(() => decodeAll([fromHex(vector.hex)]), ProtocolError, vector.name);
     assert.throws(() => decodeAll(chunks(fromHex(vector.hex), [1])), ProtocolError, vector.name);
   }
 });
 
-test("all captured data in one stream come out in order", () => {
+test("all captured data in one stream are decoded in order", () => {
   const good = vectors.filter((vector) => vectorKind(vector) !== "refused");
   const stream = join(good.map((vector) => fromHex(vector.hex)));
   const expected = good.flatMap((vector) => decodeAll([fromHex(vector.hex)], { text: true }));
@@ -99,7 +99,7 @@ test("all captured data in one stream come out in order", () => {
   }
 });
 
-/** The number of arguments of each type, written down a second time. */
+/** The number of arguments of each type, independent of the table in the sources. */
 const counts = new Map<number, number>([
   ...[3, 4, 6, 9, 10, 24, 30, 39].map((type) => [type, 0] as const),
   ...[1, 2, 8, 14, 15, 16, 17, 22, 26, 27, 41].map((type) => [type, 1] as const),
@@ -130,7 +130,7 @@ const sizes = fc.array(fc.oneof(fc.integer({ min: 0, max: 16 }), fc.integer({ mi
   maxLength: 12,
 }).filter((sizes) => sizes.some((size) => size > 0));
 
-test("any packets come out as they went in, in any chunking", { timeout: 60_000 }, () => {
+test("random packets are decoded as they were encoded, in any chunking", { timeout: 60_000 }, () => {
   fc.assert(fc.property(fc.array(packet, { maxLength: 8 }), sizes, (packets, sizes) => {
     const stream = join(packets.map(({ magic, type, args }) => encode(magic, type, args)));
     const expected = packets.map((packet) => ({ ...packet, args: packet.args.map(toHex) }));
@@ -138,7 +138,7 @@ test("any packets come out as they went in, in any chunking", { timeout: 60_000 
   }));
 });
 
-test("any packets and lines in turn come out as they went in, in any chunking", { timeout: 60_000 }, () => {
+test("random packets and lines are decoded as they were encoded, in any chunking", { timeout: 60_000 }, () => {
   const item = fc.oneof(packet, fc.tuple(line, fc.constantFrom("\n" as const, "\r\n" as const)));
   fc.assert(fc.property(fc.array(item, { maxLength: 8 }), sizes, (items, sizes) => {
     const encoder = new PacketEncoder("RES");
@@ -159,7 +159,7 @@ test("any packets and lines in turn come out as they went in, in any chunking", 
   }));
 });
 
-/** Decodes what may be anything; whatever comes must be packets, lines or one lasting ProtocolError. */
+/** Decodes any bytes; the result must be packets, lines or one lasting ProtocolError. */
 function survives(stream: Uint8Array, sizes: readonly number[], text: boolean): unknown[] {
   const decoder = new PacketDecoder({ text, maxPacketSize: 1_000_000 });
   const found: unknown[] = [];
@@ -180,7 +180,7 @@ function survives(stream: Uint8Array, sizes: readonly number[], text: boolean): 
   return failure === undefined ? found : [...found, String(failure)];
 }
 
-test("arbitrary bytes give packets or a ProtocolError, the same in any chunking", { timeout: 60_000 }, () => {
+test("random bytes decode to packets or a ProtocolError, the same in any chunking", { timeout: 60_000 }, () => {
   const start = fc.constantFrom(utf8(""), utf8("\0RES\0\0\0"), header("\0REQ", 18, 9), header("\0RES", 42, 30));
   fc.assert(
     fc.property(start, fc.uint8Array({ maxLength: 200 }), sizes, fc.boolean(), (start, rest, sizes, text) => {
@@ -191,7 +191,7 @@ test("arbitrary bytes give packets or a ProtocolError, the same in any chunking"
   );
 });
 
-test("mutated packets give packets or a ProtocolError, the same in any chunking", { timeout: 60_000 }, () => {
+test("mutated packets decode to packets or a ProtocolError, the same in any chunking", { timeout: 60_000 }, () => {
   const mutation = fc.record({ at: fc.nat(), to: fc.oneof(fc.constantFrom(0, 1, 10, 13, 43, 255), fc.nat(255)) });
   const mutations = fc.array(mutation, { minLength: 1, maxLength: 6 });
   fc.assert(
@@ -210,7 +210,7 @@ test("mutated packets give packets or a ProtocolError, the same in any chunking"
   );
 });
 
-test("decodePackets() yields the packets of a source and says where it was cut off", async () => {
+test("decodePackets() yields the packets of a source, and its error has the offset of a cut packet", async () => {
   async function* source(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
     yield* chunks(bytes, [size]);
   }
@@ -226,7 +226,7 @@ test("decodePackets() yields the packets of a source and says where it was cut o
   assert.deepEqual(await cut.next(), { done: true, value: undefined });
 });
 
-test("decodePackets() lets go of its source when its loop is left, and when the source is garbage", async () => {
+test("decodePackets() closes its source when its loop is left, and after a ProtocolError", async () => {
   let left = 0;
   async function* source(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
     try {

@@ -20,7 +20,7 @@ test("there are 41 packet types, 1 to 42 without 5, each once", () => {
   assert.deepEqual(numbers, Array.from({ length: 42 }, (_, i) => i + 1).filter((number) => number !== 5));
 });
 
-test("names, numbers and counts of arguments are those of the captured packets, which are of every type", () => {
+test("names, numbers and counts of arguments equal those of captured packets of every type", () => {
   const seen = new Set<number>();
   for (const vector of vectors.filter((vector) => vectorKind(vector) === "packet")) {
     seen.add(vector.type!);
@@ -31,7 +31,7 @@ test("names, numbers and counts of arguments are those of the captured packets, 
   assert.equal(seen.size, 41);
 });
 
-test("a number that is no packet type has a name in words, and no count of arguments", () => {
+test("packetName() and argumentCount() accept a number that is not a packet type", () => {
   for (const number of [-1, 0, 5, 43, 1.5, NaN, 2 ** 32]) {
     assert.equal(packetName(number), `packet type ${number}`);
     assert.equal(argumentCount(number), NO_PACKET);
@@ -57,7 +57,7 @@ test("the types of arguments follow the packet type", () => {
   accept<PacketInput<6>>([""]);
   // @ts-expect-error numbers are given in decimal digits
   accept<PacketInput<12>>(["H:1", 1, 2]);
-  // @ts-expect-error what was received is bytes
+  // @ts-expect-error received arguments are bytes
   accept<Packet<8>["args"]>(["H:1"]);
   // @ts-expect-error there is no type 5
   accept<PacketType>(5);

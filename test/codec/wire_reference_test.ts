@@ -74,7 +74,7 @@ function commentOf(name: PacketName): Comment {
     assert.fail(`the entry ${name} in src/codec/packet.ts needs a comment like "Client to server: what it means."`);
 }
 
-/** The packet of an example, as whoever is first in its route sends it. */
+/** Encodes the packet of an example, as the first sender in its route sends it. */
 function examplePacket(name: PacketName): Uint8Array {
   const encode = commentOf(name).route.startsWith("S") ? encodeResponse : encodeRequest;
   const values = argumentNames(name).map((argument) => EXAMPLE_VALUES[argument] ?? argument);

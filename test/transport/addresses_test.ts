@@ -1,10 +1,10 @@
-/** Tests of server lists: what names are taken, what is refused, and the way back to a name. */
+/** Tests of parsing and formatting server names. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_PORT, DEFAULT_SERVER, formatServer, parseServers } from "../../src/transport/addresses.ts";
 
-/** The names of the servers as the parser normalises them. */
+/** Returns the normal forms of server names. */
 function names(servers: string | readonly string[]): string[] {
   return parseServers(servers).map(formatServer);
 }
@@ -16,7 +16,7 @@ test("a host without a port has port 4730", () => {
   assert.deepEqual(parseServers("[::1]"), [{ hostname: "::1", port: 4730 }]);
 });
 
-test("every form is read, and written back in its normal form", () => {
+test("every form of a name is parsed, and formatted in its normal form", () => {
   const forms: [string, string][] = [
     ["localhost", "localhost:4730"],
     ["localhost:1", "localhost:1"],
@@ -38,24 +38,24 @@ test("every form is read, and written back in its normal form", () => {
   assert.deepEqual(parseServers("unix:/run/gearman.sock"), [{ hostname: "", port: 0, path: "/run/gearman.sock" }]);
 });
 
-test("several servers come as a list, with commas, or both, in their order", () => {
+test("several servers can be given as a list, with commas, or both", () => {
   const expected = ["a:4730", "b:1", "[::2]:4730", "unix:/s"];
   assert.deepEqual(names(["a", "b:1", "[::2]", "unix:/s"]), expected);
   assert.deepEqual(names("a,b:1, [::2] ,unix:/s"), expected);
   assert.deepEqual(names(["a,b:1", "[::2]", "unix:/s"]), expected);
 });
 
-test("names of the same server are taken once, where they came first", () => {
+test("a server that is named several times keeps its first position", () => {
   assert.deepEqual(names(["a", "b", "A:4730,a:04730", "b:4731"]), ["a:4730", "b:4730", "b:4731"]);
   assert.deepEqual(names("unix:/a,unix:/A,unix:/a"), ["unix:/a", "unix:/A"]);
 });
 
-test("a list is not changed", () => {
+test("parsing does not change the list", () => {
   const list = Object.freeze(["b,a", "a"]);
   assert.deepEqual(names(list), ["b:4730", "a:4730"]);
 });
 
-test("a name that makes no sense is a RangeError that shows it", () => {
+test("a name of another form is a RangeError that quotes it", () => {
   const bad = [
     "unix:relative",
     "tcp://h:1",
@@ -112,7 +112,7 @@ test("a name that makes no sense is a RangeError that shows it", () => {
   assert.throws(() => parseServers([]), { name: "RangeError", message: "Cannot read servers: the list is empty" });
 });
 
-test("the message of an error shows no control characters and is not long", () => {
+test("the message of an error is short and has no control characters", () => {
   assert.throws(() => parseServers(`a\u001b[31m\nb${"x".repeat(10_000)}`), (error) => {
     assert.ok(error instanceof RangeError);
     assert.ok(error.message.length < 400);
@@ -121,7 +121,7 @@ test("the message of an error shows no control characters and is not long", () =
   });
 });
 
-test("what is neither a string nor a list of strings is a TypeError", () => {
+test("servers must be a string or a list of strings", () => {
   for (
     const servers of [null, 4730, {}, { hostname: "a", port: 1 }, [1], ["a", undefined], [["a"]], [null]]
   ) {

@@ -1,4 +1,4 @@
-/** Tests of the dialer: TCP and unix sockets, good and bad ends, time to wait and to give up. TLS has its own file. */
+/** Tests of dialTcp() without TLS: TCP and unix sockets, failures, closing, and aborting. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -35,17 +35,18 @@ async function assertEchoes(connection: Connection, sizes = [5, 0, 100_000]): Pr
   let at = 0;
   for await (const packet of connection) {
     assert.ok(text(packet.args[0]!) === text(pattern(sizes[at]!)), `${sizes[at]} bytes`);
-    if (++at === sizes.length) break;
+    at++;
+    if (at === sizes.length) break;
   }
   await connection.close();
 }
 
-/** The error that a connection ends with. */
+/** Resolves with the error that ends a connection. */
 function failure(connection: Connection): Promise<unknown> {
   return connection.pump(() => {}).then(() => assert.fail("it ended well"), (error: unknown) => error);
 }
 
-/** A code of the runtime's error, which all runtimes have in common. */
+/** Returns the code of the runtime's error, which is the same on all runtimes. */
 function code(error: unknown): unknown {
   return (error as { code?: unknown }).code;
 }
@@ -62,11 +63,11 @@ test("packets go to a unix socket and back", { timeout }, async () => {
   await withPeer(echoBack, async (address) => await assertEchoes(await connect(address)), { unix: true });
 });
 
-test("8 MiB go out and come back, though each write may take only a part", { timeout }, async () => {
+test("8 MiB are sent and received, though a socket may take only a part of a write", { timeout }, async () => {
   await withPeer(echoBack, async (address) => await assertEchoes(await connect(address), [8_388_608, 1, 1_000_000]));
 });
 
-test("what was read is never overwritten, and a slow reader loses nothing", { timeout }, async () => {
+test("received bytes are never overwritten, and a slow reader loses nothing", { timeout }, async () => {
   const sent = pattern(3_000_000);
   await withPeer((socket) => void socket.end(sent), async (address) => {
     const transport = await dial(address, {});
@@ -86,7 +87,7 @@ test("a refused connection rejects with the runtime's error", { timeout }, async
   await assert.rejects(connect(address), (error) => error instanceof Error && code(error) === "ECONNREFUSED");
 });
 
-test("a unix socket that is not there rejects with the runtime's error", { timeout }, async () => {
+test("a missing unix socket rejects with the runtime's error", { timeout }, async () => {
   await assert.rejects(
     connect({ hostname: "", port: 0, path: "/nonexistent/gearwire.sock" }),
     (error) => error instanceof Error && code(error) === "ENOENT",
@@ -147,7 +148,7 @@ test("a reset is a ConnectionError whose cause is the runtime's error", { timeou
   });
 });
 
-test("writing to a connection that was reset fails, though nobody reads", { timeout }, async () => {
+test("writing to a connection that was reset fails, also without a reader", { timeout }, async () => {
   const reset = (socket: net.Socket) => void socket.once("data", () => socket.resetAndDestroy());
   await withPeer(reset, async (address) => {
     const connection = await connect(address);
@@ -162,22 +163,26 @@ test("writing to a connection that was reset fails, though nobody reads", { time
   });
 });
 
-test("an end inside a packet is a ConnectionError, an end between packets an end", { timeout }, async () => {
-  const packet = encodeResponse(PacketType.ECHO_RES, "hello");
-  await withPeer((socket) => void socket.end(packet.subarray(0, 14)), async (address) => {
-    const error = await failure(await connect(address));
-    assert.ok(error instanceof ConnectionError && error.cause instanceof ProtocolError);
-  });
-  await withPeer((socket) => void socket.end(packet), async (address) => {
-    const connection = await connect(address);
-    let found = 0;
-    for await (const _ of connection) found++;
-    assert.equal(found, 1);
-    await connection.close();
-  });
-});
+test(
+  "an end inside a packet is a ConnectionError, and between packets the end of the iteration",
+  { timeout },
+  async () => {
+    const packet = encodeResponse(PacketType.ECHO_RES, "hello");
+    await withPeer((socket) => void socket.end(packet.subarray(0, 14)), async (address) => {
+      const error = await failure(await connect(address));
+      assert.ok(error instanceof ConnectionError && error.cause instanceof ProtocolError);
+    });
+    await withPeer((socket) => void socket.end(packet), async (address) => {
+      const connection = await connect(address);
+      let found = 0;
+      for await (const _ of connection) found++;
+      assert.equal(found, 1);
+      await connection.close();
+    });
+  },
+);
 
-test("garbage is a ProtocolError, and the socket is closed", { timeout }, async () => {
+test("bytes of another protocol are a ProtocolError, and the socket is closed", { timeout }, async () => {
   const gone = deferred();
   const serve = (socket: net.Socket) => {
     socket.on("close", () => gone.resolve());
@@ -189,7 +194,7 @@ test("garbage is a ProtocolError, and the socket is closed", { timeout }, async 
   });
 });
 
-test("a peer that has ended its own direction still gets what is sent", { timeout }, async () => {
+test("a peer that has ended its own direction still receives packets", { timeout }, async () => {
   const received = deferred<string>();
   const serve = (socket: net.Socket) => {
     let all = "";
@@ -211,7 +216,7 @@ test("a peer that has ended its own direction still gets what is sent", { timeou
   }, { allowHalfOpen: true });
 });
 
-test("what was sent before close() arrives, though much that the peer sent is unread", { timeout }, async () => {
+test("bytes sent before close() arrive, also while many received bytes are unread", { timeout }, async () => {
   const received = deferred<number>();
   const serve = (socket: net.Socket) => {
     let size = 0;
@@ -233,7 +238,7 @@ test("what was sent before close() arrives, though much that the peer sent is un
   });
 });
 
-test("a peer that goes on sending is not read faster than its packets are taken", { timeout }, async () => {
+test("a peer that keeps sending is not read faster than its packets are consumed", { timeout }, async () => {
   const size = 67_108_864; // more than the buffers of both kernels' ends hold
   let sent = false;
   const serve = (socket: net.Socket) => void socket.end(new Uint8Array(size), () => sent = true);
@@ -267,7 +272,7 @@ test("flush() waits for a peer that does not read, and destroy() ends it at once
   }, { pauseOnConnect: true });
 });
 
-test("a read that waits ends when the transport is closed here, and closing twice is once", { timeout }, async () => {
+test("close() ends a waiting read, and a second close() has no effect", { timeout }, async () => {
   await withPeer((socket) => void socket.resume(), async (address) => {
     const transport: Transport = await dial(address, {});
     const reading = transport[Symbol.asyncIterator]().next();
@@ -277,10 +282,10 @@ test("a read that waits ends when the transport is closed here, and closing twic
     assert.deepEqual(await reading, { done: true, value: undefined });
     assert.deepEqual(await transport[Symbol.asyncIterator]().next(), { done: true, value: undefined });
     await assert.rejects(async () => await transport.write(utf8("x")), Error);
-  }, { allowHalfOpen: true }); // a peer that does not say goodbye
+  }, { allowHalfOpen: true }); // the peer does not end its side
 });
 
-test("a signal that is aborted already keeps it from dialing", { timeout }, async () => {
+test("an aborted signal prevents dialing", { timeout }, async () => {
   let connections = 0;
   await withPeer(() => connections++, async (address) => {
     const reason = new Error("too late");
@@ -292,7 +297,7 @@ test("a signal that is aborted already keeps it from dialing", { timeout }, asyn
 });
 
 test(
-  "an abort while it dials rejects with the signal's reason, and leaves no connection behind",
+  "an abort while dialing rejects with the signal's reason, and leaves no connection behind",
   { timeout },
   async () => {
     for (const unix of [false, true]) {
@@ -308,14 +313,14 @@ test(
           controller.abort(reason);
           await assert.rejects(async () => await dialing, (error) => error === controller.signal.reason);
         }
-        await assertEchoes(await connect(address)); // whatever came before it has been accepted now
+        await assertEchoes(await connect(address)); // earlier connections have been accepted now
         await Promise.all(gone);
       }, { unix });
     }
   },
 );
 
-test("an abort after it has dialed changes nothing", { timeout }, async () => {
+test("an abort after dialing has no effect", { timeout }, async () => {
   await withPeer(echoBack, async (address) => {
     const controller = new AbortController();
     const connection = new Connection(await dial(address, { signal: controller.signal }));
@@ -325,7 +330,7 @@ test("an abort after it has dialed changes nothing", { timeout }, async () => {
   });
 });
 
-test("a runtime without sockets is told to pass a dial function", { timeout }, async () => {
+test("on a runtime without sockets, the error asks for a dial function", { timeout }, async () => {
   const hidden = ["Deno", "process"].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
   let dialing: Promise<unknown>;
   try {

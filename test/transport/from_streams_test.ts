@@ -1,4 +1,4 @@
-/** Tests of transports over web streams: byte streams and others, late and failing sockets, and pairs of each runtime. */
+/** Tests of transports over web streams: byte streams and others, sockets that open late or fail, pairs of each runtime. */
 
 import assert from "node:assert/strict";
 import net from "node:net";
@@ -13,13 +13,13 @@ import { exception } from "../support/exceptions.ts";
 
 const timeout = 10_000;
 
-/** A writable that keeps what it is given. */
+/** Makes a writable that keeps the bytes written to it. */
 function sink(): { writable: WritableStream<Uint8Array>; written: Uint8Array[] } {
   const written: Uint8Array[] = [];
   return { writable: new WritableStream({ write: (bytes) => void written.push(bytes) }), written };
 }
 
-/** A readable of these chunks. */
+/** Makes a readable of these chunks. */
 function source<T>(...parts: T[]): ReadableStream<T> {
   return new ReadableStream<T>({
     pull(controller) {
@@ -30,14 +30,14 @@ function source<T>(...parts: T[]): ReadableStream<T> {
   });
 }
 
-/** All chunks up to the end. */
+/** Reads all chunks up to the end. */
 async function readAll(transport: Transport): Promise<Uint8Array[]> {
   const found: Uint8Array[] = [];
   for await (const chunk of transport) found.push(chunk);
   return found;
 }
 
-/** Sends a packet through the transport, whose peer sends back what it gets, and closes. */
+/** Sends packets through the transport of an echoing peer, compares the replies, and closes. */
 async function assertEchoes(transport: Transport): Promise<void> {
   const connection = new Connection(transport);
   const payloads = ["hello", "", "x".repeat(100_000)];
@@ -49,12 +49,12 @@ async function assertEchoes(transport: Transport): Promise<void> {
   await connection.close();
 }
 
-test("bytes go both ways through a pair of streams", { timeout }, async () => {
+test("bytes are sent and received through a pair of streams", { timeout }, async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   await assertEchoes(fromStreams({ readable, writable }));
 });
 
-test("a byte stream is read with a BYOB reader of 64 KiB, and nothing read is overwritten", { timeout }, async () => {
+test("a byte stream is read with a BYOB reader of 64 KiB, and chunks are not overwritten", { timeout }, async () => {
   const stream = join(Array.from({ length: 40 }, (_, i) => encodeRequest(PacketType.ECHO_REQ, pattern(i * 997))));
   const parts = chunks(stream, [10, 5_000, 65_536, 20_000, 1]);
   const asked = new Set<number>();
@@ -85,20 +85,20 @@ test("a byte stream is read with a BYOB reader of 64 KiB, and nothing read is ov
   }
 });
 
-test("a stream that is no byte stream is read with its default reader, as it comes", { timeout }, async () => {
+test("a stream that is not a byte stream is read with its default reader, without a copy", { timeout }, async () => {
   const parts = [utf8("one"), utf8("two")];
   const found = await readAll(fromStreams({ readable: source(...parts), writable: sink().writable }));
   assert.deepEqual(found, parts);
   assert.equal(found[0], parts[0]);
 });
 
-test("chunks may be ArrayBuffers, as those of WebSocketStream are", { timeout }, async () => {
+test("chunks can be ArrayBuffers, as WebSocketStream yields", { timeout }, async () => {
   const readable = source<Uint8Array | ArrayBuffer>(pattern(3).slice().buffer, utf8("x"), new ArrayBuffer(2));
   const found = await readAll(fromStreams({ readable, writable: sink().writable }));
   assert.deepEqual(found.map(toHex), [toHex(pattern(3)), "78", "0000"]);
 });
 
-test("a chunk that is no bytes breaks the connection with a TypeError as its cause", { timeout }, async () => {
+test("a chunk that is not bytes fails the connection, with a TypeError as the cause", { timeout }, async () => {
   const readable = source("text") as unknown as ReadableStream<Uint8Array>;
   const connection = new Connection(fromStreams({ readable, writable: sink().writable }));
   await assert.rejects(connection.pump(() => {}), (error) => {
@@ -121,26 +121,30 @@ test("nothing is written or read before opened has resolved", { timeout }, async
   assert.deepEqual((await reading).map(text), ["hi"]);
 });
 
-test("opened that rejects fails reads and writes with its error, and is never unhandled", { timeout }, async () => {
-  const cause = new Error("proxy request failed");
-  // As on a socket of cloudflare:sockets: both promises reject, and the readable just ends.
-  const duplex: Duplex = {
-    readable: source(),
-    ...sink(),
-    opened: Promise.reject(cause),
-    closed: Promise.reject(cause),
-  };
-  const transport = fromStreams(duplex);
-  await turns();
-  await assert.rejects(readAll(transport), (error) => error === cause);
-  await assert.rejects(async () => await transport.write(utf8("x")), (error) => error === cause);
+test(
+  "if opened rejects, reads and writes reject with its error, and no rejection is unhandled",
+  { timeout },
+  async () => {
+    const cause = new Error("proxy request failed");
+    // As on a socket of cloudflare:sockets: both promises reject, and the readable ends without an error.
+    const duplex: Duplex = {
+      readable: source(),
+      ...sink(),
+      opened: Promise.reject(cause),
+      closed: Promise.reject(cause),
+    };
+    const transport = fromStreams(duplex);
+    await turns();
+    await assert.rejects(readAll(transport), (error) => error === cause);
+    await assert.rejects(async () => await transport.write(utf8("x")), (error) => error === cause);
 
-  const connection = new Connection(fromStreams({ readable: source(), ...sink(), opened: Promise.reject(cause) }));
-  connection.send(PacketType.PRE_SLEEP);
-  await assert.rejects(connection.flush(), (error) => error instanceof ConnectionError && error.cause === cause);
-});
+    const connection = new Connection(fromStreams({ readable: source(), ...sink(), opened: Promise.reject(cause) }));
+    connection.send(PacketType.PRE_SLEEP);
+    await assert.rejects(connection.flush(), (error) => error instanceof ConnectionError && error.cause === cause);
+  },
+);
 
-test("closed that rejects is left to the reads and writes that it happens to", { timeout }, async () => {
+test("if closed rejects, the transport can still be used", { timeout }, async () => {
   const closed = deferred();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const transport = fromStreams({ readable, writable, closed: closed.promise });
@@ -149,7 +153,7 @@ test("closed that rejects is left to the reads and writes that it happens to", {
   await assertEchoes(transport);
 });
 
-test("a readable that breaks and a writable that breaks fail with their own errors", { timeout }, async () => {
+test("reads and writes reject with the error of their stream", { timeout }, async () => {
   const cause = new Error("broken");
   const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(cause) });
   await assert.rejects(readAll(fromStreams({ readable, writable: sink().writable })), (error) => error === cause);
@@ -160,7 +164,7 @@ test("a readable that breaks and a writable that breaks fail with their own erro
   await turns();
 });
 
-test("close() cancels, closes and ends a read that waits, once", { timeout }, async () => {
+test("close() cancels and closes the streams once, and ends a waiting read", { timeout }, async () => {
   const calls: string[] = [];
   const duplex: Duplex = {
     readable: new ReadableStream({ cancel: () => void calls.push("cancel") }),
@@ -181,7 +185,7 @@ test("close() cancels, closes and ends a read that waits, once", { timeout }, as
   await assert.rejects(async () => await transport.write(utf8("x")));
 });
 
-test("close() does not wait for a peer that does not read, nor throws what a socket throws", { timeout }, async () => {
+test("close() does not wait for a peer that does not read, and ignores errors", { timeout }, async () => {
   const duplex: Duplex = {
     readable: new ReadableStream({ cancel: () => Promise.reject(new Error("cancel")) }),
     writable: new WritableStream({
@@ -201,7 +205,7 @@ test("close() does not wait for a peer that does not read, nor throws what a soc
   await turns();
 });
 
-test("what is no pair of streams, or is locked, is a TypeError", () => {
+test("the argument must be a pair of unlocked streams", () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   for (const bad of [undefined, null, {}, { readable }, { writable }, { readable: {}, writable: {} }, "tcp"]) {
     assert.throws(() => fromStreams(bad as unknown as Duplex), TypeError);
@@ -210,7 +214,7 @@ test("what is no pair of streams, or is locked, is a TypeError", () => {
   assert.throws(() => fromStreams({ readable, writable }), TypeError);
 });
 
-/** Runs with the port of a server that sends back what it gets. */
+/** Runs with the port of an echo server. */
 async function withEchoServer(use: (port: number) => Promise<void>): Promise<void> {
   const server = net.createServer((socket) => {
     socket.on("error", () => {});
@@ -244,7 +248,7 @@ test(DENO_CONN, { timeout, skip: exception(DENO_CONN) }, async () => {
   });
 });
 
-test("whoever reads on behind the end is at the end again", { timeout }, async () => {
+test("reading after the end yields the end again", { timeout }, async () => {
   for (const type of [undefined, "bytes"] as const) {
     const start = (controller: ReadableByteStreamController | ReadableStreamDefaultController) => controller.close();
     const readable = new ReadableStream({ type, start } as UnderlyingByteSource) as ReadableStream<Uint8Array>;

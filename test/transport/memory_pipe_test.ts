@@ -1,4 +1,4 @@
-/** Tests of the pipe in memory: it carries bytes both ways, makes a fast writer wait, and closes at both ends. */
+/** Tests of the pipe in memory: both directions, back-pressure on the writer, and closing. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,14 +9,14 @@ import { turns } from "../support/transports.ts";
 
 const timeout = 10_000;
 
-/** Everything up to the end of the stream, as text. */
+/** Reads everything up to the end of the stream, as text. */
 async function readAll(transport: Transport): Promise<string> {
   let all = "";
   for await (const chunk of transport) all += text(chunk);
   return all;
 }
 
-/** Whether the promise settles while all that is ready to run is run. */
+/** Resolves with true if the promise settles without further events. */
 async function settles(promise: void | Promise<void>): Promise<boolean> {
   let settled = false;
   const settle = () => settled = true;
@@ -25,7 +25,7 @@ async function settles(promise: void | Promise<void>): Promise<boolean> {
   return settled;
 }
 
-test("each end reads what the other wrote, before and after it asks", { timeout }, async () => {
+test("each end reads what the other wrote, before and after the read began", { timeout }, async () => {
   const [a, b] = memoryPipe();
   await a.write(utf8("one "));
   const reading = readAll(b);
@@ -39,7 +39,7 @@ test("each end reads what the other wrote, before and after it asks", { timeout 
   assert.equal(await reading, "one two three");
 });
 
-test("what is read is a copy: the writer may use its memory again", { timeout }, async () => {
+test("bytes are copied: the writer can use its memory again", { timeout }, async () => {
   const [a, b] = memoryPipe();
   const bytes = utf8("kept");
   await a.write(bytes);
@@ -48,7 +48,7 @@ test("what is read is a copy: the writer may use its memory again", { timeout },
   assert.equal(await readAll(b), "kept");
 });
 
-test("an empty write is nothing", { timeout }, async () => {
+test("an empty write is ignored", { timeout }, async () => {
   const [a, b] = memoryPipe();
   await a.write(new Uint8Array(0));
   await a.write(utf8("x"));
@@ -56,7 +56,7 @@ test("an empty write is nothing", { timeout }, async () => {
   await a.close();
 });
 
-test("a writer waits while 64 KiB lie unread", { timeout }, async () => {
+test("a writer waits while 64 KiB are unread", { timeout }, async () => {
   const [a, b] = memoryPipe();
   assert.equal(a.write(pattern(65_535)), undefined);
   const waiting = a.write(pattern(1));
@@ -70,7 +70,7 @@ test("a writer waits while 64 KiB lie unread", { timeout }, async () => {
   await b.close();
 });
 
-test("close() ends both iterations, the other's after what was written before", { timeout }, async () => {
+test("close() ends both iterations; the other end first reads what was written before", { timeout }, async () => {
   const [a, b] = memoryPipe();
   const own = readAll(a);
   await a.write(utf8("last words"));
@@ -82,7 +82,7 @@ test("close() ends both iterations, the other's after what was written before", 
   assert.deepEqual(await a[Symbol.asyncIterator]().next(), { done: true, value: undefined });
 });
 
-test("a read that waits ends when either end is closed", { timeout }, async () => {
+test("closing either end ends waiting reads", { timeout }, async () => {
   for (const closer of [0, 1] as const) {
     const pipe = memoryPipe();
     const reading = Promise.all(pipe.map(readAll));
@@ -91,14 +91,14 @@ test("a read that waits ends when either end is closed", { timeout }, async () =
   }
 });
 
-test("what lies unread at the end that closes is dropped", { timeout }, async () => {
+test("close() discards what is unread at its own end", { timeout }, async () => {
   const [a, b] = memoryPipe();
   await b.write(utf8("never read"));
   await a.close();
   assert.equal(await readAll(a), "");
 });
 
-test("writing to a closed pipe fails, and a writer that waited is let go", { timeout }, async () => {
+test("writing to a closed pipe fails, and waiting writers resume", { timeout }, async () => {
   for (const closer of [0, 1] as const) {
     const pipe = memoryPipe();
     const waiting = pipe[0].write(pattern(100_000));

@@ -1,4 +1,4 @@
-/** Tests of dialing over TLS: whom it trusts, by which name, with which certificate of its own, and how it gives up. */
+/** Tests of dialTcp() with TLS: trusted authorities, server names, client certificates, failures, and aborting. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ const plain: PeerOptions = { tls: { cert: SERVER_CERT, key: SERVER_KEY } };
 const mutual: PeerOptions = { tls: { ...plain.tls, ca: CA_CERT, requestCert: true, rejectUnauthorized: true } };
 const trusting: TlsOptions = { caCerts: [CA_CERT] };
 
-/** Dials with these settings and sends packets to a peer that sends them back. */
+/** Dials with these settings, sends packets to an echoing peer, and compares the replies. */
 async function assertEchoes(address: ServerAddress, options: TlsOptions): Promise<void> {
   const connection = new Connection(await dialTcp({ tls: options })(address, {}));
   const sizes = [5, 0, 300_000];
@@ -30,7 +30,7 @@ async function assertEchoes(address: ServerAddress, options: TlsOptions): Promis
   await connection.close();
 }
 
-/** Asserts that it is not connected, and that the error is the runtime's about the certificate. */
+/** Asserts that dialing fails with the runtime's error about the certificate. */
 async function assertRefused(address: ServerAddress, options: true | TlsOptions): Promise<void> {
   await assert.rejects(async () => await dialTcp({ tls: options })(address, {}), (error) => {
     assert.ok(error instanceof Error);
@@ -39,14 +39,14 @@ async function assertRefused(address: ServerAddress, options: true | TlsOptions)
   });
 }
 
-test("a server whose authority is given is trusted, by its name and by its address", { timeout }, async () => {
+test("a server of a given authority is trusted, by its name and by its address", { timeout }, async () => {
   await withPeer(echoBack, async (address) => {
     await assertEchoes(address, trusting);
     await assertEchoes({ hostname: "localhost", port: address.port }, trusting);
   }, plain);
 });
 
-test("a server of an authority that nobody gave is refused", { timeout }, async () => {
+test("a server of an unknown authority is refused", { timeout }, async () => {
   await withPeer(echoBack, async (address) => {
     await assertRefused(address, true);
     await assertRefused(address, {});
@@ -54,7 +54,7 @@ test("a server of an authority that nobody gave is refused", { timeout }, async 
   }, plain);
 });
 
-test("serverName is the name that is asked for and checked, whatever was dialed", { timeout }, async () => {
+test("serverName is sent as SNI and checked, whatever host was dialed", { timeout }, async () => {
   const names: unknown[] = [];
   const serve = (socket: net.Socket) => {
     names.push((socket as tls.TLSSocket).servername);
@@ -68,7 +68,7 @@ test("serverName is the name that is asked for and checked, whatever was dialed"
   }, plain);
 });
 
-test("serverName may be an address, which is checked too", { timeout }, async () => {
+test("serverName can be an address, which is checked too", { timeout }, async () => {
   await withPeer(echoBack, async (address) => {
     await assertEchoes({ hostname: "localhost", port: address.port }, { ...trusting, serverName: "127.0.0.1" });
     await assertRefused(address, { ...trusting, serverName: "10.9.9.9" });
@@ -76,7 +76,7 @@ test("serverName may be an address, which is checked too", { timeout }, async ()
   }, plain);
 });
 
-test("a server that asks for a certificate gets the client's own", { timeout }, async () => {
+test("a server that asks for a certificate receives the client's", { timeout }, async () => {
   const names: unknown[] = [];
   const serve = (socket: net.Socket) => {
     names.push((socket as tls.TLSSocket).getPeerCertificate().subject?.CN);
@@ -108,27 +108,27 @@ test("a client without a certificate is refused by a server that asks for one", 
   }, mutual);
 });
 
-test("TLS goes over a unix socket, with the name that is given", { timeout }, async () => {
+test("TLS over a unix socket checks serverName", { timeout }, async () => {
   await withPeer(echoBack, async (address) => {
     await assertEchoes(address, { ...trusting, serverName: "jobs.test" });
     await assertRefused(address, { ...trusting, serverName: "other.test" });
   }, { ...plain, unix: true });
 });
 
-test("a server that speaks no TLS is refused", { timeout }, async () => {
+test("a server without TLS is refused", { timeout }, async () => {
   await withPeer((socket) => void socket.end("OK 1.1.20\n"), async (address) => {
     await assert.rejects(async () => await dialTcp({ tls: trusting })(address, {}), Error);
   });
 });
 
-test("a server that ends before the handshake is an error, not a wait", { timeout }, async () => {
+test("a server that closes before the handshake is an error at once", { timeout }, async () => {
   await withPeer((socket) => void socket.end(), async (address) => {
     await assert.rejects(async () => await dialTcp({ tls: trusting })(address, {}), Error);
   });
 });
 
 test(
-  "an abort while a silent server is dialed rejects with the reason and gives the socket up",
+  "an abort during the handshake rejects with the reason and destroys the socket",
   { timeout },
   async () => {
     const gone = deferred();
@@ -142,7 +142,7 @@ test(
       const reason = new Error("gave up");
       const dialing = Promise.resolve(dialTcp({ tls: trusting })(address, { signal: controller.signal }));
       const refused = assert.rejects(dialing, (error) => error === reason);
-      await begun.promise; // its first words of the handshake, which nobody answers
+      await begun.promise; // the first bytes of the handshake, which get no answer
       controller.abort(reason);
       await refused;
       await gone.promise;
@@ -165,7 +165,7 @@ test("an abort at once, and an aborted signal, reject with the reason", { timeou
   }, plain);
 });
 
-test("a certificate without its key, and a key without its certificate, are a TypeError", () => {
+test("cert and key must be given together", () => {
   assert.throws(() => dialTcp({ tls: { cert: CLIENT_CERT } }), TypeError);
   assert.throws(() => dialTcp({ tls: { key: CLIENT_KEY } }), TypeError);
 });
