@@ -137,7 +137,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     const magic = readUint32(header, start);
     const type = readUint32(header, start + 4);
     const bodySize = readUint32(header, start + 8);
-    const argumentCount = this.#checkHeader(magic, type, bodySize);
+    const count = this.#checkHeader(magic, type, bodySize);
 
     const packetSize = HEADER_SIZE + bodySize;
     if (received.size < packetSize) {
@@ -153,7 +153,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       body = received.take(bodySize);
       bodyStart = 0;
     }
-    const args = this.#splitBody(body, bodyStart, bodyStart + bodySize, argumentCount);
+    const args = this.#splitBody(body, bodyStart, bodyStart + bodySize, count);
     this.#startNext(packetSize);
     return { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args } as unknown as Packet;
   }

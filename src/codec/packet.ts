@@ -182,7 +182,7 @@ export const PacketType: { readonly [Name in keyof typeof PACKETS]: (typeof PACK
 export type PacketType = (typeof PACKETS)[keyof typeof PACKETS][0];
 
 /**
- * Arguments of each packet by its number, in wire order; `B` is what one argument is held as.
+ * Arguments of each packet by its number, in wire order; `B` is the type of one argument.
  *
  * All but the last are ended by a NUL on the wire and cannot hold one; the last is the rest of the body. They follow
  * gearmand 1.1.20, also where PROTOCOL differs: the reduce submissions have an (unused) fourth argument, and
@@ -194,7 +194,7 @@ export type PacketArgs<B = Uint8Array> = {
 };
 
 /**
- * A packet as it was received, told apart by `type`.
+ * A received packet; its `type` determines the types of its arguments.
  *
  * `args` are views of the received bytes. Keep a copy (`.slice()`), not the view: a small argument holds on to the
  * memory of the whole chunk that it came in.
