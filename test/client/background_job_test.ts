@@ -5,7 +5,6 @@ import { test } from "node:test";
 import { GearmanClient, type JobStatus, type Priority } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { parseJobReference } from "../../src/client/background_job.ts";
-import { readStatus, readUniqueStatus } from "../../src/client/status.ts";
 import { formatServer, parseServers } from "../../src/transport/addresses.ts";
 import { text, utf8 } from "../support/bytes.ts";
 import { jobsOf, RawWorker, until } from "../support/peers.ts";
@@ -218,22 +217,6 @@ test("locate() takes a handle, a token, and anything with a server and a handle"
   for (const bad of [undefined, null, 5, {}, { handle: "H:1" }, { server: "a:1" }, { handle: 1, server: "a:1" }]) {
     assert.throws(() => parseJobReference(bad as never), TypeError);
   }
-});
-
-test("numbers of a status are numbers, whatever a worker has sent", () => {
-  const read = (...args: string[]) => readStatus(args.map(utf8));
-  const expected = { handle: "H:1", known: true, running: true, numerator: 50, denominator: 100 };
-  assert.deepEqual(read("H:1", "1", "1", "50", "100"), expected);
-  assert.deepEqual(read("H:1", "1", "1", "1.5", "abc"), { ...expected, numerator: 1.5, denominator: 0 });
-  assert.deepEqual(read("H:1", "0", "0", "", ""), {
-    handle: "H:1",
-    known: false,
-    running: false,
-    numerator: 0,
-    denominator: 0,
-  });
-  const { unique, clients } = readUniqueStatus(["u", "1", "0", "0", "0", "48"].map(utf8));
-  assert.deepEqual([unique, clients], ["u", 48]);
 });
 
 test("a token is split at its last //, and a bare handle has no server", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { delay, onAbort, orAbort } from "../../src/internal/signals.ts";
+import { checkSignal, delay, onAbort, orAbort } from "../../src/internal/signals.ts";
 import { deferred, turns } from "../support/transports.ts";
 import { countedSignal } from "../support/signals.ts";
 
@@ -90,4 +90,10 @@ test("delay() resolves after its time, and rejects at once when its signal fires
   await assert.rejects(waiting, (reason) => reason === "enough");
   await assert.rejects(delay(2_000_000_000, signal), (reason) => reason === "enough");
   assert.equal(listeners(), 0);
+});
+
+test("a signal is one or is not there", () => {
+  checkSignal(undefined);
+  checkSignal(new AbortController().signal);
+  for (const bad of [null, 5, {}, new AbortController()]) assert.throws(() => checkSignal(bad as never), TypeError);
 });
