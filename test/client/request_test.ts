@@ -7,11 +7,9 @@ import type { ClientOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { text } from "../support/bytes.ts";
 import { turns } from "../support/transports.ts";
-import { freePort, startGearmand } from "../support/gearmand.ts";
-import { needs } from "../support/gearmand.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
 import { RawWorker, until } from "../support/peers.ts";
-import { onEveryServer } from "../support/servers.ts";
 import { countedSignal } from "../support/signals.ts";
 
 const timeout = 20_000;
@@ -184,80 +182,6 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
   });
 });
 
-describe("the error of a lost connection says how far the submission had come", () => {
-  test("not-sent, with the cause, when no server could be reached", { timeout }, async () => {
-    const port = await freePort();
-    await using client = new GearmanClient(`127.0.0.1:${port}`);
-    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
-      await assert.rejects(call, (error) => {
-        assert.ok(error instanceof ConnectionError);
-        assert.equal(error.delivery, "not-sent");
-        assert.equal(error.unique, "u");
-        assert.equal(error.handle, undefined);
-        assert.ok(error.cause instanceof ConnectionError && error.cause.cause instanceof Error, "the runtime's error");
-        assert.match(error.message, new RegExp(`^Cannot run "f": .*127\\.0\\.0\\.1:${port}`));
-        return true;
-      });
-    }
-    await assert.rejects(client.echo("x"), (error) => error instanceof ConnectionError && error.delivery === undefined);
-  });
-
-  test("unknown, when it was sent and never acknowledged; it is not sent again", { timeout }, async () => {
-    const server = new FakeServer((_, peer) => void peer.end());
-    await using client = clientOf(server);
-    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
-      await assert.rejects(call, (error) => {
-        assert.ok(error instanceof ConnectionError);
-        assert.deepEqual([error.delivery, error.server, error.unique], ["unknown", "127.0.0.1:4730", "u"]);
-        assert.equal(error.handle, undefined);
-        return true;
-      });
-    }
-    assert.equal(server.peers.flatMap(({ requests }) => requests).length, 2);
-  });
-
-  test("accepted, when the server had created the job", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
-    const job = client.do("f", "", { unique: "u" });
-    await job.created();
-    server.peer.answer(PacketType.WORK_DATA, "H:1", "half");
-    await server.peer.end();
-    const seen: string[] = [];
-    await assert.rejects(async () => {
-      for await (const { type } of job) seen.push(type);
-    }, (error) => {
-      assert.ok(error instanceof ConnectionError);
-      assert.deepEqual([error.delivery, error.server, error.handle, error.unique], [
-        "accepted",
-        "127.0.0.1:4730",
-        "H:1",
-        "u",
-      ]);
-      return true;
-    });
-    assert.deepEqual(seen, ["created", "data"], "what had come before is not lost");
-  });
-
-  test("what was not sent yet goes to a new connection, and nothing goes twice", { timeout }, async () => {
-    const large = new Uint8Array(200_000);
-    let first = true;
-    const answer = polite();
-    const server = new FakeServer((packet, peer) => {
-      if (!first) return answer(packet, peer);
-      first = false;
-      void peer.end(); // after the first of many, with the others in the pipe, or not sent yet
-    });
-    await using client = clientOf(server);
-    const calls = Array.from({ length: 20 }, (_, i) => client.doBackground("f", large, { unique: `${i}` }));
-    const outcomes = await Promise.allSettled(calls);
-    const accepted = outcomes.flatMap((one, i) => one.status === "fulfilled" ? [`${i}`] : []);
-    for (const one of outcomes) if (one.status === "rejected") assert.equal(one.reason.delivery, "unknown");
-    assert.ok(accepted.length > 0 && accepted.length < 20, `${accepted.length} of 20`);
-    assert.deepEqual(server.peers[1]!.requests.map(({ args }) => text(args[1]!)), accepted);
-  });
-});
-
 describe("a question is asked once more on a new connection", () => {
   test("when its connection is lost before it is answered", { timeout }, async () => {
     for (const losses of [1, 2]) {
@@ -300,29 +224,4 @@ test("after a restart of the server the option is sent again: exceptions are exc
   } finally {
     await second.stop();
   }
-});
-
-onEveryServer("a server that is killed", (kind) => {
-  test(
-    "ends its jobs with how far they had come, and the next call with not-sent",
-    { timeout },
-    async () => {
-      const server = await kind.start();
-      await using client = new GearmanClient({ ...server.connect, minBackoff: 1, maxBackoff: 1 });
-      const job = client.do("f", "", { unique: "u" });
-      const handle = await job.created();
-      const background = await client.doBackground("f");
-      await server.stop();
-      await assert.rejects(job.bytes(), (error) => {
-        assert.ok(error instanceof ConnectionError);
-        const { delivery, server, unique } = error;
-        assert.deepEqual([delivery, error.handle, server, unique], ["accepted", handle, background.server, "u"]);
-        return true;
-      });
-      await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
-      await assert.rejects(background.status(), ConnectionError);
-      await assert.rejects(client.watch(background).next(), ConnectionError);
-      await assert.rejects(client.echo("x"), ConnectionError);
-    },
-  );
 });
