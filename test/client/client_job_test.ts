@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { type GearmanClient, JobFailedError, ServerError } from "../../mod.ts";
+import { GearmanClient, GearmanWorker, JobFailedError, ServerError } from "../../mod.ts";
 import type { JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
+import { JobServer } from "../../src/server/mod.ts";
 import { fromHex, pattern, text, toHex } from "../support/bytes.ts";
 import { limitQueue, RawWorker } from "../support/peers.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";
@@ -298,4 +299,17 @@ onEveryServer("jobs in the foreground", (kind) => {
     assert.equal((await worker.grab()).unique, "", "a foreground job without a unique has none");
     await worker.close();
   });
+});
+
+test("a name that begins with a byte order mark is that name", { timeout }, async () => {
+  const server = new JobServer();
+  const worker = new GearmanWorker({ dial: server.dial });
+  worker.addFunction("\ufeffname", (job) => `${job.functionName.length} ${job.unique.length}`);
+  const running = worker.run();
+  const client = new GearmanClient({ dial: server.dial });
+  assert.equal(await client.do("\ufeffname", "", { unique: "\ufeffu" }).text(), "5 2");
+  await client.close();
+  await worker.close();
+  await running;
+  await server.close();
 });

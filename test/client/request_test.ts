@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient } from "../../mod.ts";
-import type { ClientOptions } from "../../mod.ts";
+import type { ClientOptions, Transport } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { JobServer } from "../../src/server/mod.ts";
 import { text } from "../support/bytes.ts";
 import { turns } from "../support/transports.ts";
 import { needs, startGearmand } from "../support/gearmand.ts";
@@ -180,6 +182,120 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     assert.equal((await watching.next()).done, true);
     assert.equal(listeners(), 0);
   });
+});
+
+test("an abort is told as such, though one of the servers has not known the job", { timeout }, async () => {
+  const server = new JobServer();
+  const client = new GearmanClient({
+    servers: ["known:1", "mute:1"],
+    dial: (address, options) => address.hostname === "known" ? server.dial(address, options) : new Promise(() => {}),
+  });
+  await client.echo("x");
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const status = client.jobStatus("H:nowhere:1", { signal: controller.signal });
+  await client.echo("the known server has answered");
+  controller.abort(reason);
+  await assert.rejects(status, (error) => error === reason);
+  await client.close();
+  await server.close();
+});
+
+test("an abort while a question is asked again ends the dialing for it", { timeout }, async () => {
+  const ended = deferred<void>();
+  const dialed = deferred<AbortSignal>();
+  // The first connection is lost as soon as something was sent; the second is never made.
+  const transport: Transport = {
+    write: () => ended.resolve(),
+    close: () => ended.resolve(),
+    // deno-lint-ignore require-yield -- it has nothing to say
+    async *[Symbol.asyncIterator]() {
+      await ended.promise;
+    },
+  };
+  let dials = 0;
+  const client = new GearmanClient({
+    dial: (_, { signal }) => {
+      if (dials++ === 0) return transport;
+      dialed.resolve(signal!);
+      return new Promise(() => {});
+    },
+  });
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const echo = client.echo("x", { signal: controller.signal });
+  const signal = await dialed.promise;
+  const given = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  controller.abort(reason);
+  await assert.rejects(echo, (error) => error === reason);
+  await given;
+  await client.close();
+});
+
+type Call = (client: GearmanClient, signal: AbortSignal) => Promise<unknown>;
+
+const CALLS: Record<string, Call> = {
+  "await": async (client, signal) => await client.do("f", "", { signal }),
+  "text()": (client, signal) => client.do("f", "", { signal }).text(),
+  "iteration": async (client, signal) => {
+    for await (const event of client.do("f", "", { signal })) assert.equal(event.type, "created");
+  },
+  "stream()": (client, signal) => new Response(client.do("f", "", { signal }).stream()).text(),
+  "created()": (client, signal) => client.do("f", "", { signal }).created(),
+  "doBackground()": (client, signal) => client.doBackground("f", "", { signal }),
+  "doBackgroundAll()": (client, signal) => client.doBackgroundAll("f", ["a", "b"], { signal }).next(),
+  "jobStatus()": (client, signal) => client.jobStatus("H:1", { signal }),
+  "jobStatusByUnique()": (client, signal) => client.jobStatusByUnique("u", { signal }),
+  "watch()": async (client, signal) => {
+    for await (const _ of client.watch("H:1", { signal, interval: 1 }));
+  },
+  "echo()": (client, signal) => client.echo("x", { signal }),
+};
+
+/** Makes the calls, each of which has to end with the very reason of its signal. */
+async function assertTimedOut(client: GearmanClient, names: string[] = Object.keys(CALLS)): Promise<void> {
+  await Promise.all(names.map(async (name) => {
+    const signal = AbortSignal.timeout(30);
+    await assert.rejects(CALLS[name]!(client, signal), (error) => {
+      assert.ok(error === signal.reason && (error as Error).name === "TimeoutError", `${name}: ${error}`);
+      return true;
+    });
+  }));
+  await client.close();
+}
+
+test("a call times out while it waits for a connection, and the dial is given up", { timeout }, async () => {
+  const signals: (AbortSignal | undefined)[] = [];
+  const client = new GearmanClient({ dial: (_, { signal }) => (signals.push(signal), new Promise<never>(() => {})) });
+  await assertTimedOut(client);
+  assert.ok(signals.length > 0 && signals.every((signal) => signal?.aborted));
+});
+
+test("a call times out while it waits for its answer, and another one does not", { timeout }, async () => {
+  const server = new FakeServer();
+  const client = new GearmanClient({ dial: server.dial });
+  const patient = client.echo("patient");
+  await until(() => server.peers[0]?.requests.length === 1);
+  const timedOut = assertTimedOut(client);
+  const answered = until(() => server.peer.requests.length > 11).then(() =>
+    server.peer.answer(PacketType.ECHO_RES, "patient")
+  );
+  assert.equal(new TextDecoder().decode(await patient), "patient");
+  await Promise.all([timedOut, answered]);
+});
+
+test("a call times out while its job runs", { timeout }, async () => {
+  const server = new FakeServer((packet, peer) => {
+    if (isSubmission(packet)) peer.answer(PacketType.JOB_CREATED, "H:1");
+    else peer.answer(PacketType.STATUS_RES, "H:1", "1", "1", "0", "0");
+  });
+  await assertTimedOut(new GearmanClient({ dial: server.dial }), [
+    "await",
+    "text()",
+    "iteration",
+    "stream()",
+    "watch()",
+  ]);
 });
 
 describe("a question is asked once more on a new connection", () => {
