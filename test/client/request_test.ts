@@ -9,9 +9,8 @@ import { deferred } from "../../src/internal/promises.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { text } from "../support/bytes.ts";
 import { turns } from "../support/transports.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
-import { RawWorker, until } from "../support/peers.ts";
+import { until } from "../support/peers.ts";
 import { countedSignal } from "../support/signals.ts";
 
 const timeout = 20_000;
@@ -313,31 +312,4 @@ describe("a question is asked once more on a new connection", () => {
       });
     }
   });
-});
-
-test("after a restart of the server the option is sent again: exceptions are exceptions", {
-  skip: needs("gearmand"),
-  timeout,
-}, async () => {
-  const first = await startGearmand();
-  await using client = new GearmanClient({ servers: `127.0.0.1:${first.port}`, minBackoff: 1, maxBackoff: 1 });
-  const lost = client.do("f");
-  await lost.created();
-  await first.stop();
-  await assert.rejects(lost.text(), { name: "ConnectionError", delivery: "accepted" });
-  const second = await startGearmand({ port: first.port });
-  try {
-    let job = client.do("f");
-    await until(() => job.created().then(() => true, () => (job = client.do("f"), false)));
-    const worker = await RawWorker.open(
-      { connect: { servers: `127.0.0.1:${first.port}` }, port: 0, stop: second.stop },
-      "f",
-    );
-    const { handle } = await worker.grab();
-    worker.send(PacketType.WORK_EXCEPTION, handle, "an exception");
-    await assert.rejects(job.text(), { name: "JobFailedError", message: /an exception$/ });
-    await worker.close();
-  } finally {
-    await second.stop();
-  }
 });

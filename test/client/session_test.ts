@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient, JobFailedError, ProtocolError } from "../../mod.ts";
-import type { ClientOptions, JobEvent } from "../../mod.ts";
+import type { ClientOptions, JobEvent, Transport } from "../../mod.ts";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
+import { deferred } from "../../src/internal/promises.ts";
 import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
 import { PlayedTransport, turns } from "../support/transports.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
 import type { FakePeer } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
+import { needs, startGearmand } from "../support/gearmand.ts";
+import { RawWorker, until } from "../support/peers.ts";
 import { watchTimers } from "../support/timers.ts";
 
 const timeout = 20_000;
@@ -18,6 +20,14 @@ const timeout = 20_000;
 /** A client of a server that is played. */
 function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClient {
   return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
+}
+
+/** What a call ends with: its value, or the delivery or name of its error. */
+function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
+  return Promise.resolve(call).then(() => "done", (error) => {
+    assert.ok(error instanceof ConnectionError, String(error));
+    return error.delivery ?? error.name;
+  });
 }
 
 /** Creates every job as `H:n`, and completes it with its workload. */
@@ -354,4 +364,157 @@ describe("a job that has vanished from its server", () => {
     assert.equal(await other.text(), "fine");
     await turns();
   });
+});
+
+describe("while a server may still refuse the connection", () => {
+  /** A server whose transports say so, and that answers the first request, or ends, when it is told to. */
+  function refusing(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
+    const server = new FakeServer(polite());
+    const answers: ((accepted: boolean) => void)[] = [];
+    const client = new GearmanClient({
+      minBackoff: 1,
+      maxBackoff: 1,
+      dial: async (...args) => {
+        const transport = await server.dial(...args);
+        const answered = deferred<boolean>();
+        answers.push(answered.resolve);
+        return {
+          refusable: true,
+          write: (bytes) => transport.write(bytes),
+          close: () => (answered.resolve(false), transport.close()),
+          async *[Symbol.asyncIterator]() {
+            for await (const chunk of transport) {
+              if (!await answered.promise) return;
+              yield chunk;
+            }
+          },
+        };
+      },
+    });
+    return { server, client, answers };
+  }
+
+  test("calls wait for its first reply, and then go in their order", { timeout }, async () => {
+    const { server, client, answers } = refusing();
+    const job = client.do("f", "1");
+    const background = client.doBackground("f", "2");
+    await until(() => server.peers[0]?.options.length === 1);
+    const echo = client.echo("3");
+    await turns(3);
+    assert.deepEqual(server.peer.requests, []);
+    answers[0]!(true);
+    await Promise.all([job.created(), background, echo]);
+    await client.echo("4");
+    assert.deepEqual(server.peer.requests.map(({ args }) => text([...args].at(-1)!)), ["1", "2", "3", "4"]);
+    await client.close();
+  });
+
+  test("nothing was sent, if it ends, if the client is closed, and if a call is aborted", { timeout }, async () => {
+    const { server, client, answers } = refusing();
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const aborted = assert.rejects(
+      client.doBackground("f", "", { signal: controller.signal }),
+      (error) => error === reason,
+    );
+    const first = outcomeOf(client.doBackground("f", "again"));
+    await until(() => server.peers[0]?.options.length === 1);
+    controller.abort(reason);
+    await aborted;
+    answers[0]!(false);
+    await until(() => answers.length === 2); // it is dialed once more
+    answers[1]!(true);
+    assert.equal(await first, "done");
+    await server.peers[1]!.end();
+    const second = outcomeOf(client.do("f"));
+    await until(() => server.peers[2]?.options.length === 1);
+    await client.close();
+    assert.equal(await second, "not-sent");
+    assert.deepEqual(server.peers.map(({ requests }) => requests.map(({ type }) => type)), [
+      [],
+      [PacketType.SUBMIT_JOB_BG],
+      [],
+    ]);
+  });
+});
+
+test("a probe that falls due while a close() lingers neither goes out nor stops the world", { timeout }, async () => {
+  using probe = watchTimers(100);
+  using linger = watchTimers(2_000);
+  const sent = deferred<void>();
+  const closed = deferred<void>();
+  let writes = 0;
+  // It answers the first call, and takes nothing more.
+  const transport: Transport = {
+    write: () => writes++ === 0 ? sent.resolve() : new Promise<void>(() => {}),
+    close: () => closed.resolve(),
+    async *[Symbol.asyncIterator]() {
+      await sent.promise;
+      yield encodeResponse(PacketType.OPTION_RES, "exceptions");
+      yield encodeResponse(PacketType.ECHO_RES, "");
+      await closed.promise;
+    },
+  };
+  const client = new GearmanClient({ dial: () => transport, probeInterval: 100 });
+  await client.echo("");
+  const job = client.doBackground("f", "x");
+  assert.equal(probe.active, 1);
+  const closing = client.close();
+  await until(() => linger.active > 0);
+  for (let i = 0; i < 3; i++) {
+    if (probe.active > 0) probe.fire();
+    await turns();
+  }
+  assert.equal(writes, 2);
+  linger.fire();
+  await assert.rejects(job, (error) => error instanceof ConnectionError && error.delivery === "unknown");
+  await closing;
+});
+
+test("calls end where a write fails before the transport's iteration does", { timeout }, async () => {
+  const ended = deferred<void>();
+  let writes = 0;
+  const transport: Transport = {
+    write: () => ++writes > 1 ? Promise.reject(new Error("broken pipe")) : Promise.resolve(),
+    close: () => void setTimeout(() => ended.resolve(), 1),
+    // deno-lint-ignore require-yield -- it has nothing to say
+    async *[Symbol.asyncIterator]() {
+      await ended.promise;
+    },
+  };
+  const client = new GearmanClient({ dial: () => transport });
+  const workload = new Uint8Array(100_000);
+  const calls = [1, 2, 3, 4].map(() => client.doBackground("f", workload));
+  for (const outcome of await Promise.allSettled(calls)) {
+    assert.equal(outcome.status, "rejected");
+    assert.ok((outcome as PromiseRejectedResult).reason instanceof ConnectionError);
+  }
+  await client.close();
+});
+
+test("after a restart of the server the option is sent again: exceptions are exceptions", {
+  skip: needs("gearmand"),
+  timeout,
+}, async () => {
+  const first = await startGearmand();
+  await using client = new GearmanClient({ servers: `127.0.0.1:${first.port}`, minBackoff: 1, maxBackoff: 1 });
+  const lost = client.do("f");
+  await lost.created();
+  await first.stop();
+  await assert.rejects(lost.text(), { name: "ConnectionError", delivery: "accepted" });
+  const second = await startGearmand({ port: first.port });
+  try {
+    let job = client.do("f");
+    await until(() => job.created().then(() => true, () => (job = client.do("f"), false)));
+    const worker = await RawWorker.open(
+      { connect: { servers: `127.0.0.1:${first.port}` }, port: 0, stop: second.stop },
+      "f",
+    );
+    const { handle } = await worker.grab();
+    worker.send(PacketType.WORK_EXCEPTION, handle, "an exception");
+    await assert.rejects(job.text(), { name: "JobFailedError", message: /an exception$/ });
+    await worker.close();
+  } finally {
+    await second.stop();
+  }
 });

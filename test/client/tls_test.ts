@@ -5,18 +5,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanWorker } from "../../mod.ts";
 import type { ClientOptions, GearmanEvent, TlsOptions } from "../../mod.ts";
-import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { text } from "../support/bytes.ts";
 import { withPeer } from "../support/sockets.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, OTHER_CA_CERT, SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
 import { EXPIRED_CERT, EXPIRED_KEY, STRANGER_CERT, STRANGER_KEY } from "../support/tls.ts";
-import { deferred, turns } from "../support/transports.ts";
-import { FakeServer, polite } from "../support/fake_server.ts";
-import { jobsOf, until } from "../support/peers.ts";
+import { jobsOf } from "../support/peers.ts";
 import { runProgram } from "../support/programs.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
 
@@ -177,76 +173,4 @@ test("a server whose authority the runtime itself trusts needs no caCerts", { ti
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-});
-
-describe("while a server may still refuse the connection", () => {
-  /** A server whose transports say so, and that answers the first request, or ends, when it is told to. */
-  function refusing(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
-    const server = new FakeServer(polite());
-    const answers: ((accepted: boolean) => void)[] = [];
-    const client = new GearmanClient({
-      minBackoff: 1,
-      maxBackoff: 1,
-      dial: async (...args) => {
-        const transport = await server.dial(...args);
-        const answered = deferred<boolean>();
-        answers.push(answered.resolve);
-        return {
-          refusable: true,
-          write: (bytes) => transport.write(bytes),
-          close: () => (answered.resolve(false), transport.close()),
-          async *[Symbol.asyncIterator]() {
-            for await (const chunk of transport) {
-              if (!await answered.promise) return;
-              yield chunk;
-            }
-          },
-        };
-      },
-    });
-    return { server, client, answers };
-  }
-
-  test("calls wait for its first reply, and then go in their order", { timeout }, async () => {
-    const { server, client, answers } = refusing();
-    const job = client.do("f", "1");
-    const background = client.doBackground("f", "2");
-    await until(() => server.peers[0]?.options.length === 1);
-    const echo = client.echo("3");
-    await turns(3);
-    assert.deepEqual(server.peer.requests, []);
-    answers[0]!(true);
-    await Promise.all([job.created(), background, echo]);
-    await client.echo("4");
-    assert.deepEqual(server.peer.requests.map(({ args }) => text([...args].at(-1)!)), ["1", "2", "3", "4"]);
-    await client.close();
-  });
-
-  test("nothing was sent, if it ends, if the client is closed, and if a call is aborted", { timeout }, async () => {
-    const { server, client, answers } = refusing();
-    const reason = new Error("enough");
-    const controller = new AbortController();
-    const aborted = assert.rejects(
-      client.doBackground("f", "", { signal: controller.signal }),
-      (error) => error === reason,
-    );
-    const first = outcomeOf(client.doBackground("f", "again"));
-    await until(() => server.peers[0]?.options.length === 1);
-    controller.abort(reason);
-    await aborted;
-    answers[0]!(false);
-    await until(() => answers.length === 2); // it is dialed once more
-    answers[1]!(true);
-    assert.equal(await first, "done");
-    await server.peers[1]!.end();
-    const second = outcomeOf(client.do("f"));
-    await until(() => server.peers[2]?.options.length === 1);
-    await client.close();
-    assert.equal(await second, "not-sent");
-    assert.deepEqual(server.peers.map(({ requests }) => requests.map(({ type }) => type)), [
-      [],
-      [PacketType.SUBMIT_JOB_BG],
-      [],
-    ]);
-  });
 });
