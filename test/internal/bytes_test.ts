@@ -1,0 +1,26 @@
+/** Tests of joining bytes. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { joinBytes } from "../../src/internal/bytes.ts";
+
+test("joinBytes() joins all pieces in order, empty ones too", () => {
+  fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 10 }), (pieces) => {
+    const expected = pieces.flatMap((piece) => [...piece]);
+    assert.deepEqual([...joinBytes(pieces, expected.length)], expected);
+  }));
+});
+
+test("joinBytes() reads a piece that is a view of other memory as far as the view goes", () => {
+  const memory = Uint8Array.of(1, 2, 3, 4, 5);
+  assert.deepEqual([...joinBytes([memory.subarray(3), memory.subarray(1, 3)], 4)], [4, 5, 2, 3]);
+});
+
+test("joinBytes() returns memory of its own, also for a single piece", () => {
+  const piece = Uint8Array.of(1, 2);
+  const joined = joinBytes([piece], 2);
+  joined.fill(9);
+  assert.deepEqual([...piece], [1, 2]);
+  assert.equal(joined.buffer.byteLength, 2);
+});
