@@ -5,15 +5,20 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { byteLength, messageOf, printable, readText } from "../../src/internal/text.ts";
 import { character } from "../support/arbitraries.ts";
-import { text, utf8 } from "../support/bytes.ts";
+import { utf8 } from "../support/bytes.ts";
 
 test("readText() reads UTF-8 of any length", () => {
   fc.assert(fc.property(fc.string({ unit: character, maxLength: 100 }), (value) => {
-    const bytes = utf8(value);
-    assert.equal(readText(bytes), text(bytes));
+    assert.equal(readText(utf8(value)), value);
   }));
   assert.equal(readText(utf8("\u{1f600}".repeat(30))), "\u{1f600}".repeat(30));
   assert.equal(readText(Uint8Array.of(0xff, 0x41)), "\ufffdA", "what is no UTF-8 is no error");
+});
+
+test("readText() keeps a byte order mark, in short text and in long", () => {
+  for (const value of ["\ufeff", "\ufeffname", `\ufeff${"x".repeat(100)}`]) {
+    assert.equal(readText(utf8(value)), value);
+  }
 });
 
 test("byteLength() counts what an encoder makes, lone surrogates too", () => {
