@@ -7,6 +7,7 @@ import {
   type GearmanEvent,
   normalizeOptions,
   readConnectOptions,
+  signalOf,
 } from "../../src/connection/options.ts";
 import { PlayedTransport, turns } from "../support/transports.ts";
 
@@ -103,4 +104,20 @@ test("events reach their listener, as a method of the options; what it throws or
   ];
   for (const onEvent of results) readConnectOptions({ onEvent: onEvent as () => void }).settings.emit(event);
   await turns(2);
+});
+
+test("signalOf() returns the signal of a call, if it has one", () => {
+  const { signal } = new AbortController();
+  assert.equal(signalOf({ signal }), signal);
+  assert.equal(signalOf(Object.freeze({ signal: AbortSignal.abort() }))!.aborted, true);
+  assert.equal(signalOf({}), undefined);
+});
+
+test("signalOf() refuses options that are not an object, and signals that are not an AbortSignal", () => {
+  for (const options of [null, undefined, 5, "unique"]) {
+    assert.throws(() => signalOf(options as never), { name: "TypeError", message: /^Cannot use the options: / });
+  }
+  for (const signal of [null, 5, {}, new AbortController()]) {
+    assert.throws(() => signalOf({ signal } as never), { name: "TypeError", message: /^Cannot use the signal: / });
+  }
 });
