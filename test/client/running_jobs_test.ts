@@ -1,15 +1,197 @@
-/** Tests of jobs that share a unique, on every job server: who gets which copy of a packet. */
+/** Tests of which submission receives which copy of a packet: in the table itself, and on every job server. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { GearmanClient } from "../../mod.ts";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { GearmanClient, GearmanError, type JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
+import { type JobSubscriber, RunningJobs } from "../../src/client/running_jobs.ts";
 import { needs, startGearmand } from "../support/gearmand.ts";
 import { command, RawWorker, until } from "../support/peers.ts";
 import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
 import { wordsOf } from "../support/words.ts";
 
 const timeout = 60_000;
+
+/** A subscriber that remembers what it received. */
+class Listener implements JobSubscriber {
+  readonly received: string[] = [];
+  onEvent(event: JobEvent): void {
+    this.received.push(event.type);
+  }
+  onFailed(): void {
+    this.received.push("failed");
+  }
+  onGone(error: GearmanError, server: string): void {
+    this.received.push(`gone: ${error.message}, ${server}`);
+  }
+}
+
+describe("a table of running jobs", () => {
+  test("knows no receiver of a handle without a subscriber", () => {
+    const jobs = new RunningJobs();
+    const listener = new Listener();
+    assert.equal(jobs.nextReceiver("H:1"), undefined);
+    assert.equal(jobs.lastReceiver("H:1"), undefined);
+    jobs.abandon("H:1", listener);
+    jobs.vanish("H:1", new GearmanError("unknown"), "a:1");
+    assert.deepEqual([jobs.size, jobs.nextHandles(5)], [0, []]);
+  });
+
+  test("gives every packet of a handle to its subscriber, and forgets it with the final one", () => {
+    const jobs = new RunningJobs();
+    const [one, other] = [new Listener(), new Listener()];
+    jobs.subscribe("H:1", one);
+    jobs.subscribe("H:2", other);
+    for (let i = 0; i < 3; i++) assert.equal(jobs.nextReceiver("H:1"), one);
+    assert.equal(jobs.size, 2);
+    assert.equal(jobs.lastReceiver("H:1"), one);
+    assert.equal(jobs.nextReceiver("H:1"), undefined);
+    assert.equal(jobs.size, 1);
+    assert.equal(jobs.nextReceiver("H:2"), other);
+  });
+
+  test("gives each subscriber of a handle one copy of every packet, whatever joins or leaves between packets", () => {
+    const step = fc.oneof(
+      fc.constant({ do: "send" } as const),
+      fc.constant({ do: "join" } as const),
+      fc.record({ do: fc.constant("leave" as const), which: fc.nat(9) }),
+    );
+    fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const jobs = new RunningJobs();
+      const all: Listener[] = [];
+      const present = new Set<Listener>();
+      const expected = new Map<Listener, number>();
+      const join = () => {
+        const listener = new Listener();
+        all.push(listener);
+        present.add(listener);
+        expected.set(listener, 0);
+        jobs.subscribe("H:1", listener);
+      };
+      join();
+      /** The server sends a copy for each submission, abandoned or not. */
+      const send = (receive: () => JobSubscriber | null | undefined) => {
+        const receivers = all.map(receive);
+        assert.equal(receivers.filter((receiver) => receiver === null).length, all.length - present.size);
+        for (const receiver of receivers) receiver?.onEvent({ type: "data", data: new Uint8Array(0) });
+        for (const listener of present) expected.set(listener, expected.get(listener)! + 1);
+      };
+      for (const step of steps) {
+        if (step.do === "send") send(() => jobs.nextReceiver("H:1"));
+        else if (step.do === "join") join();
+        else {
+          const leaving = all[step.which % all.length]!;
+          present.delete(leaving);
+          jobs.abandon("H:1", leaving);
+        }
+      }
+      send(() => jobs.lastReceiver("H:1"));
+      for (const listener of all) assert.equal(listener.received.length, expected.get(listener));
+      assert.equal(jobs.size, 0);
+    }));
+  });
+
+  test("hands out the copies in the order of the submissions", () => {
+    const jobs = new RunningJobs();
+    const listeners = [new Listener(), new Listener(), new Listener()];
+    for (const listener of listeners) jobs.subscribe("H:1", listener);
+    const receivers = (receive: () => unknown) => [1, 2, 3].map(receive);
+    assert.deepEqual(receivers(() => listeners.indexOf(jobs.nextReceiver("H:1") as Listener)), [0, 1, 2]);
+    assert.deepEqual(receivers(() => listeners.indexOf(jobs.lastReceiver("H:1") as Listener)), [0, 1, 2]);
+  });
+
+  test("may begin a job abandoned: its packets are discarded, and it ends with the final one", () => {
+    const jobs = new RunningJobs();
+    jobs.subscribe("H:1", null);
+    assert.equal(jobs.nextReceiver("H:1"), null);
+    assert.equal(jobs.size, 1);
+    assert.equal(jobs.lastReceiver("H:1"), null);
+    assert.equal(jobs.size, 0);
+  });
+
+  test("abandons only the given subscriber of the given handle", () => {
+    const jobs = new RunningJobs();
+    const [one, two] = [new Listener(), new Listener()];
+    jobs.subscribe("H:1", one);
+    jobs.subscribe("H:2", two);
+    jobs.abandon("H:1", two);
+    assert.equal(jobs.nextReceiver("H:1"), one);
+    assert.equal(jobs.nextReceiver("H:2"), two);
+  });
+
+  test("returns the handles in turn, at most as many as asked for", () => {
+    const jobs = new RunningJobs();
+    for (let i = 1; i <= 5; i++) jobs.subscribe(`H:${i}`, new Listener());
+    assert.deepEqual(jobs.nextHandles(0), []);
+    assert.deepEqual(jobs.nextHandles(2), ["H:1", "H:2"]);
+    assert.deepEqual(jobs.nextHandles(2), ["H:3", "H:4"]);
+    jobs.subscribe("H:6", new Listener());
+    assert.deepEqual(jobs.nextHandles(4), ["H:5", "H:1", "H:2", "H:3"]);
+    assert.deepEqual(jobs.nextHandles(100), ["H:4", "H:6", "H:5", "H:1", "H:2", "H:3"]);
+    assert.equal(jobs.size, 6);
+  });
+
+  test("does not return the handle of a job that all its subscribers have abandoned", () => {
+    const jobs = new RunningJobs();
+    const [one, two, other] = [new Listener(), new Listener(), new Listener()];
+    jobs.subscribe("H:1", one);
+    jobs.subscribe("H:1", two);
+    jobs.subscribe("H:2", other);
+    jobs.abandon("H:1", one);
+    assert.deepEqual(jobs.nextHandles(1), ["H:1"]);
+    jobs.abandon("H:1", two);
+    assert.deepEqual(jobs.nextHandles(5), ["H:2"]);
+    jobs.subscribe("H:1", one);
+    assert.deepEqual(jobs.nextHandles(5), ["H:1", "H:2"]);
+  });
+
+  test("ends a job that vanished for each of its subscribers, and no other job", () => {
+    const jobs = new RunningJobs();
+    const [one, two, left, other] = [new Listener(), new Listener(), new Listener(), new Listener()];
+    for (const listener of [one, two, left]) jobs.subscribe("H:1", listener);
+    jobs.subscribe("H:2", other);
+    jobs.abandon("H:1", left);
+    jobs.vanish("H:1", new GearmanError("not known"), "a:1");
+    assert.deepEqual([one.received, two.received], [["gone: not known, a:1"], ["gone: not known, a:1"]]);
+    assert.deepEqual([left.received, other.received], [[], []]);
+    assert.equal(jobs.size, 1);
+    assert.equal(jobs.nextReceiver("H:1"), undefined);
+  });
+
+  test("ends every job when the connection is lost", () => {
+    const jobs = new RunningJobs();
+    const listeners = [new Listener(), new Listener(), new Listener()];
+    const [one, two, left] = listeners as [Listener, Listener, Listener];
+    jobs.subscribe("H:1", one);
+    jobs.subscribe("H:2", two);
+    jobs.subscribe("H:2", left);
+    jobs.abandon("H:2", left);
+    jobs.vanishAll(new GearmanError("lost"), "a:1");
+    assert.deepEqual(listeners.map(({ received }) => received), [["gone: lost, a:1"], ["gone: lost, a:1"], []]);
+    assert.equal(jobs.size, 0);
+  });
+
+  test("has forgotten a job before its subscribers hear of its end, so that they may use the table", () => {
+    const jobs = new RunningJobs();
+    const sizes: number[] = [];
+    const leaving = (handle: string): JobSubscriber =>
+      Object.assign(new Listener(), {
+        onGone(this: JobSubscriber) {
+          sizes.push(jobs.size);
+          jobs.abandon(handle, this);
+          jobs.subscribe("H:new", new Listener());
+        },
+      });
+    jobs.subscribe("H:1", leaving("H:1"));
+    jobs.vanish("H:1", new GearmanError("not known"), "a:1");
+    assert.deepEqual(jobs.nextHandles(5), ["H:new"]);
+    jobs.subscribe("H:2", leaving("H:2"));
+    jobs.vanishAll(new GearmanError("lost"), "a:1");
+    assert.deepEqual(jobs.nextHandles(5), ["H:new"]);
+    assert.deepEqual(sizes, [0, 0]);
+  });
+});
 
 onEveryServer("jobs that share a unique", (kind) => {
   let server: TestServer;
