@@ -3,12 +3,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, dialTcp, GearmanClient, GearmanError } from "../../mod.ts";
-import type { ClientOptions, Dial } from "../../mod.ts";
+import type { BackgroundJob, ClientOptions, Dial } from "../../mod.ts";
+import type { Balance } from "../../src/client/balance.ts";
+import { Router } from "../../src/client/router.ts";
+import { BackgroundSubmission, type OnSettled } from "../../src/client/submission.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { memoryPipe } from "../../src/connection/mod.ts";
+import { readConnectOptions } from "../../src/connection/options.ts";
 import { text } from "../support/bytes.ts";
 import { withPeer } from "../support/sockets.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { countedSignal } from "../support/signals.ts";
+import { deferred, PlayedTransport, turns } from "../support/transports.ts";
 import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
 import { freePort } from "../support/gearmand.ts";
 import { RawWorker, until } from "../support/peers.ts";
@@ -49,6 +54,129 @@ class Fleet {
   async stop(name: string): Promise<void> {
     this.down.add(name);
     for (const peer of this.servers.get(name)!.peers) await peer.end();
+  }
+}
+
+/** Submits a background job through a router. */
+function submit(router: Router, signal?: AbortSignal): Promise<BackgroundJob> {
+  const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "", "w"] };
+  return new Promise((resolve, reject) => {
+    const onSettled: OnSettled = ({ job, failure }) => {
+      if (failure !== undefined) reject(failure.error);
+      else resolve(job!);
+    };
+    router.send(new BackgroundSubmission(packet, NO_STATUS, onSettled), signal);
+  });
+}
+
+/** The client of background jobs without a status: the tests do not ask for one. */
+const NO_STATUS = undefined as never;
+
+function routerOf(servers: string, dial: Dial, balance: Balance = "failover"): Router {
+  const options = readConnectOptions({ servers, dial, minBackoff: 0, maxBackoff: 0 });
+  return new Router(options.servers, options.settings, balance);
+}
+
+describe("a router", () => {
+  test("has the names of its servers, and round-robin begins with the first of them", { timeout }, async () => {
+    const fleet = new Fleet("a:1", "b:2", "c:3");
+    const router = routerOf("a:1,b:2,c:3", fleet.dial, "round-robin");
+    assert.deepEqual(router.names, ["a:1", "b:2", "c:3"]);
+    const servers: string[] = [];
+    for (let i = 0; i < 4; i++) servers.push((await submit(router)).server);
+    assert.deepEqual(servers, ["a:1", "b:2", "c:3", "a:1"]);
+    await router.close();
+  });
+
+  test("closes the connections to all of its servers", { timeout }, async () => {
+    const fleet = new Fleet("a:1", "b:2", "c:3");
+    const router = routerOf("a:1,b:2,c:3", fleet.dial, "round-robin");
+    for (let i = 0; i < 3; i++) await submit(router);
+    await Promise.all([router.close(), router.close()]);
+    for (const { peer } of fleet.servers.values()) await peer.ended;
+  });
+
+  test("that is closing sends what came before, and nothing more", { timeout }, async () => {
+    for (const balance of ["failover", "round-robin"] as const) {
+      const transport = new PlayedTransport();
+      const write = deferred();
+      transport.answers.push(write.promise);
+      const router = routerOf("a:1,b:2", () => transport, balance);
+      const before = [submit(router)];
+      await until(() => transport.writes.length === 1);
+      if (balance === "failover") before.push(submit(router));
+      const closing = router.close();
+      await assert.rejects(submit(router), { delivery: "not-sent", message: /the client is closed$/ });
+      await turns();
+      assert.equal(transport.closed, 0, "the connection still has something to write");
+      write.resolve();
+      for (const call of before) await assert.rejects(call, { delivery: "unknown" });
+      await closing;
+      assert.equal(transport.writes.length, before.length);
+    }
+  });
+
+  test("does not dial further servers for a request that was aborted", { timeout }, async () => {
+    const dials: string[] = [];
+    const router = routerOf("a:1,b:2", ({ hostname }) => {
+      dials.push(hostname);
+      return new Promise(() => {});
+    });
+    const { signal, abort } = countedSignal();
+    const call = submit(router, signal);
+    await until(() => dials.length > 0);
+    abort("enough");
+    await assert.rejects(call, (reason) => reason === "enough");
+    await turns();
+    assert.deepEqual(dials, ["a"]);
+    await router.close();
+  });
+
+  test("aborts the dials of failing servers with the request, if there are no others", { timeout }, async () => {
+    const signals: AbortSignal[] = [];
+    let refuses = true;
+    const router = routerOf("a:1,b:2", (_, { signal }) => {
+      if (refuses) throw new Error("refused");
+      signals.push(signal!);
+      return new Promise(() => {});
+    });
+    await assert.rejects(submit(router), { delivery: "not-sent", message: /refused$/ });
+    refuses = false;
+    const { signal, abort } = countedSignal();
+    const call = submit(router, signal);
+    await until(() => signals.length === 2);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [false, false]);
+    abort("enough");
+    await assert.rejects(call, (reason) => reason === "enough");
+    await turns();
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true, true]);
+    await router.close();
+  });
+
+  test("fails a request after two reroutes for each server, with the last loss as its cause", { timeout }, async () => {
+    let dials = 0;
+    const router = routerOf("a:1", () => {
+      dials += 1;
+      return new RejectingTransport();
+    });
+    await assert.rejects(submit(router), (error) => {
+      assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError, String(error));
+      assert.equal(error.delivery, "not-sent");
+      assert.match(error.message, /a:1 ended it$/);
+      return true;
+    });
+    assert.equal(dials, 3);
+    await router.close();
+  });
+});
+
+/** A server that may reject the connection, and does so at the first bytes. */
+class RejectingTransport extends PlayedTransport {
+  readonly refusable = true;
+
+  override write(bytes: Uint8Array): void | Promise<void> {
+    this.end();
+    return super.write(bytes);
   }
 }
 
