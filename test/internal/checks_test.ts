@@ -85,7 +85,7 @@ test("checkText() refuses a NUL and a line feed wherever they are, and what is n
   }
 });
 
-test("checkName() checks text, and that there is some", () => {
+test("checkName() refuses empty text, and what checkText() refuses", () => {
   for (const name of ["f", " ", "x".repeat(9)]) checkName(name, "name", 9);
   assert.throws(() => checkName("", "name", 9), { name: "RangeError", message: "Cannot use the name: it is empty" });
   for (const bad of ["x".repeat(10), "a\0", "a\n"]) assert.throws(() => checkName(bad, "name", 9), RangeError);

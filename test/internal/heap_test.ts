@@ -1,4 +1,4 @@
-/** Tests of the heap, which keeps the queues of the job server. */
+/** Tests of the binary heap. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -27,7 +27,7 @@ test("a heap returns its items in order, also after it was empty", () => {
   }
 });
 
-test("a heap orders items as a sort does, while they come and go", () => {
+test("a heap orders items as a sort does, while items are added and taken", () => {
   const items = Array.from({ length: 1_000 }, (_, i) => ({ due: (i * 7_919) % 101, sequence: i }));
   const heap = new Heap<typeof items[0]>((a, b) => a.due < b.due || (a.due === b.due && a.sequence < b.sequence));
   for (const item of items.slice(0, 500)) heap.push(item);

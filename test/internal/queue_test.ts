@@ -1,4 +1,4 @@
-/** Tests of the queue that requests and events wait in. */
+/** Tests of the queue: first in, first out. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ interface Item {
   readonly number: number;
 }
 
-test("items come out in the order in which they went in, whatever is taken out between", () => {
+test("items come out in the order in which they were pushed, for any pushes and shifts", () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { maxLength: 500 }), (pushes) => {
       const queue = new Fifo<Item>();
@@ -31,7 +31,7 @@ test("items come out in the order in which they went in, whatever is taken out b
   );
 });
 
-test("a queue that is never empty does not hold on to what was taken out", () => {
+test("a queue that is never empty keeps its order and length over 100,000 items", () => {
   const queue = new Fifo<Item>();
   for (let number = 0; number < 100; number++) queue.push({ number });
   for (let number = 100; number < 100_000; number++) {

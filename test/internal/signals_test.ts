@@ -1,4 +1,4 @@
-/** Tests of waiting with a way out. */
+/** Tests of waiting that a signal can end. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,11 +8,11 @@ import { countedSignal } from "../support/signals.ts";
 
 const timeout = 10_000;
 
-test("orAbort() has the promise's outcome, with a signal and without", { timeout }, async () => {
+test("orAbort() settles as its promise does, with a signal and without", { timeout }, async () => {
   const { signal, listeners } = countedSignal();
-  for (const one of [undefined, signal]) {
-    assert.equal(await orAbort(Promise.resolve(5), one), 5);
-    await assert.rejects(orAbort(Promise.reject(new Error("no")), one), /^Error: no$/);
+  for (const given of [undefined, signal]) {
+    assert.equal(await orAbort(Promise.resolve(5), given), 5);
+    await assert.rejects(orAbort(Promise.reject(new Error("no")), given), /^Error: no$/);
   }
   await turns(1);
   assert.equal(listeners(), 0);
@@ -26,50 +26,50 @@ test(
     const never = orAbort(new Promise(() => {}), signal);
     const late = deferred<number>();
     const overtaken = orAbort(late.promise, signal);
-    assert.equal(listeners(), 1, "one serves both");
+    assert.equal(listeners(), 1, "one listener serves both");
     abort("enough");
     assert.equal(listeners(), 0);
     await assert.rejects(never, (reason) => reason === "enough");
-    late.reject(new Error("nobody listens, and nobody is told"));
+    late.reject(new Error("too late"));
     await assert.rejects(overtaken, (reason) => reason === "enough");
     await assert.rejects(orAbort(Promise.resolve(1), signal), (reason) => reason === "enough");
     assert.equal(listeners(), 0);
   },
 );
 
-test("onAbort() calls all who wait for a signal, in order, through one listener; who has gone is not called", () => {
+test("onAbort() runs the callbacks of a signal in order through one listener, except cancelled ones", () => {
   const { signal, listeners, abort } = countedSignal();
   const called: number[] = [];
-  const forget = [1, 2, 3, 4].map((i) =>
+  const cancel = [1, 2, 3, 4].map((i) =>
     onAbort(signal, () => {
       called.push(i);
-      if (i === 2) forget[2]!(); // one may send another away
+      if (i === 2) cancel[2]!(); // a callback may cancel another
     })
   );
   assert.equal(listeners(), 1);
-  forget[0]!();
-  forget[0]!();
+  cancel[0]!();
+  cancel[0]!();
   assert.equal(listeners(), 1);
   abort("enough");
   assert.deepEqual(called, [2, 4]);
-  for (const one of forget) one();
+  for (const one of cancel) one();
   assert.equal(listeners(), 0);
 });
 
-test("onAbort() listens again after all have gone", () => {
+test("onAbort() listens again after all callbacks were cancelled", () => {
   const { signal, listeners, abort } = countedSignal();
   let called = 0;
-  const first = onAbort(signal, () => called++);
-  first();
+  const cancelFirst = onAbort(signal, () => called++);
+  cancelFirst();
   assert.equal(listeners(), 0);
   onAbort(signal, () => called++);
-  first();
+  cancelFirst();
   assert.equal(listeners(), 1);
   abort("enough");
   assert.equal(called, 1);
 });
 
-test("those who wait for one promise go on in the order in which they came", { timeout }, async () => {
+test("callers that wait for one promise resume in the order of their calls", { timeout }, async () => {
   const promise = deferred();
   const order: number[] = [];
   const { signal } = new AbortController();
@@ -92,7 +92,7 @@ test("delay() resolves after its time, and rejects at once when its signal fires
   assert.equal(listeners(), 0);
 });
 
-test("a signal is one or is not there", () => {
+test("checkSignal() takes an AbortSignal or undefined", () => {
   checkSignal(undefined);
   checkSignal(new AbortController().signal);
   for (const bad of [null, 5, {}, new AbortController()]) assert.throws(() => checkSignal(bad as never), TypeError);

@@ -1,4 +1,4 @@
-/** Tests of text that comes from bytes, and of its length in bytes. */
+/** Tests of text: decoding, lengths in bytes, and cleaning for messages. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ test("readText() reads UTF-8 of any length", () => {
     assert.equal(readText(utf8(value)), value);
   }));
   assert.equal(readText(utf8("\u{1f600}".repeat(30))), "\u{1f600}".repeat(30));
-  assert.equal(readText(Uint8Array.of(0xff, 0x41)), "\ufffdA", "what is no UTF-8 is no error");
+  assert.equal(readText(Uint8Array.of(0xff, 0x41)), "\ufffdA", "invalid UTF-8 is replaced");
 });
 
 test("readText() keeps a byte order mark, in short text and in long", () => {
@@ -21,7 +21,7 @@ test("readText() keeps a byte order mark, in short text and in long", () => {
   }
 });
 
-test("byteLength() counts what an encoder makes, lone surrogates too", () => {
+test("byteLength() counts the bytes that an encoder makes, also of lone surrogates", () => {
   fc.assert(fc.property(fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)) }), (value) => {
     assert.equal(byteLength(value), utf8(value).length);
   }));
