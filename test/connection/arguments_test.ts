@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkFunctionName, checkHandle, checkUnique, takeWorkload } from "../../src/connection/arguments.ts";
 
-test("names have their lengths in bytes, hold neither NUL nor line feed, and are strings", () => {
+test("names are strings within their lengths in bytes, without NUL and line feed", () => {
   const umlauts = "\u00fc".repeat(256);
   for (const name of ["f", "x".repeat(512), umlauts, "a b", "\t"]) checkFunctionName(name);
   for (const name of ["", "x".repeat(513), `${umlauts}x`, "f\0evil", "\0", "f\n", "\n", "f\r\nshutdown"]) {
@@ -23,12 +23,12 @@ test("names have their lengths in bytes, hold neither NUL nor line feed, and are
   }
 });
 
-test("messages of errors name what is wrong", () => {
+test("the messages of errors say what is wrong", () => {
   assert.throws(() => checkFunctionName("x".repeat(513)), /function name: it has 513 bytes, and the maximum is 512$/);
   assert.throws(() => checkUnique("a\0"), /unique: it holds a NUL/);
 });
 
-test("a workload is text or bytes; small bytes are copied, large ones are not", () => {
+test("a workload is a string or bytes, and only small bytes are copied", () => {
   assert.equal(takeWorkload("text"), "text");
   const small = new Uint8Array(65_535);
   const copy = takeWorkload(small);

@@ -1,4 +1,4 @@
-/** Tests of the connection: how packets leave, how they are read, and how it ends. */
+/** Tests of the connection: sending, reading, and its end. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,11 +12,11 @@ const timeout = 10_000;
 const echo = (data: string) => encodeResponse(PacketType.ECHO_RES, data);
 
 /** The last argument of a packet, or the line, as text. */
-function words(item: Packet | TextLine): string {
+function textOf(item: Packet | TextLine): string {
   return item.magic === "TEXT" ? item.line : text(item.args.at(-1) ?? new Uint8Array(0));
 }
 
-/** How many packets each write holds. */
+/** Number of packets in each write. */
 function packetsPerWrite(transport: PlayedTransport): number[] {
   return transport.writes.map((bytes) => {
     const decoder = new PacketDecoder();
@@ -53,7 +53,7 @@ test("each tick has a write of its own", { timeout }, async () => {
   assert.deepEqual(packetsPerWrite(transport), [1, 5, 2]);
 });
 
-test("while a write is under way packets keep collecting, and leave together after it", { timeout }, async () => {
+test("packets that are sent during a write are collected, and leave together after it", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   const first = deferred();
@@ -65,7 +65,7 @@ test("while a write is under way packets keep collecting, and leave together aft
     connection.send(PacketType.GRAB_JOB);
   }
   assert.deepEqual(packetsPerWrite(transport), [1]);
-  assert.equal(connection.queued, 132, "what is being written has not been taken yet");
+  assert.equal(connection.queued, 132, "a write under way has not been taken yet");
 
   let flushed = false;
   const flushing = connection.flush().then(() => flushed = true);
@@ -80,7 +80,7 @@ test("while a write is under way packets keep collecting, and leave together aft
   await connection.flush();
 });
 
-test("bytes of 64 KiB are handed to the transport as they are", { timeout }, async () => {
+test("bytes of 64 KiB are handed to the transport without a copy", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport, { magic: "RES" });
   const large = pattern(65_536);
@@ -99,7 +99,7 @@ test("bytes of 64 KiB are handed to the transport as they are", { timeout }, asy
   ]);
 });
 
-test("send() refuses what the codec refuses, and nothing of it leaves", { timeout }, async () => {
+test("send() refuses what the codec refuses, and sends nothing of it", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   connection.send(PacketType.ECHO_REQ, "good");
@@ -116,7 +116,7 @@ test("send() refuses what the codec refuses, and nothing of it leaves", { timeou
   assert.throws(() => new Connection(transport, { maxPacketSize: -1 }), RangeError);
 });
 
-test("sendText() sends CR LF, or LF where it is asked for", { timeout }, async () => {
+test("sendText() ends a line with CR LF, or with LF on request", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   connection.sendText("status");
@@ -125,46 +125,46 @@ test("sendText() sends CR LF, or LF where it is asked for", { timeout }, async (
   assert.deepEqual(transport.writes.map(text), ["status\r\nOK\n"]);
 });
 
-test("for await yields packets and ends with the stream", { timeout }, async () => {
+test("for await yields packets, and ends with the stream", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(...chunks(join([echo("a"), echo("b"), echo("c")]), [5]));
   transport.end();
   const found: string[] = [];
-  for await (const packet of new Connection(transport)) found.push(words(packet));
+  for await (const packet of new Connection(transport)) found.push(textOf(packet));
   assert.deepEqual(found, ["a", "b", "c"]);
 });
 
-test("for await can be left and entered again, and loses nothing", { timeout }, async () => {
+test("for await can be left and entered again without losing packets", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(join([echo("a"), echo("b"), echo("c")]), echo("d").subarray(0, 3));
   const connection = new Connection(transport);
   const found: string[] = [];
   for (let i = 0; i < 3; i++) {
     for await (const packet of connection) {
-      found.push(words(packet));
+      found.push(textOf(packet));
       break;
     }
   }
   assert.equal(transport.closed, 0);
   const fourth = connection[Symbol.asyncIterator]().next();
   transport.receive(echo("d").subarray(3), echo("e"));
-  found.push(words((await fourth).value!));
+  found.push(textOf((await fourth).value!));
   transport.end();
-  for await (const packet of connection) found.push(words(packet));
+  for await (const packet of connection) found.push(textOf(packet));
   assert.deepEqual(found, ["a", "b", "c", "d", "e"]);
   assert.equal(transport.iterated, 1);
 });
 
-test("packets and lines are read in turn with text: true", { timeout }, async () => {
+test("with text: true, packets and lines are read in the order of their arrival", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(join([utf8("OK\n"), echo("a"), utf8(".\r\n")]));
   transport.end();
   const found: string[] = [];
-  await new Connection(transport, { text: true }).pump((item) => void found.push(`${item.magic} ${words(item)}`));
+  await new Connection(transport, { text: true }).pump((item) => void found.push(`${item.magic} ${textOf(item)}`));
   assert.deepEqual(found, ["TEXT OK", "RES a", "TEXT ."]);
 });
 
-test("the promise that a pump's function returns pauses reading", { timeout }, async () => {
+test("a promise that onPacket returns pauses reading until it settles", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(join([echo("a"), echo("b")]), echo("c"));
   transport.end();
@@ -172,7 +172,7 @@ test("the promise that a pump's function returns pauses reading", { timeout }, a
   const pause = deferred();
   const found: string[] = [];
   const pumping = connection.pump((packet) => {
-    found.push(words(packet));
+    found.push(textOf(packet));
     return found.length === 1 ? pause.promise : undefined;
   });
   await turns();
@@ -183,7 +183,7 @@ test("the promise that a pump's function returns pauses reading", { timeout }, a
   assert.deepEqual(found, ["a", "b", "c"]);
 });
 
-test("what a pump's function throws ends the pump, and another can go on behind it", { timeout }, async () => {
+test("an error that onPacket throws ends the pump, and another pump can continue after it", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(join([echo("a"), echo("b"), echo("c")]));
   transport.end();
@@ -197,17 +197,17 @@ test("what a pump's function throws ends the pump, and another can go on behind 
   );
   await assert.rejects(connection.pump(() => Promise.reject(error)), (thrown) => thrown === error);
   const found: string[] = [];
-  await connection.pump((packet) => void found.push(words(packet)));
+  await connection.pump((packet) => void found.push(textOf(packet)));
   assert.deepEqual(found, ["c"]);
 });
 
-test("an end inside a packet is a ConnectionError whose cause is a ProtocolError", { timeout }, async () => {
+test("an end inside a packet is a ConnectionError with a ProtocolError as its cause", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(join([echo("a"), echo("b").subarray(0, 12)]));
   transport.end();
   const connection = new Connection(transport);
   const found: string[] = [];
-  const error = await connection.pump((packet) => void found.push(words(packet))).catch((error: unknown) => error);
+  const error = await connection.pump((packet) => void found.push(textOf(packet))).catch((error: unknown) => error);
   assert.deepEqual(found, ["a"]);
   assert.ok(error instanceof ConnectionError && error instanceof GearmanError);
   assert.ok(error.cause instanceof ProtocolError);
@@ -216,13 +216,13 @@ test("an end inside a packet is a ConnectionError whose cause is a ProtocolError
   assert.throws(() => connection.send(PacketType.PRE_SLEEP), (thrown) => thrown === error);
 });
 
-test("garbage is a ProtocolError after the packets before it, and closes the transport", { timeout }, async () => {
+test("garbage after packets is a ProtocolError, and closes the transport", { timeout }, async () => {
   for (const garbage of [utf8("HTTP/1.1 400 Bad Request\r\n\r\n"), header("\0RES", 43, 0)]) {
     const transport = new PlayedTransport();
     transport.receive(join([echo("a"), garbage]));
     const connection = new Connection(transport);
     const iterator = connection[Symbol.asyncIterator]();
-    assert.equal(words((await iterator.next()).value!), "a");
+    assert.equal(textOf((await iterator.next()).value!), "a");
     const error = await iterator.next().catch((error: unknown) => error);
     assert.ok(error instanceof ProtocolError);
     assert.equal(error.offset, 13);
@@ -237,21 +237,21 @@ test("garbage is a ProtocolError after the packets before it, and closes the tra
   }
 });
 
-test("a body over maxPacketSize is refused on its header", { timeout }, async () => {
+test("a body larger than maxPacketSize is refused when its header arrives", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.receive(header("\0RES", PacketType.ECHO_RES, 11));
   await assert.rejects(new Connection(transport, { maxPacketSize: 10 }).pump(() => {}), ProtocolError);
   assert.equal(transport.closed, 1);
 });
 
-test("a read that breaks is a ConnectionError with the runtime's error as its cause", { timeout }, async () => {
+test("a read that fails is a ConnectionError with the runtime's error as its cause", { timeout }, async () => {
   const transport = new PlayedTransport();
   const cause = new Error("read\u0007failed");
   transport.receive(echo("a"));
   transport.break(cause);
   const connection = new Connection(transport);
   const found: string[] = [];
-  await assert.rejects(connection.pump((packet) => void found.push(words(packet))), (error) => {
+  await assert.rejects(connection.pump((packet) => void found.push(textOf(packet))), (error) => {
     assert.ok(error instanceof ConnectionError);
     assert.equal(error.cause, cause);
     assert.equal(error.message, "The connection was lost: read failed");
@@ -261,7 +261,7 @@ test("a read that breaks is a ConnectionError with the runtime's error as its ca
   assert.equal(transport.closed, 1);
 });
 
-test("a write that fails ends the connection for readers, writers and flush alike", { timeout }, async () => {
+test("a write that fails ends reading, sending and flush()", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   const failing = deferred();
@@ -280,7 +280,7 @@ test("a write that fails ends the connection for readers, writers and flush alik
   assert.throws(() => connection.send(PacketType.PRE_SLEEP), (thrown) => thrown === error);
 });
 
-test("a transport that throws from write() is no better than one that rejects", { timeout }, async () => {
+test("an error that write() throws has the same effect as a rejection", { timeout }, async () => {
   const [here, there] = memoryPipe();
   await there.close();
   const connection = new Connection(here);
@@ -288,7 +288,7 @@ test("a transport that throws from write() is no better than one that rejects", 
   await assert.rejects(connection.flush(), ConnectionError);
 });
 
-test("close() lets what was sent go out, ends reading, and refuses to send", { timeout }, async () => {
+test("close() lets pending writes go out, ends reading, and refuses further packets", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   const first = deferred();
@@ -309,7 +309,7 @@ test("close() lets what was sent go out, ends reading, and refuses to send", { t
   for await (const _ of connection) assert.fail("a packet after the end");
 });
 
-test("close() may be called again, and goes on waiting for what was sent", { timeout }, async () => {
+test("close() may be called again, and still waits for pending writes", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   const slow = deferred();
@@ -341,13 +341,13 @@ test("destroy() does not wait for a peer that does not read, and ends a close() 
   assert.equal(transport.closed, 0);
   const second = connection.destroy();
   assert.equal(transport.closed, 1);
-  stuck.resolve(); // too late: what was still queued must not leave now
+  stuck.resolve(); // too late: the queued packet must not leave now
   await Promise.all([closing, second]);
   await assert.rejects(connection.flush(), ConnectionError, "flushed what was never taken");
   assert.deepEqual(packetsPerWrite(transport), [1], "written after it was closed");
 });
 
-test("destroy(reason) rejects pump, iteration and flush with the reason, and drops what had arrived", {
+test("destroy(reason) rejects pump, iteration and flush with the reason, and discards the packets that had arrived", {
   timeout,
 }, async () => {
   const reason = { any: "value" };
@@ -359,7 +359,7 @@ test("destroy(reason) rejects pump, iteration and flush with the reason, and dro
   const found: string[] = [];
   await assert.rejects(
     pumping.pump((packet) => {
-      found.push(words(packet));
+      found.push(textOf(packet));
       pumping.destroy(reason);
     }),
     isReason,
@@ -378,7 +378,7 @@ test("destroy(reason) rejects pump, iteration and flush with the reason, and dro
   assert.throws(() => iterating.send(PacketType.PRE_SLEEP), isReason);
 });
 
-test("destroy() never rejects, may be called again, and changes nothing after an end", { timeout }, async () => {
+test("destroy() never rejects, may be called again, and changes nothing after the end", { timeout }, async () => {
   const transport = new PlayedTransport();
   const { close } = transport;
   transport.close = () => {
@@ -405,7 +405,7 @@ test("destroy() never rejects, may be called again, and changes nothing after an
   await assert.rejects(failed.flush(), (thrown) => thrown === error);
 });
 
-test("close() of a peer that never reads ends by itself, after two seconds", { timeout }, async () => {
+test("close() with a peer that never reads ends after two seconds", { timeout }, async () => {
   const transport = new PlayedTransport();
   const connection = new Connection(transport);
   transport.answers.push(new Promise(() => {}));
@@ -422,7 +422,7 @@ test("close() of a peer that never reads ends by itself, after two seconds", { t
   assert.ok(await flushing instanceof ConnectionError, "flushed what was never taken");
 });
 
-test("close() never rejects, and an end inside a packet after it is nobody's error", { timeout }, async () => {
+test("close() never rejects, and a packet that it cuts short is not an error", { timeout }, async () => {
   const transport = new PlayedTransport();
   transport.close = () => {
     transport.end();
@@ -437,7 +437,7 @@ test("close() never rejects, and an end inside a packet after it is nobody's err
   await connection.close();
 });
 
-test("two connections speak over a pipe, under load in both directions", { timeout }, async () => {
+test("two connections exchange packets over a pipe, under load in both directions", { timeout }, async () => {
   const [here, there] = memoryPipe();
   const client = new Connection(here);
   const server = new Connection(there, { magic: "RES" });

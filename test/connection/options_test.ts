@@ -11,7 +11,7 @@ import {
 } from "../../src/connection/options.ts";
 import { PlayedTransport, turns } from "../support/transports.ts";
 
-test("what is left out has its default", () => {
+test("options that are absent have their defaults", () => {
   const { servers, settings } = readConnectOptions({});
   assert.deepEqual(servers, [{ hostname: "127.0.0.1", port: 4730 }]);
   const { dial, emit, ...numbers } = settings;
@@ -26,7 +26,7 @@ test("what is left out has its default", () => {
   });
 });
 
-test("what is given is taken", () => {
+test("options that are given are used", () => {
   const dial = () => new PlayedTransport();
   const given = { connectTimeout: 1, maxPacketSize: 0, minBackoff: 0, maxBackoff: 0, probeInterval: 1 };
   const { servers, settings } = readConnectOptions({ servers: ["a", "b:2"], dial, ...given });
@@ -40,9 +40,9 @@ test("maxBackoff is at least minBackoff", () => {
   assert.equal(readConnectOptions({ minBackoff: 60_000 }).settings.maxBackoff, 60_000);
 });
 
-test("times are no longer than a timer takes, and a packet is no larger than there is", () => {
+test("times must fit in a timer, and maxPacketSize in 32 bits", () => {
   for (const name of ["connectTimeout", "minBackoff", "maxBackoff", "probeInterval"]) {
-    assert.throws(() => readConnectOptions({ [name]: 2_147_483_648 }), RangeError, `${name}: no timer takes so long`);
+    assert.throws(() => readConnectOptions({ [name]: 2_147_483_648 }), RangeError, `${name}: longer than any timer`);
   }
   assert.throws(() => readConnectOptions({ maxPacketSize: 4_294_967_296 }), RangeError);
 });
@@ -65,16 +65,16 @@ test("options of the wrong kind, and those that exclude each other, are TypeErro
   for (const options of bad) {
     assert.throws(() => readConnectOptions(options as ConnectOptions), TypeError, JSON.stringify(options));
   }
-  readConnectOptions({ dial: () => Promise.reject(new Error("never dialed")), tls: false }); // excludes nothing
+  readConnectOptions({ dial: () => Promise.reject(new Error("never dialed")), tls: false }); // no conflict
 });
 
-test("a list of servers or a URL in place of the options is a TypeError, and not the default server", () => {
+test("a list of servers or a URL in place of the options is a TypeError, and does not mean the default server", () => {
   for (const options of [["a:1", "b:2"], [], new URL("http://a:1/")]) {
     assert.throws(() => normalizeOptions(options as ConnectOptions), TypeError);
   }
 });
 
-test("a string is taken for the servers, nothing for no options, and nothing else for options", () => {
+test("normalizeOptions() takes a string of servers, undefined or an object, and refuses anything else", () => {
   assert.deepEqual(normalizeOptions("a,b"), { servers: "a,b" });
   assert.deepEqual(normalizeOptions(""), { servers: "" });
   assert.deepEqual(normalizeOptions(undefined), {});
@@ -83,7 +83,7 @@ test("a string is taken for the servers, nothing for no options, and nothing els
   for (const bad of [null, 5, true, Symbol("a")]) assert.throws(() => normalizeOptions(bad as never), TypeError);
 });
 
-test("events reach their listener, as a method of the options; what it throws or rejects goes nowhere", async () => {
+test("events reach onEvent as a method of the options, and its errors are ignored", async () => {
   const seen: unknown[] = [];
   const options = {
     prefix: "mine",

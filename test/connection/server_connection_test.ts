@@ -1,4 +1,4 @@
-/** Tests of a server: one server as its user sees it, dialed when asked, left alone when it failed, heard, and let go. */
+/** Tests of the connection to one server: dialing, back-off, reading, keep-alive, loss and close(). */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -20,7 +20,7 @@ import { watchTimers } from "../support/timers.ts";
 const timeout = 10_000;
 const SERVER: ServerAddress = { hostname: "a", port: 1 };
 
-/** A transport that says whether it keeps the process alive. */
+/** A transport that records if it keeps the process alive. */
 class HeldTransport extends PlayedTransport {
   held = true;
   ref(): void {
@@ -31,7 +31,7 @@ class HeldTransport extends PlayedTransport {
   }
 }
 
-/** A server, and everything that it tells. */
+/** A connection to one server, and everything that it reports. */
 function connectionTo(dial: Dial, options: ConnectOptions = {}) {
   const seen = { packets: [] as Packet[], lost: [] as GearmanError[], silences: 0, events: [] as GearmanEvent[] };
   const onEvent = (event: GearmanEvent) => void seen.events.push(event);
@@ -48,7 +48,7 @@ const echo = encodeResponse(PacketType.ECHO_RES, "x");
 
 describe("opening", () => {
   test(
-    "nothing is dialed before it is asked for, and those who ask at one time share a dial",
+    "nothing is dialed before open(), and calls at the same time share an attempt",
     { timeout },
     async () => {
       const dialed: ServerAddress[] = [];
@@ -66,7 +66,7 @@ describe("opening", () => {
   );
 
   test(
-    "a failure is a ConnectionError with its cause, and the server is left alone for a while",
+    "a failure is a ConnectionError with its cause, and a back-off follows",
     { timeout },
     async () => {
       const cause = new Error("refused");
@@ -81,7 +81,7 @@ describe("opening", () => {
     },
   );
 
-  test("an abort ends one's own waiting, and the dial when nobody else waits for it", { timeout }, async () => {
+  test("an abort ends its own call, and the dial when no other call waits for it", { timeout }, async () => {
     const signals: AbortSignal[] = [];
     const { server, seen } = connectionTo((_, { signal }) => {
       signals.push(signal!);
@@ -96,14 +96,14 @@ describe("opening", () => {
     await assert.rejects(opening[1]!, (reason) => reason === "two");
     assert.equal(signals[0]!.aborted, true);
     assert.deepEqual([one.listeners(), two.listeners()], [0, 0]);
-    assert.equal(server.failing, false, "the server has done nothing wrong");
+    assert.equal(server.failing, false, "an abort is not a failure of the server");
     assert.deepEqual(seen.events, []);
     server.open().catch(() => {});
     assert.equal(signals.length, 2);
     await server.close();
   });
 
-  test("a transport that comes too late is closed, as is one that never opens", { timeout }, async () => {
+  test("a transport that arrives too late is closed, and so is one that never opens", { timeout }, async () => {
     const late = deferred<PlayedTransport>();
     const first = connectionTo(() => late.promise, { connectTimeout: 5 });
     await assert.rejects(first.server.open(), /no connection within 5 ms/);
@@ -124,12 +124,12 @@ describe("opening", () => {
   });
 });
 
-test("the timer of connectTimeout is there while a dial is under way, and never longer", { timeout }, async () => {
+test("the timer of connectTimeout exists only while a dial is under way", { timeout }, async () => {
   const connectTimeout = 123_457;
   using timers = watchTimers(connectTimeout);
   let dials = 0;
-  /** Dials, and tells how many timers there are meanwhile and afterwards. */
-  const during = async (dial: Dial, act = (_link: ServerConnection, _abort: () => void): unknown => undefined) => {
+  /** Dials; returns the number of timers during the dial, after it, and in all, and the outcome. */
+  const during = async (dial: Dial, act = (_server: ServerConnection, _abort: () => void): unknown => undefined) => {
     const { server } = connectionTo(dial, { connectTimeout });
     const { signal, abort } = countedSignal();
     const opening = server.open(signal).then(() => "opened", (error) => error?.name ?? error);
@@ -137,7 +137,8 @@ test("the timer of connectTimeout is there while a dial is under way, and never 
     await act(server, () => abort("aborted"));
     const outcome = await opening;
     await turns();
-    const seen = [before, timers.active, timers.set - dials++, outcome];
+    const seen = [before, timers.active, timers.set - dials, outcome];
+    dials += 1;
     await server.close();
     return seen;
   };
@@ -151,7 +152,7 @@ test("the timer of connectTimeout is there while a dial is under way, and never 
 });
 
 describe("a connection that ends", () => {
-  test("is reported once, with its reason, and is gone", { timeout }, async () => {
+  test("is reported once with its reason, and its transport is closed", { timeout }, async () => {
     const ends: [(transport: PlayedTransport) => void, typeof ConnectionError | typeof ProtocolError][] = [
       [(transport) => transport.end(), ConnectionError],
       [(transport) => transport.break(new Error("reset")), ConnectionError],
@@ -171,11 +172,11 @@ describe("a connection that ends", () => {
       assert.equal(server.connection, undefined);
       assert.ok(transport.closed > 0);
       assert.deepEqual(seen.events.map(({ type }) => type), ["connected", "disconnected"]);
-      assert.equal(server.retryDelay, 0, "a server that has answered may be asked again at once");
+      assert.equal(server.retryDelay, 0, "a server that has answered may be dialed again at once");
     }
   });
 
-  test("by drop() is over at once: what arrives later is discarded", { timeout }, async () => {
+  test("by drop() ends at once, and packets that arrive later are discarded", { timeout }, async () => {
     const transport = new PlayedTransport();
     const { server, seen, user } = connectionTo(() => transport);
     const reason = new GearmanError("enough");
@@ -193,7 +194,7 @@ describe("a connection that ends", () => {
     assert.equal(seen.lost.length, 1);
   });
 
-  test("because of what its user throws says so", { timeout }, async () => {
+  test("because onPacket throws is reported with that error", { timeout }, async () => {
     const transport = new PlayedTransport();
     const { server, seen, user } = connectionTo(() => transport);
     const error = new ProtocolError("unasked");
@@ -207,20 +208,20 @@ describe("a connection that ends", () => {
     assert.ok(transport.closed > 0);
   });
 
-  test("unanswered once may be chance, twice is a failure", { timeout }, async () => {
+  test("without an answer costs no back-off the first time, and one the second time", { timeout }, async () => {
     const transports: PlayedTransport[] = [];
     const { server, seen } = connectionTo(() => (transports.push(new PlayedTransport()), transports.at(-1)!));
-    for (const [i, left] of [false, true].entries()) {
+    for (const [i, backsOff] of [false, true].entries()) {
       await server.open();
       transports[i]!.end();
       await until(() => seen.lost.length === i + 1);
-      assert.equal(server.retryDelay > 0, left);
+      assert.equal(server.retryDelay > 0, backsOff);
     }
   });
 });
 
-describe("waiting", () => {
-  test("a promise of the user's pauses reading until it settles", { timeout }, async () => {
+describe("an open connection", () => {
+  test("pauses reading until the promise that onPacket returns has settled", { timeout }, async () => {
     const transport = new PlayedTransport();
     const { server, seen, user } = connectionTo(() => transport);
     const pause = deferred();
@@ -237,7 +238,7 @@ describe("waiting", () => {
     await server.close();
   });
 
-  test("holds the process; an idle connection does not", { timeout }, async () => {
+  test("keeps the process alive only while something waits for it", { timeout }, async () => {
     const transport = new HeldTransport();
     const { server } = connectionTo(() => transport);
     await server.open();
@@ -249,20 +250,24 @@ describe("waiting", () => {
     await server.close();
   });
 
-  test("is broken by a question, and by an end when no answer comes", { timeout }, async () => {
+  test("is probed once if it is silent, and lost if no answer comes", { timeout }, async () => {
     const transport = new PlayedTransport();
     const { server, seen, user } = connectionTo(() => transport, { probeInterval: 10 });
-    user.onTick = ({ silent }) => void (silent && ++seen.silences === 1 && transport.receive(echo));
+    user.onTick = ({ silent }) => {
+      if (!silent) return;
+      seen.silences += 1;
+      if (seen.silences === 1) transport.receive(echo);
+    };
     await server.open();
     server.setWaiting(true);
     await until(() => seen.silences === 2);
     await until(() => seen.lost.length === 1);
-    assert.equal(seen.silences, 2, "it is asked once, not again and again");
+    assert.equal(seen.silences, 2, "it is probed once");
     assert.match(seen.lost[0]!.message, /a:1 did not answer within 10 ms/);
     assert.ok(transport.closed > 0);
   });
 
-  test("that has ended is not watched any more", { timeout }, async () => {
+  test("is watched only while something waits for it", { timeout }, async () => {
     const transport = new PlayedTransport();
     const probeInterval = 12_345;
     using probes = watchTimers(probeInterval);
@@ -280,7 +285,7 @@ describe("waiting", () => {
     server.setWaiting(true);
     transport.end();
     await until(() => seen.lost.length > 0);
-    assert.equal(probes.active, 0, "nor after its end");
+    assert.equal(probes.active, 0, "the connection has ended");
     assert.equal(seen.silences, 0);
     await server.close();
   });
@@ -288,7 +293,7 @@ describe("waiting", () => {
 
 describe("close()", () => {
   test(
-    "is reported as an end without an error, may be called again, and nothing is opened after it",
+    "may be called again, is reported without an error, and prevents further connections",
     { timeout },
     async () => {
       const transport = new PlayedTransport();
@@ -305,7 +310,7 @@ describe("close()", () => {
     },
   );
 
-  test("ends a dial that is under way, whatever its caller's signal", { timeout }, async () => {
+  test("ends a dial that is under way, for callers with and without a signal", { timeout }, async () => {
     let dialed: AbortSignal | undefined;
     const { server } = connectionTo((_, { signal }) => {
       dialed = signal;
