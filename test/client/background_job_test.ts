@@ -1,4 +1,4 @@
-/** Tests of background jobs, on every job server: their order, their status by every name, watching, due times, uniques. */
+/** Tests of background jobs on every job server (order, status, watching, due times, uniques), and of their tokens. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ onEveryServer("jobs in the background", (kind) => {
   let client: GearmanClient;
   withClient(kind, (...given) => [server, client] = given);
 
-  test("a worker that starts later gets high, normal and low, and in each the first first", { timeout }, async () => {
+  test("a worker that starts later receives jobs by priority, and then in their order", { timeout }, async () => {
     const priorities: Priority[] = ["low", "normal", "high"];
     const submitted: Promise<unknown>[] = [];
     for (const round of [1, 2]) {
@@ -37,7 +37,7 @@ onEveryServer("jobs in the background", (kind) => {
     await worker.close();
   });
 
-  test("the status of a job is right from queued to finished, by whatever name it is asked", { timeout }, async () => {
+  test("the status of a job is right at every stage, by job, handle, token and unique", { timeout }, async () => {
     const job = await client.doBackground("status", "x", { unique: "status-unique" });
     await using stranger = new GearmanClient(server.connect);
     const { handle } = job;
@@ -71,10 +71,10 @@ onEveryServer("jobs in the background", (kind) => {
     await worker.close();
   });
 
-  test("the status of a job that never was is that of one that is over", { timeout }, async () => {
+  test("the status of a job that never existed equals that of one that is over", { timeout }, async () => {
     const nothing = { known: false, running: false, numerator: 0, denominator: 0 };
-    assert.deepEqual(await client.jobStatus("H:nobody:1"), { handle: "H:nobody:1", ...nothing });
-    assert.deepEqual(await client.jobStatusByUnique("nobody"), { unique: "nobody", ...nothing, clients: 0 });
+    assert.deepEqual(await client.jobStatus("H:unknown:1"), { handle: "H:unknown:1", ...nothing });
+    assert.deepEqual(await client.jobStatusByUnique("unknown"), { unique: "unknown", ...nothing, clients: 0 });
   });
 
   test("the status of a foreground job counts the clients that wait for it", { timeout }, async () => {
@@ -91,7 +91,7 @@ onEveryServer("jobs in the background", (kind) => {
     await worker.close();
   });
 
-  test("watch() tells at once, then again and again, and at last that the job is not known", { timeout }, async () => {
+  test("watch() yields a status at once and at intervals, until the job is not known", { timeout }, async () => {
     const worker = await RawWorker.open(server, "watch");
     const job = await client.doBackground("watch");
     await worker.grab();
@@ -122,24 +122,24 @@ onEveryServer("jobs in the background", (kind) => {
   });
 
   test(
-    "a job with a time is queued until then, and a worker that asks after it is given it",
+    "a job with a time is queued until then, and assigned afterwards",
     { timeout },
     async (t) => {
-      // The clock of a server that is in this process is put forward.
-      const forward = kind.name !== "gearmand";
-      const due = Date.now() + (forward ? 3_600_000 : 300);
+      // The clock of a server in this process is advanced.
+      const advances = kind.name !== "gearmand";
+      const due = Date.now() + (advances ? 3_600_000 : 300);
       const job = await client.doBackground("later", "soup", { at: new Date(due), unique: "later-unique" });
       assert.deepEqual([(await job.status()).known, (await job.status()).running], [true, false]);
       assert.equal(await jobsOf(server, "later"), 1);
       const worker = await RawWorker.open(server, "later");
-      if (forward) {
+      if (advances) {
         assert.equal(await worker.tryGrab(), undefined);
         const { now } = Date;
         t.after(() => void (Date.now = now));
         Date.now = () => due + 1_000; // in whole seconds, rounded up
       }
       const assigned = await worker.grab();
-      assert.ok(Date.now() >= due, "a job is not given out before its time");
+      assert.ok(Date.now() >= due, "assigned before its time");
       assert.deepEqual([assigned.handle, assigned.unique, text(assigned.workload)], [
         job.handle,
         "later-unique",
@@ -147,12 +147,12 @@ onEveryServer("jobs in the background", (kind) => {
       ]);
       worker.send(PacketType.WORK_COMPLETE, job.handle, "");
       const past = await client.doBackground("later", "cold", { at: new Date(-1) });
-      assert.equal((await worker.grab()).handle, past.handle, "one whose time is past is given out now");
+      assert.equal((await worker.grab()).handle, past.handle, "a job with a past time is assigned at once");
       await worker.close();
     },
   );
 
-  test("the worker is told the reducer", { timeout }, async () => {
+  test("the worker receives the reducer", { timeout }, async () => {
     const background = await client.doBackground("map", "1", { reducer: "sum", unique: "map-1" });
     const foreground = client.do("map", "2", { reducer: "sum" });
     const plain = client.do("map", "3");
@@ -170,7 +170,7 @@ onEveryServer("jobs in the background", (kind) => {
   });
 
   test(
-    "a background job has a unique of its own, the one it was given, or with the empty one none",
+    "a background job has a generated unique, the given one, or none if that is empty",
     { timeout },
     async () => {
       const jobs = await Promise.all([
@@ -190,10 +190,10 @@ onEveryServer("jobs in the background", (kind) => {
   );
 
   test(
-    "equal uniques meet in one job, - takes the workload for it, and an empty one never meets",
+    "jobs with equal uniques coalesce, - stands for the workload, and the empty unique never coalesces",
     { timeout },
     async () => {
-      const submit = (workload: string, unique: string) => client.doBackground("meet", workload, { unique });
+      const submit = (workload: string, unique: string) => client.doBackground("coalesce", workload, { unique });
       const [a, b, c, d, e, f, g] = await Promise.all([
         submit("1", "same"),
         submit("2", "same"),
@@ -206,12 +206,12 @@ onEveryServer("jobs in the background", (kind) => {
       assert.equal(a.handle, b.handle);
       assert.equal(c.handle, d.handle);
       assert.equal(new Set([a, c, e, f, g].map((job) => job.handle)).size, 5);
-      assert.equal(await jobsOf(server, "meet"), 5);
+      assert.equal(await jobsOf(server, "coalesce"), 5);
     },
   );
 });
 
-test("locate() takes a handle, a token, and anything with a server and a handle", () => {
+test("parseJobReference() takes handles and tokens, and refuses objects without a server or a handle", () => {
   assert.deepEqual(parseJobReference("H:a:1"), { server: undefined, handle: "H:a:1" });
   assert.deepEqual(parseJobReference("a:1//H:a:1"), { server: "a:1", handle: "H:a:1" });
   for (const bad of [undefined, null, 5, {}, { handle: "H:1" }, { server: "a:1" }, { handle: 1, server: "a:1" }]) {
@@ -233,7 +233,7 @@ test("a token is split at its last //, and a bare handle has no server", () => {
   assert.deepEqual(parseJobReference("a:1//"), { server: "a:1", handle: "" });
 });
 
-test("what formatServer() and a handle make, parseJobReference() and parseServers() take apart", () => {
+test("parseJobReference() and parseServers() read what formatServer() and a handle make", () => {
   for (const server of parseServers("a,[::1]:5,unix:/run/x,127.0.0.1:99")) {
     const token = parseJobReference(`${formatServer(server)}//H:box:1`);
     assert.equal(token.handle, "H:box:1");

@@ -1,4 +1,4 @@
-/** Tests of the choice among servers. */
+/** Tests of the policies that order servers. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ function counter(): () => number {
   return () => turn++;
 }
 
-test("failover keeps the order of the list, always", () => {
+test("failover always keeps the order of the list", () => {
   const servers = serversOf("a:1", "b:2", "c:3");
   const turn = counter();
   for (const key of [undefined, "u"]) {
@@ -23,7 +23,7 @@ test("failover keeps the order of the list, always", () => {
   assert.equal(turn(), 0);
 });
 
-test("round-robin begins with each server in turn, and goes on in order", () => {
+test("round-robin begins with each server in turn, and continues in order", () => {
   const servers = serversOf("a:1", "b:2", "c:3");
   const turn = counter();
   const orders = [1, 2, 3, 4].map(() => namesOf(orderServers(servers, "round-robin", "u", turn)));
@@ -52,7 +52,7 @@ test("unique gives text and its bytes the same order, whatever the order of the 
   }
 });
 
-test("unique spreads keys evenly, for names and keys that hardly differ", () => {
+test("unique spreads keys evenly, also for names and keys that hardly differ", () => {
   const names = Array.from({ length: 5 }, (_, i) => `10.0.0.${i + 1}:4730`);
   const counts = new Map(names.map((name) => [name, 0]));
   for (let i = 0; i < 10_000; i++) {
@@ -62,18 +62,23 @@ test("unique spreads keys evenly, for names and keys that hardly differ", () => 
   for (const [name, count] of counts) assert.ok(count > 1_800 && count < 2_200, `${name}: ${count}`);
 });
 
-test("a server more or less moves only its own share: the others keep their order", () => {
+test("adding or removing a server moves only its share: the others keep their order", () => {
   const names = ["a:1", "b:2", "c:3", "d:4", "e:5"];
   for (let i = 0; i < 200; i++) {
     const all = namesOf(orderServers(serversOf(...names), "unique", `${i}`, counter())).split(" ");
-    for (const gone of names) {
-      const rest = orderServers(serversOf(...names.filter((name) => name !== gone)), "unique", `${i}`, counter());
-      assert.equal(namesOf(rest), all.filter((name) => name !== gone).join(" "));
+    for (const removed of names) {
+      const remaining = orderServers(
+        serversOf(...names.filter((name) => name !== removed)),
+        "unique",
+        `${i}`,
+        counter(),
+      );
+      assert.equal(namesOf(remaining), all.filter((name) => name !== removed).join(" "));
     }
   }
 });
 
-test("a unique stands for the same server in every version: programs of different age must agree", () => {
+test("a unique selects the same server in every version, since programs of all versions must agree", () => {
   const servers = serversOf("a:4730", "b:4730", "c:4730");
   const chosen = ["", "1", "job", "\u00fc", "x".repeat(63)].map((key) =>
     orderServers(servers, "unique", key, counter())[0]!.name

@@ -1,4 +1,4 @@
-/** Tests of how doBackgroundAll() ends: with its source, a failure, a break, an abort, and what is wrong from the start. */
+/** Tests of how doBackgroundAll() ends: with its source, an error, a break, an abort, or invalid arguments. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../supp
 const timeout = 30_000;
 
 describe("doBackgroundAll() ends", () => {
-  test("with an empty source at once, without a dial", { timeout }, async () => {
+  test("at once with an empty source, without a dial", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     for (const empty of [[], new Set<string>(), new Numbers(0)]) {
@@ -23,7 +23,7 @@ describe("doBackgroundAll() ends", () => {
     assert.deepEqual(server.dials, []);
   });
 
-  test("by break: the source is closed, and what has not left is not sent", { timeout }, async () => {
+  test("by break: the source is closed, and nothing more is sent", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const source = new Numbers(Infinity);
@@ -31,21 +31,21 @@ describe("doBackgroundAll() ends", () => {
       if (handle === "H:25") break;
     }
     assert.equal(source.closed, 1);
-    await client.echo("all before has come");
+    await client.echo("everything before has arrived");
     const sent = submitted(server).length;
     assert.ok(sent >= 25 && sent <= 35, `${sent}`);
-    await client.echo("and nothing more comes");
+    await client.echo("nothing more arrives");
     assert.equal(submitted(server).length, sent);
   });
 
-  test("by break, also while the source has not answered, and waits for one that closes", { timeout }, async () => {
+  test("by break, also while a workload is awaited, and waits for a source that closes", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const faucet = new Faucet();
     faucet.push("0");
     for await (const _ of client.doBackgroundAll("f", faucet)) break;
     assert.equal(faucet.closed, 1);
-    faucet.push("1"); // too late
+    faucet.push("1"); // discarded
     let closed = false;
     async function* closing() {
       try {
@@ -57,11 +57,11 @@ describe("doBackgroundAll() ends", () => {
     }
     for await (const _ of client.doBackgroundAll("f", closing(), { inFlight: 1 })) break;
     assert.ok(closed);
-    await client.echo("all before has come");
+    await client.echo("everything before has arrived");
     assert.deepEqual(submitted(server), ["0", "0"]);
   });
 
-  test("with a workload that is none, which it names, after the jobs before it", { timeout }, async () => {
+  test("with an invalid workload, after the jobs before it: the error has its index", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const cases: [unknown, DoBackgroundAllOptions, RegExp, typeof TypeError | typeof RangeError][] = [
@@ -91,7 +91,7 @@ describe("doBackgroundAll() ends", () => {
     }
   });
 
-  test("with what its source or its unique() throws, as it is, after the jobs before it", { timeout }, async () => {
+  test("with an error of its source or of unique(), unchanged, after the jobs before it", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const reason = Object.freeze(new Error("the file is gone"));
@@ -119,7 +119,7 @@ describe("doBackgroundAll() ends", () => {
     assert.equal(source.closed, 1);
   });
 
-  test("with a lost connection: the error says of which workload, and how far it had come", { timeout }, async () => {
+  test("with a lost connection: the error has the index and the delivery of its workload", { timeout }, async () => {
     let answered = 0;
     const server = new FakeServer((_, peer) => {
       if (++answered === 4) peer.end();
@@ -133,7 +133,7 @@ describe("doBackgroundAll() ends", () => {
     assert.match(error.message, /^Workload 3: Cannot run "f" on 127.0.0.1:4730: it was sent, but never acknowledged/);
     assert.deepEqual([error.delivery, error.unique], ["unknown", "u"]);
     assert.equal(source.closed, 1);
-    await client.doBackground("f", "a new connection serves, and nothing of the old one is repeated");
+    await client.doBackground("f", "on a new connection, without repeating the old one");
     assert.equal(server.peers.length, 2);
     assert.equal(submitted(server).length, new Set(submitted(server)).size);
   });
@@ -146,18 +146,18 @@ describe("doBackgroundAll() ends", () => {
     assert.match(error.message, /^Workload 0: .*refused/);
   });
 
-  test("with the signal's reason, untouched, at any stage, and keeps no listener", { timeout }, async () => {
+  test("with the signal's reason, unchanged, at any stage, and leaves no listener", { timeout }, async () => {
     const server = new FakeServer();
     await using client = clientOf(server);
     const reason = Object.freeze(new GearmanError("enough"));
     const aborted = countedSignal();
     aborted.abort(reason);
-    const untouched = new Numbers(1);
-    const jobs = client.doBackgroundAll("f", untouched, { signal: aborted.signal });
+    const unread = new Numbers(1);
+    const jobs = client.doBackgroundAll("f", unread, { signal: aborted.signal });
     await assert.rejects(jobs.next(), (error) => error === reason);
-    assert.deepEqual([untouched.asked, aborted.listeners()], [0, 0]);
+    assert.deepEqual([unread.asked, aborted.listeners()], [0, 0]);
 
-    // While none has been answered, and while the source is silent.
+    // With unanswered submissions, and with a workload that is awaited.
     for (const source of [new Numbers(Infinity), new Faucet()]) {
       const { signal, listeners, abort } = countedSignal();
       const jobs = client.doBackgroundAll("f", source, { signal, inFlight: 5 });
@@ -204,7 +204,7 @@ describe("doBackgroundAll() ends", () => {
   });
 });
 
-test("bad arguments of doBackgroundAll() are told by the first next(), and the source is not touched", async () => {
+test("invalid arguments of doBackgroundAll() throw on the first next(), before the source is read", async () => {
   const server = new FakeServer();
   await using client = clientOf(server);
   const cases: [unknown, unknown, unknown, typeof TypeError | typeof RangeError][] = [
@@ -236,7 +236,7 @@ test("bad arguments of doBackgroundAll() are told by the first next(), and the s
 });
 
 test(
-  "an error of the source's own is left as it is, also a TypeError, and one that cannot be changed",
+  "an error of the source stays unchanged, also a TypeError and a frozen one",
   { timeout },
   async () => {
     const server = new FakeServer(polite());
@@ -254,18 +254,18 @@ test(
   },
 );
 
-test("a source that fails to close, or never does, does not hide why the calls end", { timeout }, async () => {
+test("a source that fails to close, or never closes, does not hide the reason of the end", { timeout }, async () => {
   const server = new FakeServer(); // accepts nothing
   for (const close of [() => Promise.reject(new Error("no")), () => new Promise<never>(() => {})]) {
     await using client = new GearmanClient({ dial: server.dial });
     const source = {
       [Symbol.asyncIterator]: () => ({ next: () => ({ done: false, value: "a" }) as never, return: close }),
     };
-    const why = new Error("why");
+    const reason = new Error("enough");
     const controller = new AbortController();
     const next = client.doBackgroundAll("f", source, { inFlight: 1, signal: controller.signal }).next();
     await until(() => server.peers.at(-1)?.requests.length === 1);
-    controller.abort(why);
-    await assert.rejects(next, (error) => error === why);
+    controller.abort(reason);
+    await assert.rejects(next, (error) => error === reason);
   }
 });

@@ -1,4 +1,4 @@
-/** Tests of doBackgroundAll() on every job server, and of its pace. */
+/** Tests of doBackgroundAll() on every job server, and of its limits. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,7 +15,7 @@ import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../supp
 
 const timeout = 30_000;
 
-/** Whether the stack of an error begins with its message, as V8's does. */
+/** True if the stack of an error has its message, as V8's has. */
 const runtimeShowsMessages = `${new Error("shown").stack}`.includes("shown");
 
 onEveryServer("doBackgroundAll()", (kind) => {
@@ -24,7 +24,7 @@ onEveryServer("doBackgroundAll()", (kind) => {
   withClient(kind, (...given) => [server, client] = given);
 
   test(
-    "submits every workload once and yields its job, in order, whatever kind of source it is",
+    "submits each workload of any kind of source once, and yields the jobs in order",
     { timeout },
     async () => {
       async function* slowly() {
@@ -57,7 +57,9 @@ onEveryServer("doBackgroundAll()", (kind) => {
     },
   );
 
-  test("a refusal names the workload, after the jobs before it, and closes the source", { timeout }, async () => {
+  test("a refusal is thrown after the jobs before it, with the index of its workload, and closes the source", {
+    timeout,
+  }, async () => {
     const worker = await RawWorker.open(server, "full");
     await limitQueue(server, worker, "full", 7);
     const source = new Numbers(Infinity);
@@ -71,7 +73,7 @@ onEveryServer("doBackgroundAll()", (kind) => {
     await worker.close();
   });
 
-  test("a unique for each makes submitting it all once more harmless", { timeout }, async () => {
+  test("a unique for each workload makes it harmless to submit them all again", { timeout }, async () => {
     const options: DoBackgroundAllOptions = { unique: (workload, index) => `${workload}-${index}` };
     const [first, second] = [
       await listOf(client.doBackgroundAll("again", new Numbers(10), options)),
@@ -82,7 +84,7 @@ onEveryServer("doBackgroundAll()", (kind) => {
     assert.equal(await jobsOf(server, "again"), 20);
   });
 
-  test("calls from inside its loop work, also of doBackgroundAll()", { timeout }, async () => {
+  test("calls inside its loop work, also of doBackgroundAll()", { timeout }, async () => {
     let inner = 0;
     for await (const job of client.doBackgroundAll("outer", new Numbers(50), { inFlight: 3 })) {
       assert.equal((await job.status()).known, true);
@@ -92,8 +94,8 @@ onEveryServer("doBackgroundAll()", (kind) => {
   });
 });
 
-describe("the pace of doBackgroundAll()", () => {
-  test("is at most inFlight unanswered submissions, and a source read no further", { timeout }, async () => {
+describe("the limits of doBackgroundAll()", () => {
+  test("at most inFlight submissions are unanswered, and the source is read no further", { timeout }, async () => {
     const waiting: FakePeer[] = [];
     const server = new FakeServer((_, peer) => void waiting.push(peer));
     await using client = clientOf(server);
@@ -111,7 +113,7 @@ describe("the pace of doBackgroundAll()", () => {
     }
   });
 
-  test("is a thousand unanswered submissions, where nothing is said", { timeout }, async () => {
+  test("by default at most 1,000 submissions are unanswered", { timeout }, async () => {
     const server = new FakeServer();
     await using client = clientOf(server);
     const jobs = client.doBackgroundAll("f", new Numbers(Infinity));
@@ -125,7 +127,7 @@ describe("the pace of doBackgroundAll()", () => {
   });
 
   test(
-    "is the consumer's: what it has not taken counts, and what it takes lets the source go on",
+    "jobs that the consumer has not taken count, and taking one lets reading continue",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
@@ -143,7 +145,7 @@ describe("the pace of doBackgroundAll()", () => {
   );
 
   test(
-    "is the source's: an accepted job is yielded while the source has not yielded the next",
+    "an accepted job is yielded while the next workload is still awaited",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
@@ -159,7 +161,7 @@ describe("the pace of doBackgroundAll()", () => {
       const last = jobs.next();
       source.end();
       assert.deepEqual(await last, { done: true, value: undefined });
-      assert.equal(source.closed, 0, "it had ended by itself");
+      assert.equal(source.closed, 0, "the source had ended by itself");
     },
   );
 });

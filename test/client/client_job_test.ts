@@ -1,4 +1,4 @@
-/** Tests of a foreground job as its submitter holds it, on every job server: events, consumers, failures, sizes. */
+/** Tests of the public side of a foreground job, on every job server: events, consumers, failures, sizes. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -27,7 +27,7 @@ onEveryServer("jobs in the foreground", (kind) => {
   let client: GearmanClient;
   withClient(kind, (...given) => [server, client] = given);
 
-  test("data, warnings, statuses and the result come in the order in which they were sent", { timeout }, async () => {
+  test("data, warnings, statuses and the result arrive in the order in which they were sent", { timeout }, async () => {
     const job = client.do("order", "work");
     await job.created();
     const worker = await RawWorker.open(server, "order");
@@ -67,7 +67,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     for (let i = 0; i < 5; i++) {
       const { handle } = await worker.grab();
       worker.send(PacketType.WORK_DATA, handle, `{"sum":`);
-      worker.send(PacketType.WORK_WARNING, handle, "never mind");
+      worker.send(PacketType.WORK_WARNING, handle, "not a part of the result");
       worker.send(PacketType.WORK_DATA, handle, "");
       worker.send(PacketType.WORK_COMPLETE, handle, "55}");
     }
@@ -83,7 +83,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     await worker.close();
   });
 
-  test("a result that is no JSON is a SyntaxError of json()", { timeout }, async () => {
+  test("json() rejects with a SyntaxError if the result is not JSON", { timeout }, async () => {
     const job = client.do("nojson", "{");
     await job.created();
     const worker = await RawWorker.open(server, "nojson");
@@ -107,7 +107,7 @@ onEveryServer("jobs in the foreground", (kind) => {
   });
 
   test(
-    "40 jobs about as long as a chunk of the transport all run, whatever bytes they end in",
+    "40 workloads about as long as a chunk of the transport arrive, whatever bytes they end with",
     { timeout },
     async () => {
       const worker = await RawWorker.open(server, "edge");
@@ -124,7 +124,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     },
   );
 
-  test("names are UTF-8, the same ones for client, worker and status", { timeout }, async () => {
+  test("names in UTF-8 are the same for client, worker and status", { timeout }, async () => {
     const [functionName, unique] = ["na\u00efve \u{1f600}", "\u00fcnique \u20ac"];
     const job = client.do(functionName, "w", { unique });
     await job.created();
@@ -196,7 +196,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     await worker.close();
   });
 
-  test("an exception that is followed by a failure ends its job once, and harms no other", { timeout }, async () => {
+  test("an exception that is followed by a failure ends its job once, and no other job", { timeout }, async () => {
     const worker = await RawWorker.open(server, "twice");
     const failing = client.do("twice", "1");
     const next = client.do("twice", "2");
@@ -205,7 +205,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     worker.send(PacketType.WORK_FAIL, first.handle);
     await worker.connection.flush();
     await assert.rejects(failing.text(), { name: "JobFailedError", message: /: no$/ });
-    assert.equal((await worker.next()).type, PacketType.ERROR, "the server knows nothing of the job any more");
+    assert.equal((await worker.next()).type, PacketType.ERROR, "the server does not know the job any more");
     await worker.serve(1);
     assert.equal(await next.text(), "2");
     await worker.close();
@@ -245,7 +245,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     await assert.rejects(job.text(), isFull);
     await assert.rejects(job.created(), isFull);
     const iterated = client.do("refused");
-    await client.echo(""); // its refusal has come, and nobody has looked at it yet
+    await client.echo(""); // its refusal has arrived, and was not read yet
     await assert.rejects(async () => {
       for await (const _ of iterated);
     }, isFull);
@@ -256,7 +256,7 @@ onEveryServer("jobs in the foreground", (kind) => {
   });
 
   test(
-    "a job that was left by break, return() or cancel() is read over, and the server runs it",
+    "a job that was left by break, return() or cancel() still runs, and its packets are discarded",
     { timeout },
     async () => {
       const worker = await RawWorker.open(server, "leave");
@@ -284,7 +284,7 @@ onEveryServer("jobs in the foreground", (kind) => {
     },
   );
 
-  test("functionName, unique and handle of a job are what it was submitted with", { timeout }, async () => {
+  test("a job has its functionName, its unique, and its handle once it is created", { timeout }, async () => {
     const job = client.do("names", "", { unique: "u-1" });
     assert.equal(job.functionName, "names");
     assert.equal(job.unique, "u-1");
@@ -301,7 +301,7 @@ onEveryServer("jobs in the foreground", (kind) => {
   });
 });
 
-test("a name that begins with a byte order mark is that name", { timeout }, async () => {
+test("a byte order mark is a part of a name", { timeout }, async () => {
   const server = new JobServer();
   const worker = new GearmanWorker({ dial: server.dial });
   worker.addFunction("\ufeffname", (job) => `${job.functionName.length} ${job.unique.length}`);

@@ -1,4 +1,4 @@
-/** Tests of the client as a whole: what it refuses, and when; its events; and its end. */
+/** Tests of the client: arguments that it refuses, its events, and close(). */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -18,8 +18,8 @@ function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClien
   return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
 }
 
-describe("bad input", () => {
-  test("of the constructor is thrown by it, with the right class", () => {
+describe("invalid input", () => {
+  test("to the constructor throws a TypeError or a RangeError", () => {
     const bad: [unknown, typeof TypeError | typeof RangeError][] = [
       ["", RangeError],
       ["a b", RangeError],
@@ -48,11 +48,11 @@ describe("bad input", () => {
     }
   });
 
-  const names: [string, unknown, unknown, object | undefined][] = [
+  const submissions: [string, unknown, unknown, object | undefined][] = [
     ["an empty function name", "", "x", undefined],
     ["a function name of 513 bytes", "x".repeat(513), "x", undefined],
     ["a function name with a NUL", "f\0evil", "x", undefined],
-    ["a function name that is none", 5, "x", undefined],
+    ["a function name that is a number", 5, "x", undefined],
     ["a function name with a line feed", "f\nshutdown", "x", undefined],
     ["a unique with a line feed", "f", "x", { unique: "u\nx" }],
     ["a unique of 64 bytes", "f", "x", { unique: "u".repeat(64) }],
@@ -63,18 +63,18 @@ describe("bad input", () => {
     ["a workload that is an array", "f", [1, 2, 3], undefined],
     ["a reducer together with a priority", "f", "x", { reducer: "r", priority: "low" }],
     ["a reducer of 64 bytes", "f", "x", { reducer: "r".repeat(64) }],
-    ["a priority that there is not", "f", "x", { priority: "urgent" }],
-    ["a signal that is none", "f", "x", { signal: {} }],
+    ["an unknown priority", "f", "x", { priority: "urgent" }],
+    ["a signal that is a plain object", "f", "x", { signal: {} }],
   ];
   test(
-    "of a submission is thrown by do(), rejects doBackground(), and nothing is dialed or sent",
+    "to a submission throws in do(), rejects doBackground(), and nothing is dialed or sent",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
       await using client = clientOf(server);
       const misuse = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
       for (const connected of [false, true]) {
-        for (const [name, functionName, workload, options] of names) {
+        for (const [name, functionName, workload, options] of submissions) {
           assert.throws(() => client.do(functionName as string, workload as Workload, options), misuse, name);
           await assert.rejects(
             client.doBackground(functionName as string, workload as Workload, options),
@@ -108,7 +108,7 @@ describe("bad input", () => {
   );
 
   test(
-    "a token of a server that is none of the client's is a RangeError, and nobody is asked",
+    "a token of a server that is not the client's is a RangeError, and no server is asked",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
@@ -123,7 +123,7 @@ describe("bad input", () => {
     },
   );
 
-  test("options and lists may be frozen, and are never changed", { timeout }, async () => {
+  test("options and lists may be frozen, and are not changed", { timeout }, async () => {
     const server = new FakeServer(polite());
     const options = Object.freeze({ servers: Object.freeze(["a", "b"]), dial: server.dial });
     await using client = new GearmanClient(options);
@@ -140,7 +140,7 @@ describe("bad input", () => {
 });
 
 describe("onEvent", () => {
-  test("is told what happens, in order", { timeout }, async () => {
+  test("receives all events in order", { timeout }, async () => {
     const server = new FakeServer(polite());
     const events: GearmanEvent[] = [];
     const client = clientOf(server, { onEvent: (event) => events.push(event) });
@@ -157,10 +157,10 @@ describe("onEvent", () => {
     assert.ok(events.every((event) => "server" in event && event.server === "127.0.0.1:4730"));
     const ends = events.filter((event) => event.type === "disconnected");
     assert.ok(ends[0]!.error instanceof ConnectionError);
-    assert.ok(!("error" in ends[1]!), "an end of one's own is no error");
+    assert.ok(!("error" in ends[1]!), "close() is not an error");
   });
 
-  test("harms nothing when it throws or rejects", { timeout }, async () => {
+  test("may throw or reject without effect", { timeout }, async () => {
     const listeners = [() => {
       throw new Error("thrown");
     }, () => Promise.reject(new Error("rejected"))];
@@ -177,7 +177,7 @@ describe("onEvent", () => {
 
 describe("close()", () => {
   test(
-    "ends what waits with typed errors, and later calls with not-sent; it may be called again",
+    "ends pending calls with typed errors and later calls as not-sent, and may be called again",
     { timeout },
     async () => {
       const server = new FakeServer((packet, peer) => {
@@ -210,12 +210,12 @@ describe("close()", () => {
       ) {
         await assert.rejects(call, { name: "ConnectionError", message: /closed/ });
       }
-      assert.throws(() => client.do(""), RangeError, "misuse is misuse still");
+      assert.throws(() => client.do(""), RangeError, "invalid arguments still throw");
       assert.equal(server.dials.length, 1);
     },
   );
 
-  test("lets go out what was called before it", { timeout }, async () => {
+  test("sends what was called before it", { timeout }, async () => {
     const answer = polite();
     const server = new FakeServer((packet, peer) => isSubmission(packet) || answer(packet, peer));
     const client = clientOf(server);
@@ -227,7 +227,7 @@ describe("close()", () => {
     assert.equal(server.peer.requests.length, 101);
   });
 
-  test("called twice, and the first not awaited, lets everything go out all the same", { timeout }, async () => {
+  test("called twice, the first time without await, still sends everything", { timeout }, async () => {
     for (const size of [0, 100_000]) {
       await using server = new JobServer();
       const { port } = await server.listen();
@@ -254,7 +254,7 @@ describe("close()", () => {
     assert.deepEqual(server.dials, []);
   });
 
-  test("during a dial aborts it, and what waited for it was not sent", { timeout }, async () => {
+  test("during a dial aborts it, and the calls that waited for it are not-sent", { timeout }, async () => {
     const server = new FakeServer(polite());
     let dialed: AbortSignal | undefined;
     server.refuse = (_, signal) => {
@@ -314,7 +314,7 @@ describe("close()", () => {
   });
 });
 
-onEveryServer("a client that is used with await using", (kind) => {
+onEveryServer("a client with await using", (kind) => {
   test("serves many kinds of calls at once, and is closed at the end of its block", { timeout }, async () => {
     const server = await kind.start();
     const events: string[] = [];

@@ -16,7 +16,7 @@ function drain(queue: EventQueue): JobEvent[] {
   return events;
 }
 
-test("events come out in the order in which they went in, and then there is none", () => {
+test("events come out in the order in which they were pushed, and then undefined", () => {
   const queue = new EventQueue();
   assert.equal(queue.shift(), undefined);
   const events: JobEvent[] = [{ type: "created", handle: "H:1" }, data(1), {
@@ -30,17 +30,17 @@ test("events come out in the order in which they went in, and then there is none
   assert.deepEqual(drain(queue), [data(3)]);
 });
 
-test("of statuses only the last is kept, in its own place", () => {
+test("only the last status is kept, in its own place", () => {
   const queue = new EventQueue();
   for (const event of [status(1), data(1), status(2), status(3), data(2), status(4)]) queue.push(event);
   assert.deepEqual(drain(queue), [data(1), data(2), status(4)]);
   queue.push(status(5));
   assert.deepEqual(queue.shift(), status(5));
   queue.push(status(6));
-  assert.deepEqual(drain(queue), [status(6)], "one that was read is no longer replaced");
+  assert.deepEqual(drain(queue), [status(6)], "a status that was read is not replaced");
 });
 
-test("the size counts bytes, and every event too", () => {
+test("the size counts the bytes of data, and an overhead for each event", () => {
   const queue = new EventQueue();
   assert.equal(queue.size, 0);
   queue.push(data(0));
@@ -56,7 +56,7 @@ test("the size counts bytes, and every event too", () => {
   assert.equal(queue.shift(), undefined);
 });
 
-test("many statuses take the room of one", () => {
+test("many statuses count as one", () => {
   const queue = new EventQueue();
   queue.push(data(1));
   const before = queue.size;
@@ -65,7 +65,7 @@ test("many statuses take the room of one", () => {
   assert.deepEqual(drain(queue), [data(1), status(99_999)]);
 });
 
-test("whatever is pushed and shifted in any order, it does what a plain list does", () => {
+test("a queue returns what a plain list would, for any pushes and shifts", () => {
   const operation = fc.oneof(
     { weight: 6, arbitrary: fc.nat(50).map((size) => ({ push: data(size) })) },
     { weight: 4, arbitrary: fc.nat(9).map((numerator) => ({ push: status(numerator) })) },

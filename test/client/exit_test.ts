@@ -1,4 +1,4 @@
-/** Tests of a program with a client: what it waits for keeps it alive, what it does not wait for lets it end. */
+/** Tests of a program with a client: pending calls keep it alive, and an idle client does not. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { JobServer } from "../../src/server/mod.ts";
 import { RawWorker, until } from "../support/peers.ts";
 import { startProgram } from "../support/programs.ts";
 
-test("a program is kept alive by what it waits for, and ends by itself although its client is open", {
+test("pending calls keep a program alive, and it ends by itself although its client is open", {
   timeout: 60_000,
 }, async () => {
   const refused = ["QUEUE_ERROR", "full"] as [string, string];
@@ -29,7 +29,7 @@ test("a program is kept alive by what it waits for, and ends by itself although 
   );
   for (let i = 0; i < 2; i++) {
     const { handle, functionName } = await worker.grab();
-    if (functionName === "fails") worker.send(PacketType.WORK_EXCEPTION, handle, "nobody looks");
+    if (functionName === "fails") worker.send(PacketType.WORK_EXCEPTION, handle, "unread");
     else worker.send(PacketType.WORK_COMPLETE, handle, "the end");
   }
   assert.equal(await program.ended, 0, program.errors);

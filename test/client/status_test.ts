@@ -1,11 +1,11 @@
-/** Tests of how the status of a job is read from a packet. */
+/** Tests of reading the status of a job from a packet. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readStatus, readUniqueStatus } from "../../src/client/status.ts";
 import { utf8 } from "../support/bytes.ts";
 
-test("numbers of a status are numbers, whatever a worker has sent", () => {
+test("the numbers of a status are numbers, whatever a worker sent", () => {
   const read = (...args: string[]) => readStatus(args.map(utf8));
   const expected = { handle: "H:1", known: true, running: true, numerator: 50, denominator: 100 };
   assert.deepEqual(read("H:1", "1", "1", "50", "100"), expected);

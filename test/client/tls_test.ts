@@ -1,4 +1,4 @@
-/** Tests of a client over TLS: with gearmand behind a terminator, and with JobServer's own. */
+/** Tests of a client over TLS: with gearmand behind a terminator, and with JobServer's own TLS. */
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -28,10 +28,10 @@ const mutual: ServerTls = { ...plain, ca: CA_CERT };
 const trusting: TlsOptions = { caCerts: [CA_CERT] };
 const known: TlsOptions = { ...trusting, cert: CLIENT_CERT, key: CLIENT_KEY };
 
-/** A job server that is spoken to over TLS, and how it is reached without. */
+/** Runs with a job server on a port with TLS; `inside` reaches it without TLS. */
 type Secured = (tls: ServerTls, use: (port: number, inside: TestServer) => Promise<void>) => Promise<void>;
 
-/** A terminator in front of a server that speaks none. */
+/** A terminator in front of a server without TLS. */
 function terminated(inside: TestServer): Secured {
   return (tls, use) =>
     withPeer(
@@ -52,7 +52,7 @@ const ownTls: Secured = async (tls, use) => {
   await use(port, { connect: { dial: server.dial }, port, stop: () => server.close() });
 };
 
-/** What a call ends with: its value, or the delivery or name of its error. */
+/** Returns "done", or the delivery or the name of the error that ends a call. */
 function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
   return Promise.resolve(call).then(() => "done", (error) => {
     assert.ok(error instanceof ConnectionError, String(error));
@@ -60,7 +60,7 @@ function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
   });
 }
 
-/** Makes one call of each kind with these settings, and says how they end. */
+/** Makes one call of each kind with these settings, and returns their outcomes. */
 async function callsWith(port: number, tls: true | TlsOptions, options: ClientOptions = {}): Promise<unknown[]> {
   await using client = new GearmanClient({
     ...{ servers: `127.0.0.1:${port}`, tls, minBackoff: 1, maxBackoff: 1 },
@@ -87,7 +87,7 @@ onEveryServer("over TLS", (kind) => {
   });
   after(() => inside.stop());
 
-  test("jobs and results go both ways, many and large ones", { timeout }, async () => {
+  test("many jobs and large ones go both ways", { timeout }, async () => {
     await secured(mutual, async (port) => {
       const connect = { servers: `localhost:${port}`, tls: known };
       await using worker = new GearmanWorker({ ...connect, concurrency: 5 });
@@ -107,10 +107,10 @@ onEveryServer("over TLS", (kind) => {
   });
 
   const servers: [string, ServerTls, true | TlsOptions, RegExp][] = [
-    ["of no authority that the runtime knows", plain, true, /CERT|ISSUER|SIGNATURE/],
-    ["of another authority than that given", plain, { caCerts: [OTHER_CA_CERT] }, /CERT|ISSUER|SIGNATURE/],
+    ["from an authority that the runtime does not know", plain, true, /CERT|ISSUER|SIGNATURE/],
+    ["from an authority other than the given one", plain, { caCerts: [OTHER_CA_CERT] }, /CERT|ISSUER|SIGNATURE/],
     ["for another host", plain, { ...trusting, serverName: "other.test" }, /CERT|ALTNAME/],
-    // Deno has one word for all of them.
+    // Deno has one message for all of them.
     ["that has expired", { cert: EXPIRED_CERT, key: EXPIRED_KEY }, { caCerts: [OTHER_CA_CERT] }, /EXPIRED|SIGNATURE/],
   ];
   for (const [name, tls, options, code] of servers) {
@@ -130,11 +130,11 @@ onEveryServer("over TLS", (kind) => {
   }
 
   const clients: [string, TlsOptions][] = [
-    ["of another authority", { ...trusting, cert: STRANGER_CERT, key: STRANGER_KEY }],
+    ["from another authority", { ...trusting, cert: STRANGER_CERT, key: STRANGER_KEY }],
     ["that is missing", trusting],
   ];
   for (const [name, options] of clients) {
-    test(`a client's certificate ${name} is refused, and no call was sent`, { timeout }, async () => {
+    test(`a client's certificate ${name} is refused, and no call is sent`, { timeout }, async () => {
       await secured(mutual, async (port, inside) => {
         assert.deepEqual(await callsWith(port, options), REFUSED);
         assert.equal(await jobsOf(inside, "refused"), 0);
@@ -143,24 +143,24 @@ onEveryServer("over TLS", (kind) => {
   }
 
   test(
-    "a server that refuses the client's certificate is passed over, and nothing is done twice",
+    "a server that refuses the client's certificate is skipped, and no job is submitted twice",
     { timeout },
     async () => {
       await secured(mutual, (refusing, first) =>
         secured(plain, async (port, second) => {
           const client = new GearmanClient({ servers: [`127.0.0.1:${refusing}`, `127.0.0.1:${port}`], tls: trusting });
-          const jobs = await Promise.all(Array.from({ length: 20 }, () => client.doBackground("passed")));
+          const jobs = await Promise.all(Array.from({ length: 20 }, () => client.doBackground("skipped")));
           assert.deepEqual(new Set(jobs.map(({ server }) => server)), new Set([`127.0.0.1:${port}`]));
           assert.equal(new Set(jobs.map(({ handle }) => handle)).size, 20);
-          assert.equal(await jobsOf(second, "passed"), 20);
-          if (first !== second) assert.equal(await jobsOf(first, "passed"), 0);
+          assert.equal(await jobsOf(second, "skipped"), 20);
+          if (first !== second) assert.equal(await jobsOf(first, "skipped"), 0);
           await client.close();
         }));
     },
   );
 }, { port: true });
 
-test("a server whose authority the runtime itself trusts needs no caCerts", { timeout }, async () => {
+test("a server needs no caCerts if the runtime trusts its authority", { timeout }, async () => {
   const directory = await mkdtemp(join(tmpdir(), "gearwire-"));
   const ca = join(directory, "ca.pem");
   await writeFile(ca, CA_CERT);

@@ -1,4 +1,4 @@
-/** Tests of a client and a worker over a unix socket: gearmand has none, so that something in front of it listens there. */
+/** Tests of a client and a worker over a unix socket: a proxy listens there, since gearmand cannot. */
 
 import assert from "node:assert/strict";
 import net from "node:net";
@@ -9,7 +9,7 @@ import { onEveryServer } from "../support/servers.ts";
 
 onEveryServer("over a unix socket", (kind) => {
   test(
-    "jobs, tokens and their status go as over TCP, and its end is a lost connection",
+    "jobs, tokens and statuses work as over TCP, and its end is a lost connection",
     { timeout: 30_000 },
     async () => {
       const server = await kind.start();
@@ -29,10 +29,10 @@ onEveryServer("over a unix socket", (kind) => {
         client = new GearmanClient({ servers, minBackoff: 1 });
         const sent = "x".repeat(300_000);
         assert.ok(await client.do("echo", sent).text() === sent);
-        const job = await client.doBackground("nobody");
+        const job = await client.doBackground("waiting");
         assert.equal(`${job}`, `unix:${path}//${job.handle}`);
         assert.equal((await client.jobStatus(`${job}`)).known, true);
-        const waiting = client.do("nobody");
+        const waiting = client.do("waiting");
         await waiting.created();
         held = assert.rejects(
           waiting.text(),
@@ -41,7 +41,7 @@ onEveryServer("over a unix socket", (kind) => {
       }, { unix: true });
       await held;
       await assert.rejects(
-        client.doBackground("nobody"),
+        client.doBackground("waiting"),
         (error) => error instanceof ConnectionError && error.delivery === "not-sent",
       );
       await client.close();
