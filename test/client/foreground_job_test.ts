@@ -1,4 +1,4 @@
-/** Tests of what a consumer that lags does to its job, to other calls and to memory. */
+/** Tests of the consumers of foreground jobs: lagging, leaving, collecting, absent. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -22,7 +22,7 @@ function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClien
   return new GearmanClient({ dial: server.dial, minBackoff: 1, ...options });
 }
 
-/** Sends so many pieces of 64 KiB and then the end, as fast as they are taken; counts what was. */
+/** Sends pieces of 64 KiB and then the final packet, as fast as they are taken; counts them. */
 function flood(server: FakeServer, handle: string, pieces: number): { sent: number; done: Promise<void> } {
   const flood = { sent: 0, done: Promise.resolve() };
   const { peer } = server;
@@ -46,7 +46,7 @@ async function sizeOf(job: Job): Promise<number> {
 
 describe("a consumer that lags", () => {
   test(
-    "pauses reading when nothing else waits: of 200 MB next to nothing is taken until it reads",
+    "pauses reading while nothing else waits: less than 1 MB of 200 MB is taken",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
@@ -65,7 +65,7 @@ describe("a consumer that lags", () => {
     },
   );
 
-  test("reads a stream at its own pace: memory holds what is on its way, not all of it", { timeout }, async () => {
+  test("reads a stream at its own pace, and fewer than 20 pieces are sent ahead", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const job = client.do("f");
@@ -82,7 +82,7 @@ describe("a consumer that lags", () => {
     await flooding.done;
   });
 
-  test("does not stop other calls, nor calls that it makes itself", { timeout }, async () => {
+  test("blocks neither other calls nor its own", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const job = client.do("f");
@@ -102,7 +102,7 @@ describe("a consumer that lags", () => {
     await flooding.done;
   });
 
-  test("does not stop other jobs, and theirs do not stop it", { timeout }, async () => {
+  test("does not block other jobs, and is not blocked by theirs", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const jobs = [client.do("a"), client.do("b"), client.do("c")];
@@ -110,14 +110,14 @@ describe("a consumer that lags", () => {
     const lagging = [flood(server, "H:1", 50), flood(server, "H:2", 50)];
     await turns();
     server.peer.answer(PacketType.WORK_COMPLETE, "H:3", "third");
-    assert.equal(await jobs[2]!.text(), "third", "behind megabytes of what nobody reads");
+    assert.equal(await jobs[2]!.text(), "third", "behind megabytes of unread data");
     assert.equal(await sizeOf(jobs[1]!), 50 * CHUNK.length);
     assert.equal(await sizeOf(jobs[0]!), 50 * CHUNK.length);
     await Promise.all(lagging.map(({ done }) => done));
   });
 
-  test("that leaves, or is aborted, lets reading go on", { timeout }, async () => {
-    for (const leave of ["abort", "break", "cancel"] as const) {
+  test("lets reading continue when it leaves or is aborted", { timeout }, async () => {
+    for (const way of ["abort", "break", "cancel"] as const) {
       const server = new FakeServer(polite());
       await using client = clientOf(server);
       const controller = new AbortController();
@@ -126,15 +126,15 @@ describe("a consumer that lags", () => {
       const flooding = flood(server, "H:1", 100);
       await turns();
       assert.ok(flooding.sent < 100);
-      if (leave === "abort") controller.abort();
-      else if (leave === "cancel") await job.stream().cancel();
+      if (way === "abort") controller.abort();
+      else if (way === "cancel") await job.stream().cancel();
       else for await (const _ of job) break;
       await flooding.done;
-      assert.equal(text(await client.echo(leave)), leave);
+      assert.equal(text(await client.echo(way)), way);
     }
   });
 
-  test("whose job ends the connection meanwhile still reads what had come", { timeout }, async () => {
+  test("still reads what had arrived before the connection was closed", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const job = client.do("f");
@@ -150,7 +150,7 @@ describe("a consumer that lags", () => {
   });
 
   test(
-    "is behind by maxBuffered at most: then its job ends with a GearmanError, and others go on",
+    "may be behind by at most maxBuffered: past it its job ends with a GearmanError, and others continue",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
@@ -177,7 +177,7 @@ describe("a consumer that lags", () => {
   );
 
   test(
-    "has only the last of many statuses to read, and a flood of empty packets has a bound too",
+    "reads only the last of many statuses, and empty packets count towards maxBuffered",
     { timeout },
     async () => {
       const server = new FakeServer(polite());
@@ -199,8 +199,8 @@ describe("a consumer that lags", () => {
   );
 });
 
-describe("what is collected", () => {
-  test("has a bound, maxResultSize, and a result within it has none other", { timeout }, async () => {
+describe("collecting a result", () => {
+  test("fails past maxResultSize, and has no other limit", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server, { maxResultSize: 200_000, maxBuffered: 1_000_000 });
     const [early, late, small, streamed] = [client.do("f"), client.do("f"), client.do("f"), client.do("f")];
@@ -215,7 +215,7 @@ describe("what is collected", () => {
     assert.equal(await reading, 9 * CHUNK.length);
   });
 
-  test("is not held up by maxBuffered: who collects does not lag", { timeout }, async () => {
+  test("is not limited by maxBuffered, since a consumer that collects does not lag", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server, { maxBuffered: 1_000 });
     const job = client.do("f");
@@ -226,7 +226,7 @@ describe("what is collected", () => {
   });
 
   test(
-    "nobody consumes a job that fails, is refused, or is lost: nothing is an unhandled rejection",
+    "is optional: a job that fails, is refused or is lost causes no unhandled rejection",
     { timeout },
     async () => {
       const unhandled: unknown[] = [];
@@ -268,8 +268,8 @@ onEveryServer("a consumer", (kind) => {
   let client: GearmanClient;
   withClient(kind, (...given) => [server, client] = given);
 
-  /** Sends 2 MB in pieces, and the end. */
-  async function flood(worker: RawWorker, handle: string): Promise<void> {
+  /** Sends 2 MB in pieces, and the final packet. */
+  async function sendPieces(worker: RawWorker, handle: string): Promise<void> {
     for (let i = 0; i < PIECES; i++) {
       worker.send(PacketType.WORK_DATA, handle, PIECE);
       await worker.connection.flush();
@@ -278,7 +278,7 @@ onEveryServer("a consumer", (kind) => {
     await worker.served();
   }
 
-  test("that lags behind 2 MB does not stop other calls, and calls that it makes itself work", {
+  test("that lags by 2 MB blocks neither other calls nor its own", {
     timeout,
   }, async () => {
     const worker = await RawWorker.open(server, "flood");
@@ -288,10 +288,10 @@ onEveryServer("a consumer", (kind) => {
     for (const moment of ["while it comes", "when all of it is on its way"]) {
       const job = client.do("flood");
       await job.created();
-      const flooding = flood(worker, (await worker.grab()).handle);
+      const flooding = sendPieces(worker, (await worker.grab()).handle);
       if (moment !== "while it comes") await flooding;
       await turns();
-      // Nobody reads it; everything else goes on.
+      // The job is not read, and everything else continues.
       assert.equal(text(await client.echo(moment)), moment);
       await turns();
       assert.equal(await client.do("shout", moment).text(), moment.toUpperCase());
@@ -311,7 +311,7 @@ onEveryServer("a consumer", (kind) => {
     await worker.close();
   });
 
-  test("that makes calls while its worker sends gets 2 MB in order", { timeout }, async () => {
+  test("that makes calls while its worker sends receives 2 MB in order", { timeout }, async () => {
     const worker = await RawWorker.open(server, "inside");
     const job = client.do("inside");
     await job.created();
@@ -329,37 +329,37 @@ onEveryServer("a consumer", (kind) => {
     await worker.close();
   });
 
-  test("that is not there causes no unhandled rejection when its job fails, is refused or is lost", {
+  test("that is absent causes no unhandled rejection when its job fails, is refused or is lost", {
     timeout,
   }, async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown) => void unhandled.push(reason);
     process.on("unhandledRejection", listener);
     try {
-      const mortal = await kind.start();
-      const left = new GearmanClient({ ...mortal.connect, minBackoff: 1, maxBackoff: 1 });
-      const worker = await RawWorker.open(mortal, "unseen");
+      const ownServer = await kind.start();
+      const ownClient = new GearmanClient({ ...ownServer.connect, minBackoff: 1, maxBackoff: 1 });
+      const worker = await RawWorker.open(ownServer, "unseen");
       const names = ["fails", "raises", "raises too", "runs", "waits"];
-      const jobs = names.map((workload) => left.do("unseen", workload));
+      const jobs = names.map((workload) => ownClient.do("unseen", workload));
       await Promise.all(jobs.map((job) => job.created()));
-      jobs[2]!.text(); // its promise is left alone
+      jobs[2]!.text(); // nothing awaits its promise
       for (const packet of [PacketType.WORK_FAIL, PacketType.WORK_EXCEPTION, PacketType.WORK_EXCEPTION] as const) {
         const { handle } = await worker.grab();
         if (packet === PacketType.WORK_FAIL) worker.send(packet, handle);
         else worker.send(packet, handle, "no");
       }
       await worker.grab();
-      await limitQueue(mortal, worker, "unseen", 1);
-      left.do("unseen");
-      left.do("unseen").created();
-      await left.echo("");
-      await mortal.stop();
+      await limitQueue(ownServer, worker, "unseen", 1);
+      ownClient.do("unseen");
+      ownClient.do("unseen").created();
+      await ownClient.echo("");
+      await ownServer.stop();
       await assert.rejects(jobs[4]!.bytes(), { name: "ConnectionError", delivery: "accepted" });
-      left.do("unseen").created();
-      left.do("unseen").bytes();
-      await assert.rejects(left.do("unseen").bytes(), { name: "ConnectionError", delivery: "not-sent" });
-      await left.close();
-      left.do("unseen");
+      ownClient.do("unseen").created();
+      ownClient.do("unseen").bytes();
+      await assert.rejects(ownClient.do("unseen").bytes(), { name: "ConnectionError", delivery: "not-sent" });
+      await ownClient.close();
+      ownClient.do("unseen");
       await turns(20);
       assert.deepEqual(unhandled, []);
     } finally {
@@ -368,13 +368,13 @@ onEveryServer("a consumer", (kind) => {
   });
 });
 
-/** What this file's tests hold; on Deno other files are in the same process, but not in the same heap. */
-function held(): number {
+/** Memory of this file's tests in bytes. Deno runs other files in the same process, with heaps of their own. */
+function memoryInUse(): number {
   const { rss, heapUsed, external } = process.memoryUsage();
   return "Deno" in globalThis ? heapUsed + external : rss;
 }
 
-test("200 MB that a worker sends do not fill this process while nobody reads them", {
+test("200 MB of unread data do not fill the memory of this process", {
   skip: needs("gearmand"),
   timeout,
 }, async () => {
@@ -387,14 +387,14 @@ test("200 MB that a worker sends do not fill this process while nobody reads the
     const worker = await RawWorker.open(server, "huge");
     const { handle } = await worker.grab();
     const piece = pattern(1_000_000);
-    const before = held();
+    const before = memoryInUse();
     for (let i = 0; i < 200; i++) {
       worker.send(PacketType.WORK_DATA, handle, piece);
       await worker.connection.flush();
     }
     worker.send(PacketType.WORK_COMPLETE, handle, "");
-    await worker.close(); // the server has taken all of it
-    const grown = held() - before;
+    await worker.close(); // the server has accepted all of it
+    const grown = memoryInUse() - before;
     assert.ok(grown < 100_000_000, `${Math.round(grown / 1e6)} MB more`);
     assert.equal(await sizeOf(job), 200_000_000);
   } finally {

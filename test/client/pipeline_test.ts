@@ -1,4 +1,4 @@
-/** Tests of many jobs at once, on every job server: pipelines, refusals amid them, and one unique several times. */
+/** Tests of many jobs at once, on every job server: pipelines, and errors among their replies. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,13 +18,13 @@ onEveryServer("many jobs at once", (kind) => {
   let client: GearmanClient;
   withClient(kind, (...given) => [server, client] = given);
 
-  test("an ERROR amid 1,000 pipelined submissions hits the right ones, and only those", { timeout }, async () => {
+  test("of 1,000 pipelined submissions, an ERROR rejects the refused ones only", { timeout }, async () => {
     const worker = await RawWorker.open(server, "full", "free");
     await limitQueue(server, worker, "full", 10);
     // Every tenth is for the function with the short queue: of 100, 90 are refused.
     const jobs = Array.from({ length: 1_000 }, (_, i) => client.do(i % 10 === 7 ? "full" : "free", `${i}`));
     const created = await Promise.allSettled(jobs.map((job) => job.created()));
-    assert.equal(created.filter(({ status }) => status === "rejected").length, 90, "the limit took");
+    assert.equal(created.filter(({ status }) => status === "rejected").length, 90, "the limit took effect");
     assert.equal(await jobsOf(server, "full"), 10);
     await worker.serve(910);
     let refused = 0;
@@ -41,7 +41,7 @@ onEveryServer("many jobs at once", (kind) => {
     await worker.close();
   });
 
-  test(`${MANY} pipelined jobs each get their own result`, { timeout }, async () => {
+  test(`${MANY} pipelined jobs each receive their own result`, { timeout }, async () => {
     const worker = await RawWorker.open(server, "many");
     const jobs = Array.from({ length: MANY }, (_, i) => client.do("many", `${i}`));
     await Promise.all(jobs.map((job) => job.created()));
@@ -69,7 +69,7 @@ onEveryServer("many jobs at once", (kind) => {
     const background = client.doBackground("mixed", "b");
     const foreground = client.do("mixed", "f");
     const echo = client.echo("e");
-    const status = client.jobStatus("H:nobody:1");
+    const status = client.jobStatus("H:unknown:1");
     const second = client.do("mixed", "g");
     assert.equal(text(await echo), "e");
     assert.equal((await status).known, false);
@@ -83,7 +83,7 @@ onEveryServer("many jobs at once", (kind) => {
   });
 
   test(
-    "a foreground job that is aborted after it was created runs on, and its packets are read over",
+    "a foreground job that is aborted after its creation still runs, and its packets are discarded",
     { timeout },
     async () => {
       const worker = await RawWorker.open(server, "aborted");
@@ -106,7 +106,7 @@ onEveryServer("many jobs at once", (kind) => {
     },
   );
 
-  test("what is aborted in the tick of its call is never sent", { timeout }, async () => {
+  test("a call that is aborted in its own tick is never sent", { timeout }, async () => {
     await client.echo("");
     const controller = new AbortController();
     const { signal } = controller;

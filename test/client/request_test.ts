@@ -1,4 +1,4 @@
-/** Tests of how calls end: by an abort at every moment, and by a lost connection, with how far they had come. */
+/** Tests of calls that end by an abort or a time limit, at every stage, and of questions that are asked again. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -39,7 +39,7 @@ async function reasonsOf(calls: Promise<unknown>[]): Promise<unknown[]> {
 }
 
 describe("an aborted call rejects with the signal's reason and leaves no listener", () => {
-  test("when the signal was aborted already; then nothing is dialed", { timeout }, async () => {
+  test("when the signal was aborted before; then nothing is dialed", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const reason = new Error("enough");
@@ -61,7 +61,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     assert.equal(listeners(), 0);
   });
 
-  test("while dialing; the dial is aborted with the last call that wants it", { timeout }, async () => {
+  test("while dialing; the dial is aborted with the last call that waits for it", { timeout }, async () => {
     const server = new FakeServer(polite());
     const dialed: AbortSignal[] = [];
     server.refuse = (_, signal) => {
@@ -75,7 +75,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     await until(() => dialed.length === 1);
     first.abort("one");
     await assert.rejects(one.bytes(), (reason) => reason === "one");
-    assert.equal(first.listeners(), 0, "although another call still dials");
+    assert.equal(first.listeners(), 0, "another call still waits for the dial");
     assert.equal(dialed[0]!.aborted, false);
     second.abort("two");
     await assert.rejects(two, (reason) => reason === "two");
@@ -87,8 +87,8 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     assert.deepEqual(server.peer.requests.map(({ type }) => type), [PacketType.ECHO_REQ]);
   });
 
-  test("while it waits for its reply, which is then read over", { timeout }, async () => {
-    const server = new FakeServer(); // keeps silent
+  test("while it waits for its reply, which is then discarded", { timeout }, async () => {
+    const server = new FakeServer(); // answers nothing
     await using client = clientOf(server);
     const { signal, listeners, abort } = countedSignal();
     const calls = everyCall(client, signal);
@@ -108,7 +108,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     assert.equal(server.peers.length, 1);
   });
 
-  test("while its job runs, after what was not read yet", { timeout }, async () => {
+  test("while its job runs, after the events that were not read yet", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const { signal, listeners, abort } = countedSignal();
@@ -129,7 +129,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
   });
 
   test(
-    "500 times in turn, each with a late answer; a call that ends otherwise leaves none either",
+    "500 times in a row, each with late packets; calls that end otherwise leave none either",
     { timeout },
     async () => {
       const late: (() => void)[] = [];
@@ -143,7 +143,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
           peer.answer(PacketType.WORK_COMPLETE, handle, "late");
         });
       });
-      // Whoever is still waited for would be asked after.
+      // A job that something still waits for would be probed.
       await using client = clientOf(server, { probeInterval: 5 });
       const { signal, listeners } = countedSignal();
       for (let i = 0; i < 500; i++) {
@@ -161,7 +161,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
       const asked = () => server.peer.requests.filter(({ type }) => type === PacketType.GET_STATUS);
       await until(() => asked().length > 1);
       assert.deepEqual(asked().slice(1).map(({ args }) => text(args[0]!)), [await job.created()]);
-      await assert.rejects(job.text(), ConnectionError); // the server knows no job at all
+      await assert.rejects(job.text(), ConnectionError); // the server knows no job
       assert.equal(listeners(), 0);
     },
   );
@@ -183,7 +183,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
   });
 });
 
-test("an abort is told as such, though one of the servers has not known the job", { timeout }, async () => {
+test("an abort rejects with its reason, although one of the servers did not know the job", { timeout }, async () => {
   const server = new JobServer();
   const client = new GearmanClient({
     servers: ["known:1", "mute:1"],
@@ -200,14 +200,14 @@ test("an abort is told as such, though one of the servers has not known the job"
   await server.close();
 });
 
-test("an abort while a question is asked again ends the dialing for it", { timeout }, async () => {
+test("an abort ends the dial for a question that is asked again", { timeout }, async () => {
   const ended = deferred<void>();
   const dialed = deferred<AbortSignal>();
   // The first connection is lost as soon as something was sent; the second is never made.
   const transport: Transport = {
     write: () => ended.resolve(),
     close: () => ended.resolve(),
-    // deno-lint-ignore require-yield -- it has nothing to say
+    // deno-lint-ignore require-yield -- it yields nothing
     async *[Symbol.asyncIterator]() {
       await ended.promise;
     },
@@ -224,10 +224,10 @@ test("an abort while a question is asked again ends the dialing for it", { timeo
   const reason = new Error("enough");
   const echo = client.echo("x", { signal: controller.signal });
   const signal = await dialed.promise;
-  const given = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  const dialAborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   controller.abort(reason);
   await assert.rejects(echo, (error) => error === reason);
-  await given;
+  await dialAborted;
   await client.close();
 });
 
@@ -251,7 +251,7 @@ const CALLS: Record<string, Call> = {
   "echo()": (client, signal) => client.echo("x", { signal }),
 };
 
-/** Makes the calls, each of which has to end with the very reason of its signal. */
+/** Makes the calls; each must reject with the reason of its own signal. */
 async function assertTimedOut(client: GearmanClient, names: string[] = Object.keys(CALLS)): Promise<void> {
   await Promise.all(names.map(async (name) => {
     const signal = AbortSignal.timeout(30);
@@ -263,23 +263,23 @@ async function assertTimedOut(client: GearmanClient, names: string[] = Object.ke
   await client.close();
 }
 
-test("a call times out while it waits for a connection, and the dial is given up", { timeout }, async () => {
+test("a call times out while it waits for a connection, and the dial is aborted", { timeout }, async () => {
   const signals: (AbortSignal | undefined)[] = [];
   const client = new GearmanClient({ dial: (_, { signal }) => (signals.push(signal), new Promise<never>(() => {})) });
   await assertTimedOut(client);
   assert.ok(signals.length > 0 && signals.every((signal) => signal?.aborted));
 });
 
-test("a call times out while it waits for its answer, and another one does not", { timeout }, async () => {
+test("a call times out while it waits for its reply, and another call does not", { timeout }, async () => {
   const server = new FakeServer();
   const client = new GearmanClient({ dial: server.dial });
-  const patient = client.echo("patient");
+  const untimed = client.echo("untimed");
   await until(() => server.peers[0]?.requests.length === 1);
   const timedOut = assertTimedOut(client);
   const answered = until(() => server.peer.requests.length > 11).then(() =>
-    server.peer.answer(PacketType.ECHO_RES, "patient")
+    server.peer.answer(PacketType.ECHO_RES, "untimed")
   );
-  assert.equal(new TextDecoder().decode(await patient), "patient");
+  assert.equal(new TextDecoder().decode(await untimed), "untimed");
   await Promise.all([timedOut, answered]);
 });
 

@@ -22,7 +22,7 @@ import { onEveryServer } from "../support/servers.ts";
 const timeout = 20_000;
 const FOREVER = 1_000_000_000;
 
-/** Servers by name, each of which can be down; `unix:` ones are not among them. */
+/** TCP servers by name; each can be down. */
 class Fleet {
   readonly servers = new Map<string, FakeServer>();
   readonly down = new Set<string>();
@@ -43,7 +43,7 @@ class Fleet {
     return new GearmanClient({ servers: [...this.servers.keys()], dial: this.dial, minBackoff: FOREVER, ...options });
   }
 
-  /** How many jobs each server was given. */
+  /** Number of jobs that each server received. */
   jobs(): number[] {
     return [...this.servers.values()].map(({ peers }) =>
       peers.reduce((sum, { requests }) => sum + requests.filter(isSubmission).length, 0)
@@ -181,7 +181,7 @@ class RejectingTransport extends PlayedTransport {
 }
 
 describe("fail-over", () => {
-  test("the first server has all jobs while it is up; the others are not even dialed", { timeout }, async () => {
+  test("the first server receives all jobs while it is up, and the others are not dialed", { timeout }, async () => {
     const fleet = new Fleet("a:1", "b:2", "c:3");
     await using client = fleet.client();
     for (let i = 0; i < 5; i++) assert.equal((await client.doBackground("f")).server, "a:1");
@@ -189,7 +189,7 @@ describe("fail-over", () => {
   });
 
   test(
-    "the next one serves while the first is down, and the first again when it has recovered",
+    "the next server serves while the first is down, and the first again when it has recovered",
     { timeout },
     async () => {
       const fleet = new Fleet("a:1", "b:2");
@@ -205,7 +205,7 @@ describe("fail-over", () => {
     },
   );
 
-  /** A client that has found the first of two servers down, what that does from now on, and how often it was dialed. */
+  /** Makes a client that has found the first of two servers down. `refuse` decides its further dials, which are counted. */
   const recovering = async (refuse: () => Promise<void>): Promise<[client: GearmanClient, dials: () => number]> => {
     const fleet = new Fleet("a:1", "b:2");
     fleet.down.add("a:1");
@@ -216,28 +216,28 @@ describe("fail-over", () => {
     return [client, () => fleet.dials.filter((name) => name === "a:1").length];
   };
 
-  test("while a server is dialed whose recovery is in doubt, jobs go to one that is up", { timeout }, async () => {
-    const [made, dials] = await recovering(() => new Promise(() => {})); // a black hole now
+  test("while a server that failed is dialed again, jobs go to one that is up", { timeout }, async () => {
+    const [made, dials] = await recovering(() => new Promise(() => {})); // dials never settle now
     await using client = made;
     await until(async () => (await client.doBackground("f")).server === "b:2" && dials() === 2);
     for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "b:2");
     assert.equal(dials(), 2, "one dial under way is enough");
   });
 
-  test("a server that takes its time to recover is not given up by calls that have none", { timeout }, async () => {
+  test("the dial of a server that recovers slowly outlives the calls that began it", { timeout }, async () => {
     const recovered = deferred<void>();
     const [made, dials] = await recovering(() => recovered.promise);
     await using client = made;
-    const hasty = new AbortController();
-    await until(async () => (await client.doBackground("f", "", { signal: hasty.signal })) && dials() === 2);
-    hasty.abort();
+    const controller = new AbortController();
+    await until(async () => (await client.doBackground("f", "", { signal: controller.signal })) && dials() === 2);
+    controller.abort();
     await turns(1);
     recovered.resolve();
     await until(async () => (await client.doBackground("f")).server === "a:1");
     assert.equal(dials(), 2);
   });
 
-  test("a job that no server takes was not sent; the cause is the last server's", { timeout }, async () => {
+  test("a job that no server takes is not-sent, with the last server's error as its cause", { timeout }, async () => {
     const fleet = new Fleet("a:1", "b:2");
     fleet.down.add("a:1").add("b:2");
     await using client = fleet.client();
@@ -249,7 +249,7 @@ describe("fail-over", () => {
     });
   });
 
-  test("a bare handle is asked of every server; one that is down does not matter, nor one that does not know", {
+  test("every server is asked about a bare handle, and those that are down or do not know it are ignored", {
     timeout,
   }, async () => {
     const fleet = new Fleet("a:1", "b:2", "c:3");
@@ -277,7 +277,7 @@ describe("fail-over", () => {
 });
 
 describe("back-off", () => {
-  test("a dead server costs one attempt in a back-off, not one in a call", { timeout }, async () => {
+  test("a server that is down is dialed once in a back-off, not once in a call", { timeout }, async () => {
     const fleet = new Fleet("a:1");
     fleet.down.add("a:1");
     await using client = fleet.client();
@@ -291,7 +291,7 @@ describe("back-off", () => {
   });
 
   test(
-    "it doubles up to maxBackoff, each with its event, and a connection that works ends it",
+    "it doubles up to maxBackoff, with an event each time, and a working connection ends it",
     { timeout },
     async () => {
       const fleet = new Fleet("a:1");
@@ -304,8 +304,8 @@ describe("back-off", () => {
       });
       const attempt = () => client.echo("x").then(() => true, () => false);
       await until(async () => (await attempt(), delays.length === 5));
-      for (const [i, most] of [4, 8, 16, 16, 16].entries()) {
-        assert.ok(delays[i]! >= most / 2 && delays[i]! <= most, `${delays[i]} ms after failure ${i + 1}`);
+      for (const [i, max] of [4, 8, 16, 16, 16].entries()) {
+        assert.ok(delays[i]! >= max / 2 && delays[i]! <= max, `${delays[i]} ms after failure ${i + 1}`);
       }
       fleet.down.clear();
       await until(attempt);
@@ -316,7 +316,7 @@ describe("back-off", () => {
   );
 
   test(
-    "a server that takes connections and ends them unanswered is left alone too, after a second try",
+    "it begins with the second connection that ends without an answer",
     { timeout },
     async () => {
       let dials = 0;
@@ -338,7 +338,7 @@ describe("an attempt to connect", () => {
     const dials: Dial[] = [
       () => new Promise(() => {}),
       (_, { signal }) => new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
-      () => ({ ...new FakeTransport(), opened: new Promise(() => {}) }),
+      () => ({ ...new SilentTransport(), opened: new Promise(() => {}) }),
     ];
     for (const dial of dials) {
       await using client = new GearmanClient({ dial, connectTimeout: 10 });
@@ -346,7 +346,7 @@ describe("an attempt to connect", () => {
         assert.ok(error instanceof ConnectionError);
         assert.match(error.message, /no connection within 10 ms/);
         assert.equal(error.delivery, "not-sent");
-        assert.ok(error.cause instanceof ConnectionError, "of the attempt");
+        assert.ok(error.cause instanceof ConnectionError, "the error of the attempt");
         assert.equal(error.cause.server, "127.0.0.1:4730");
         assert.ok(error.cause.cause instanceof DOMException);
         assert.equal(error.cause.cause.name, "TimeoutError");
@@ -355,13 +355,13 @@ describe("an attempt to connect", () => {
     }
   });
 
-  test("to a host that there is not fails with the runtime's error as cause", { timeout }, async () => {
+  test("to a host that does not exist fails with the runtime's error as its cause", { timeout }, async () => {
     await using client = new GearmanClient("no-such-host.invalid");
     await assert.rejects(client.doBackground("f"), (error) => {
       assert.ok(error instanceof ConnectionError);
       assert.equal(error.delivery, "not-sent");
       assert.match(error.message, /no-such-host\.invalid:4730/);
-      assert.ok(error.cause instanceof ConnectionError, "of the attempt");
+      assert.ok(error.cause instanceof ConnectionError, "the error of the attempt");
       assert.equal(error.cause.server, "no-such-host.invalid:4730");
       assert.ok(isLookupError(error.cause.cause), `${error.cause.cause}`);
       return true;
@@ -369,14 +369,14 @@ describe("an attempt to connect", () => {
   });
 
   test(
-    "that finds an end or a reset instead of an answer leads to one of the next calls that works",
+    "that meets an end or a reset instead of an answer does not break later calls",
     { timeout },
     async () => {
       for (const end of ["FIN", "RST"]) {
-        let taken = 0;
+        let accepted = 0;
         const server = new FakeServer(polite());
         await withPeer((socket) => {
-          taken++;
+          accepted++;
           socket.once("data", () => end === "FIN" ? socket.end() : socket.resetAndDestroy());
         }, async (address) => {
           let broken = true;
@@ -384,10 +384,10 @@ describe("an attempt to connect", () => {
           const dial: Dial = (other, options) => broken ? tcp(address, options) : server.dial(other, options);
           await using client = new GearmanClient({ dial, minBackoff: 1, maxBackoff: 1 });
           await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "unknown" });
-          assert.equal(taken, 1);
+          assert.equal(accepted, 1);
           broken = false;
           await until(() => client.doBackground("f").then(() => true, () => false));
-          assert.deepEqual(server.peer.options, ["exceptions"], "the option is asked for again");
+          assert.deepEqual(server.peer.options, ["exceptions"], "the option is requested again");
         });
       }
     },
@@ -397,7 +397,7 @@ describe("an attempt to connect", () => {
 describe("balance", () => {
   const names = ["a:1", "b:2", "c:3"];
 
-  test("round-robin gives each server its turn, and that of one that is down to the next", { timeout }, async () => {
+  test("round-robin gives each server its turn, and skips a server that is down", { timeout }, async () => {
     const fleet = new Fleet(...names);
     await using client = fleet.client({ balance: "round-robin" });
     for (let i = 0; i < 30; i++) await client.doBackground("f");
@@ -411,7 +411,7 @@ describe("balance", () => {
   });
 
   test(
-    "unique sends equal uniques to one server, whoever submits them, and spreads the others",
+    "unique sends equal uniques of all clients to one server, and spreads the others",
     { timeout },
     async () => {
       const fleet = new Fleet(...names);
@@ -426,7 +426,7 @@ describe("balance", () => {
       }
       for (const jobs of fleet.jobs()) assert.ok(jobs > 130 && jobs < 270, `${fleet.jobs()}`);
 
-      // A server less moves its own share only.
+      // Without one server, only its share moves.
       await fleet.stop("b:2");
       await using three = fleet.client({ balance: "unique" });
       let moved = 0;
@@ -439,7 +439,7 @@ describe("balance", () => {
     },
   );
 
-  test("unique takes the workload of a job whose unique is -, and turns where there is none", { timeout }, async () => {
+  test("unique uses the workload for the unique -, and turns for a job without a unique", { timeout }, async () => {
     const fleet = new Fleet(...names);
     await using client = fleet.client({ balance: "unique" });
     const serverOf = async (workload: string | Uint8Array, unique: string) =>
@@ -455,20 +455,20 @@ describe("balance", () => {
   });
 });
 
-/** Whether it is what the runtime says of a name that nobody has. */
+/** True if it is the runtime's error for a host name that does not exist. */
 function isLookupError(error: unknown): boolean {
   return error instanceof Error && !(error instanceof GearmanError) && /ENOTFOUND|EAI_AGAIN|lookup/.test(error.message);
 }
 
-/** A transport on which nothing ever happens. */
-class FakeTransport {
+/** A transport that stays silent. */
+class SilentTransport {
   write = () => {};
   close = () => {};
   [Symbol.asyncIterator] = () => ({ next: () => new Promise<never>(() => {}) });
 }
 
-onEveryServer("a client whose first server refuses", (kind) => {
-  test("is served by the second; a token leads back to it, and a bare handle too", { timeout }, async () => {
+onEveryServer("a client with a first server that refuses connections", (kind) => {
+  test("is served by the second, also when asked with a token or a bare handle", { timeout }, async () => {
     const server = await kind.start();
     const refused = `127.0.0.1:${await freePort()}`;
     const { dial, servers = "127.0.0.1:1" } = server.connect;
@@ -494,7 +494,7 @@ onEveryServer("a client whose first server refuses", (kind) => {
 });
 
 test(
-  "a connection that is lost as soon as it is made says why: what was dialed is no transport",
+  "calls fail with a TypeError as the root cause if dial() does not return a transport",
   { timeout },
   async () => {
     await using client = new GearmanClient({ dial: () => ({}) as never });

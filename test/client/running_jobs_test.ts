@@ -51,25 +51,25 @@ describe("a table of running jobs", () => {
     assert.equal(jobs.nextReceiver("H:2"), other);
   });
 
-  test("gives each subscriber of a handle one copy of every packet, whatever joins or leaves between packets", () => {
+  test("gives each subscriber of a handle one copy of every packet, whatever is subscribed or abandoned between packets", () => {
     const step = fc.oneof(
       fc.constant({ do: "send" } as const),
-      fc.constant({ do: "join" } as const),
-      fc.record({ do: fc.constant("leave" as const), which: fc.nat(9) }),
+      fc.constant({ do: "subscribe" } as const),
+      fc.record({ do: fc.constant("abandon" as const), which: fc.nat(9) }),
     );
     fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const jobs = new RunningJobs();
       const all: Listener[] = [];
       const present = new Set<Listener>();
       const expected = new Map<Listener, number>();
-      const join = () => {
+      const subscribe = () => {
         const listener = new Listener();
         all.push(listener);
         present.add(listener);
         expected.set(listener, 0);
         jobs.subscribe("H:1", listener);
       };
-      join();
+      subscribe();
       /** The server sends a copy for each submission, abandoned or not. */
       const send = (receive: () => JobSubscriber | null | undefined) => {
         const receivers = all.map(receive);
@@ -79,11 +79,11 @@ describe("a table of running jobs", () => {
       };
       for (const step of steps) {
         if (step.do === "send") send(() => jobs.nextReceiver("H:1"));
-        else if (step.do === "join") join();
+        else if (step.do === "subscribe") subscribe();
         else {
-          const leaving = all[step.which % all.length]!;
-          present.delete(leaving);
-          jobs.abandon("H:1", leaving);
+          const listener = all[step.which % all.length]!;
+          present.delete(listener);
+          jobs.abandon("H:1", listener);
         }
       }
       send(() => jobs.lastReceiver("H:1"));
@@ -148,13 +148,13 @@ describe("a table of running jobs", () => {
 
   test("ends a job that vanished for each of its subscribers, and no other job", () => {
     const jobs = new RunningJobs();
-    const [one, two, left, other] = [new Listener(), new Listener(), new Listener(), new Listener()];
-    for (const listener of [one, two, left]) jobs.subscribe("H:1", listener);
+    const [one, two, abandoned, other] = [new Listener(), new Listener(), new Listener(), new Listener()];
+    for (const listener of [one, two, abandoned]) jobs.subscribe("H:1", listener);
     jobs.subscribe("H:2", other);
-    jobs.abandon("H:1", left);
+    jobs.abandon("H:1", abandoned);
     jobs.vanish("H:1", new GearmanError("not known"), "a:1");
     assert.deepEqual([one.received, two.received], [["gone: not known, a:1"], ["gone: not known, a:1"]]);
-    assert.deepEqual([left.received, other.received], [[], []]);
+    assert.deepEqual([abandoned.received, other.received], [[], []]);
     assert.equal(jobs.size, 1);
     assert.equal(jobs.nextReceiver("H:1"), undefined);
   });
@@ -162,20 +162,20 @@ describe("a table of running jobs", () => {
   test("ends every job when the connection is lost", () => {
     const jobs = new RunningJobs();
     const listeners = [new Listener(), new Listener(), new Listener()];
-    const [one, two, left] = listeners as [Listener, Listener, Listener];
+    const [one, two, abandoned] = listeners as [Listener, Listener, Listener];
     jobs.subscribe("H:1", one);
     jobs.subscribe("H:2", two);
-    jobs.subscribe("H:2", left);
-    jobs.abandon("H:2", left);
+    jobs.subscribe("H:2", abandoned);
+    jobs.abandon("H:2", abandoned);
     jobs.vanishAll(new GearmanError("lost"), "a:1");
     assert.deepEqual(listeners.map(({ received }) => received), [["gone: lost, a:1"], ["gone: lost, a:1"], []]);
     assert.equal(jobs.size, 0);
   });
 
-  test("has forgotten a job before its subscribers hear of its end, so that they may use the table", () => {
+  test("forgets a job before it notifies the subscribers, so that they may use the table", () => {
     const jobs = new RunningJobs();
     const sizes: number[] = [];
-    const leaving = (handle: string): JobSubscriber =>
+    const reentrant = (handle: string): JobSubscriber =>
       Object.assign(new Listener(), {
         onGone(this: JobSubscriber) {
           sizes.push(jobs.size);
@@ -183,10 +183,10 @@ describe("a table of running jobs", () => {
           jobs.subscribe("H:new", new Listener());
         },
       });
-    jobs.subscribe("H:1", leaving("H:1"));
+    jobs.subscribe("H:1", reentrant("H:1"));
     jobs.vanish("H:1", new GearmanError("not known"), "a:1");
     assert.deepEqual(jobs.nextHandles(5), ["H:new"]);
-    jobs.subscribe("H:2", leaving("H:2"));
+    jobs.subscribe("H:2", reentrant("H:2"));
     jobs.vanishAll(new GearmanError("lost"), "a:1");
     assert.deepEqual(jobs.nextHandles(5), ["H:new"]);
     assert.deepEqual(sizes, [0, 0]);
@@ -198,7 +198,7 @@ onEveryServer("jobs that share a unique", (kind) => {
   let client: GearmanClient;
   withClient(kind, (...given) => [server, client] = given);
 
-  test("the same unique twice on one connection: both jobs get everything exactly once", { timeout }, async () => {
+  test("two jobs with the same unique on one connection each receive every packet once", { timeout }, async () => {
     const worker = await RawWorker.open(server, "twice");
     const [complete, fail, exception] = ["complete", "fail", "exception"].map((unique) => {
       const jobs = [client.do("twice", "", { unique }), client.do("twice", "", { unique })];
@@ -226,16 +226,17 @@ onEveryServer("jobs that share a unique", (kind) => {
   });
 
   test(
-    "the same unique twice, and one of the two abandoned: the other gets everything exactly once",
+    "of two jobs with the same unique one is abandoned, and the other receives every packet once",
     { timeout },
     async () => {
       const worker = await RawWorker.open(server, "left");
-      for (const leaves of [0, 1]) {
+      for (const abandonedIndex of [0, 1]) {
         const controller = new AbortController();
-        const options = (i: number) => i === leaves ? { unique: "u", signal: controller.signal } : { unique: "u" };
+        const options = (i: number) =>
+          i === abandonedIndex ? { unique: "u", signal: controller.signal } : { unique: "u" };
         const jobs = [client.do("left", "", options(0)), client.do("left", "", options(1))];
-        const leaving = wordsOf(jobs[leaves]!);
-        const staying = wordsOf(jobs[1 - leaves]!);
+        const abandoned = wordsOf(jobs[abandonedIndex]!);
+        const kept = wordsOf(jobs[1 - abandonedIndex]!);
         await Promise.all(jobs.map((job) => job.created()));
         const { handle } = await worker.grab();
         worker.send(PacketType.WORK_DATA, handle, "1");
@@ -244,10 +245,10 @@ onEveryServer("jobs that share a unique", (kind) => {
         controller.abort(new Error("enough"));
         worker.send(PacketType.WORK_DATA, handle, "2");
         worker.send(PacketType.WORK_COMPLETE, handle, "3");
-        assert.deepEqual(await staying, ["created", "data 1", "data 2", "complete 3"]);
-        assert.equal((await leaving).at(-1), "Error");
+        assert.deepEqual(await kept, ["created", "data 1", "data 2", "complete 3"]);
+        assert.equal((await abandoned).at(-1), "Error");
       }
-      // And the connection has kept count: the same unique again is a new job.
+      // Afterwards the same unique is a new job.
       const again = client.do("left", "", { unique: "u" });
       await again.created();
       await worker.serve(1, () => "again");
@@ -257,7 +258,7 @@ onEveryServer("jobs that share a unique", (kind) => {
   );
 
   test(
-    "a job that joins a running one gets what comes from then on, as does one of another client",
+    "a job that joins a running one receives the packets that follow, from any client",
     { timeout },
     async () => {
       const worker = await RawWorker.open(server, "join");
@@ -281,7 +282,7 @@ onEveryServer("jobs that share a unique", (kind) => {
     },
   );
 
-  test("a consumer of a unique that was abandoned, and submitted again while it runs, gets every packet once", {
+  test("a job that was abandoned, and submitted again while it runs, receives every packet once", {
     timeout,
   }, async () => {
     const worker = await RawWorker.open(server, "again");
@@ -319,7 +320,7 @@ onEveryServer("jobs that share a unique", (kind) => {
         );
       }
     }
-    // And the connection has kept count.
+    // Afterwards the same unique is a new job.
     const next = client.do("again", "", { unique: "complete" });
     await next.created();
     await worker.serve(1, () => "a new job");
@@ -328,7 +329,7 @@ onEveryServer("jobs that share a unique", (kind) => {
   });
 });
 
-test("a job that was abandoned, joined again and thrown away by gearmand ends by the probe", {
+test("a job that was abandoned, joined again and discarded by gearmand is ended by a probe", {
   skip: needs("gearmand"),
   timeout,
 }, async () => {

@@ -1,4 +1,4 @@
-/** Tests of what a session keeps: nothing of a job that is over, and of a request only what is still to be sent. */
+/** Tests of what a session keeps: nothing of a job that is over, and of a request only what it has yet to send. */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -18,10 +18,10 @@ import { watchTimers } from "../support/timers.ts";
 const timeout = 60_000;
 const LIMITS = { maxBuffered: 1_000_000, maxResultSize: 1_000_000 };
 
-/** The client of background jobs that nobody asks after. */
-const NOBODY = undefined as never;
+/** The client of background jobs without a status: the tests do not ask for one. */
+const NO_STATUS = undefined as never;
 
-/** A session with an open connection; what it cannot send fails. */
+/** Opens a session; requests that it cannot send fail. */
 async function openSession(options: ConnectOptions): Promise<Session> {
   const { servers, settings } = readConnectOptions({ minBackoff: 1, maxBackoff: 1, ...options });
   const session = new Session(servers[0]!, settings, (request, cause) => request.onUnsent(cause));
@@ -62,7 +62,7 @@ function echo(): Query<string> {
   return new Query({ type: PacketType.ECHO_REQ, args: ["e"] }, PacketType.ECHO_RES, ([data]) => readText(data!));
 }
 
-/** Goes to the server and back: everything that it had sent before has come. */
+/** Resolves when everything that the server sent before has arrived. */
 async function roundTrip(session: Session): Promise<void> {
   const query = echo();
   session.send(query);
@@ -76,11 +76,11 @@ onEveryServer("a session keeps nothing", (kind) => {
   afterEach(() => session.close());
   after(() => server.stop());
 
-  test("of 1,000 jobs that have ended, however they did; until then it keeps their handles", { timeout }, async () => {
+  test("of 1,000 jobs that have ended in any way, and their handles until then", { timeout }, async () => {
     session = await openSession(server.connect);
     const worker = await RawWorker.open(server, "ends");
     const jobs = send(session, 1_000, "ends");
-    assert.ok(session.size >= 1_000, "what is not sent yet counts");
+    assert.ok(session.size >= 1_000, "unsent requests count");
     await created(jobs);
     assert.equal(session.size, 1_000);
     for (let i = 0; i < jobs.length; i++) {
@@ -114,9 +114,9 @@ onEveryServer("a session keeps nothing", (kind) => {
     for (const job of stages[0]!) job.abort();
     await roundTrip(session);
     assert.deepEqual(handles, Array(125).fill(undefined), "these are aborted before their replies");
-    assert.equal(session.size, 875, "those that were never sent left nothing, all others their handles");
+    assert.equal(session.size, 875, "unsent jobs leave nothing, all others their handles");
     for (const job of stages[2]!) job.abort();
-    assert.equal(session.size, 875, "the server goes on sending what comes of them");
+    assert.equal(session.size, 875, "the server still sends their packets");
     for (let i = 0; i < 875; i++) {
       const { handle } = await worker.grab();
       worker.send(PacketType.WORK_DATA, handle, "data");
@@ -142,7 +142,7 @@ onEveryServer("a session keeps nothing", (kind) => {
     const jobs = send(session, 400, "shared", (i) => `u${Math.floor(i / 4)}`);
     await created(jobs);
     assert.equal(session.size, 100, "one handle for four jobs");
-    // Of each four none, one, two, three or all.
+    // Of each four jobs none, one, two, three or all are aborted.
     for (const [i, job] of jobs.entries()) if (i % 4 < Math.floor(i / 4) % 5) job.abort();
     await worker.serve(100);
     await worker.served();
@@ -152,7 +152,7 @@ onEveryServer("a session keeps nothing", (kind) => {
     await worker.close();
   });
 
-  test("of what is refused, asked, or accepted in the background, aborted or not", { timeout }, async () => {
+  test("of refused jobs, questions and background jobs, aborted or not", { timeout }, async () => {
     session = await openSession(server.connect);
     const worker = await RawWorker.open(server, "refused");
     await limitQueue(server, worker, "refused", 1);
@@ -162,17 +162,17 @@ onEveryServer("a session keeps nothing", (kind) => {
       const query = echo();
       query.answer.catch(() => {});
       const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["background", `${i}`, ""] };
-      const background = new BackgroundSubmission(packet, NOBODY, () => {});
+      const background = new BackgroundSubmission(packet, NO_STATUS, () => {});
       if (i % 2 === 0) { for (const request of [query, background]) request.abortOn(controller.signal); }
       for (const request of [query, background]) session.send(request);
     }
     await Promise.resolve();
     await Promise.resolve();
-    assert.equal(session.size, 51, "with the option that it asks for");
+    assert.equal(session.size, 51, "the request for the option included");
     controller.abort("enough");
     await Promise.allSettled(jobs.map((job) => job.created()));
     await roundTrip(session);
-    assert.equal(session.size, 1, "the one that was not refused");
+    assert.equal(session.size, 1, "the job that was not refused");
     await worker.serve(1);
     await worker.served();
     await roundTrip(session);
@@ -180,32 +180,32 @@ onEveryServer("a session keeps nothing", (kind) => {
     await worker.close();
   });
 
-  test("when its connection is lost, whatever it kept", { timeout }, async () => {
-    const mortal = await kind.start();
-    session = await openSession(mortal.connect);
+  test("after its connection was lost", { timeout }, async () => {
+    const ownServer = await kind.start();
+    session = await openSession(ownServer.connect);
     const jobs = send(session, 10, "lost");
     const twice = send(session, 10, "lost", () => "u");
     await created([...jobs, ...twice]);
     for (const [i, job] of [...jobs, ...twice].entries()) if (i % 2 === 0) job.abort();
     assert.equal(session.size, 11);
-    await mortal.stop();
+    await ownServer.stop();
     await until(() => session.server.connection === undefined);
     assert.equal(session.size, 0);
     assert.ok([...jobs, ...twice].every(({ settled }) => settled));
   });
 });
 
-describe("what a request holds", () => {
+describe("a session drops", () => {
   let session: Session;
   afterEach(() => session.close());
 
-  test("is gone when its bytes went out, though its reply never comes", { timeout }, async () => {
-    const server = new FakeServer(); // keeps silent
+  test("the arguments of a request once its bytes were sent, before its reply", { timeout }, async () => {
+    const server = new FakeServer(); // answers nothing
     session = await openSession({ dial: server.dial });
     const large = pattern(100_000);
     const job = new TestJob("f", "", large);
     const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "u", large] };
-    const background = new BackgroundSubmission(packet, NOBODY, () => {});
+    const background = new BackgroundSubmission(packet, NO_STATUS, () => {});
     const question = echo();
     question.answer.catch(() => {});
     for (const request of [job, background, question]) session.send(request);
@@ -219,7 +219,7 @@ describe("what a request holds", () => {
     assert.equal(session.size, 0);
   });
 
-  test("is gone when it is aborted before its bytes went out", { timeout }, async () => {
+  test("the arguments of a request that is aborted before it is sent", { timeout }, async () => {
     const server = new FakeServer(polite());
     session = await openSession({ dial: server.dial });
     const job = new TestJob("f", "", pattern(100_000));
@@ -231,7 +231,7 @@ describe("what a request holds", () => {
     await session.close();
   });
 
-  test("is gone when the server forgot the job, or answers an aborted call late", { timeout }, async () => {
+  test("jobs that the server does not know, and aborted calls that are answered late", { timeout }, async () => {
     const probeInterval = 12_345;
     using probes = watchTimers(probeInterval);
     let held: (() => void)[] | undefined = [];
@@ -248,7 +248,7 @@ describe("what a request holds", () => {
     question.answer.catch(() => {});
     await until(() => held!.length === 101);
     for (const job of aborted) job.abort();
-    assert.equal(session.size, 101, "the replies are to come");
+    assert.equal(session.size, 101, "the replies are still expected");
     for (const send of held) send();
     held = undefined;
     await created(jobs);
@@ -257,7 +257,7 @@ describe("what a request holds", () => {
     for (let i = 0; i < 2; i++) probes.fire(); // silence: the server is asked, and knows no job
     await until(() => jobs.every(({ settled }) => settled));
     for (const job of jobs) await assert.rejects(job.next(), { delivery: "accepted" });
-    assert.equal(session.size, 50, "the jobs that were aborted are not asked after");
+    assert.equal(session.size, 50, "aborted jobs are not probed");
     for (let i = 51; i <= 100; i++) server.peer.answer(PacketType.WORK_COMPLETE, `H:${i}`, "");
     await roundTrip(session);
     assert.equal(session.size, 0);

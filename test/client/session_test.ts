@@ -1,4 +1,4 @@
-/** Tests of a client's business with one server, which the test plays: greeting, bad peers, probes, vanished jobs. */
+/** Tests of a client's session with one server, mostly played by the test: sending, invalid packets, probes, losses. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -22,7 +22,7 @@ function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClien
   return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
 }
 
-/** What a call ends with: its value, or the delivery or name of its error. */
+/** Returns "done", or the delivery or the name of the error that ends a call. */
 function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
   return Promise.resolve(call).then(() => "done", (error) => {
     assert.ok(error instanceof ConnectionError, String(error));
@@ -40,8 +40,8 @@ function completing(): (packet: Packet, peer: FakePeer) => void {
   };
 }
 
-describe("what is sent", () => {
-  test("the exceptions option is asked for once on a connection, in the same write as the first call", async () => {
+describe("sending", () => {
+  test("the exceptions option is requested once per connection, in the write of the first call", async () => {
     const transport = new PlayedTransport();
     const client = new GearmanClient({ dial: () => transport });
     client.do("f", "1", { unique: "u" });
@@ -60,7 +60,7 @@ describe("what is sent", () => {
     await client.close();
   });
 
-  test("a server that does not know the option serves all the same", { timeout }, async () => {
+  test("a server that does not know the option still serves", { timeout }, async () => {
     const transport = new PlayedTransport();
     await using client = new GearmanClient({ dial: () => transport });
     const job = client.do("f");
@@ -91,7 +91,7 @@ describe("what is sent", () => {
     assert.deepEqual(sent.map(({ args }) => [...args.at(-1)!]), [[1, 2, 3], [1, 2, 3]]);
   });
 
-  test("what is received is nobody else's memory", { timeout }, async () => {
+  test("received data share no memory with the data of other jobs", { timeout }, async () => {
     const server = new FakeServer(completing());
     await using client = clientOf(server);
     const [a, b] = [client.do("f", "aaaa"), client.do("f", "bbbb")];
@@ -102,20 +102,20 @@ describe("what is sent", () => {
   });
 });
 
-describe("what a bad server sends", () => {
+describe("a server that breaks the protocol", () => {
   const bad: Record<string, Uint8Array> = {
     "garbage": utf8("HTTP/1.1 400 Bad Request\r\n\r\n"),
     "a header that announces 4 GiB": header("\0RES", PacketType.WORK_COMPLETE, 0xffff_ffff),
     "an unknown packet type": header("\0RES", 43, 0),
     "a request": encodeRequest(PacketType.ECHO_REQ, "x"),
-    "JOB_CREATED that nothing asked for": encodeResponse(PacketType.JOB_CREATED, "H:9"),
+    "JOB_CREATED without a request": encodeResponse(PacketType.JOB_CREATED, "H:9"),
     "ECHO_RES instead of JOB_CREATED": encodeResponse(PacketType.ECHO_RES, "x"),
-    "STATUS_RES that nothing asked for": encodeResponse(PacketType.STATUS_RES, "H:1", "0", "0", "0", "0"),
+    "STATUS_RES without a request": encodeResponse(PacketType.STATUS_RES, "H:1", "0", "0", "0", "0"),
     "NOOP, which is for workers": encodeResponse(PacketType.NOOP),
     "a packet with too few arguments": header("\0RES", PacketType.WORK_DATA, 0),
   };
   for (const [name, bytes] of Object.entries(bad)) {
-    test(`${name} ends what waits with a ProtocolError as cause, and the next call works`, { timeout }, async () => {
+    test(`${name} ends pending calls with a ProtocolError as cause, and later calls work`, { timeout }, async () => {
       const answer = completing();
       const server = new FakeServer((packet, peer) => {
         if (server.peers.length > 1) return answer(packet, peer);
@@ -144,7 +144,7 @@ describe("what a bad server sends", () => {
     });
   }
 
-  test("an ERROR that nothing asked for ends the connection", { timeout }, async () => {
+  test("an ERROR without a request ends the connection", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const job = client.do("f");
@@ -172,7 +172,7 @@ describe("what a bad server sends", () => {
     assert.equal(server.peers.length, 1);
   });
 
-  test("the handle of a WORK_FAIL ends before a NUL, and what follows it", { timeout }, async () => {
+  test("a NUL ends the handle of a WORK_FAIL", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     for (const [i, tail] of ["", "\0", "\0and more"].entries()) {
@@ -195,7 +195,7 @@ describe("what a bad server sends", () => {
     assert.equal(await b.text(), "b");
   });
 
-  test("answers in chunks of any size come to the same", { timeout }, async () => {
+  test("answers mean the same in chunks of any size", { timeout }, async () => {
     const bytes = join([
       encodeResponse(PacketType.OPTION_RES, "exceptions"),
       encodeResponse(PacketType.JOB_CREATED, "H:1"),
@@ -224,7 +224,7 @@ describe("what a bad server sends", () => {
 describe("a silent server", () => {
   const probeInterval = 20;
 
-  test("is asked after the jobs that somebody waits for, each once in an interval", { timeout }, async () => {
+  test("is asked about the jobs that something waits for, each once in an interval", { timeout }, async () => {
     const answer = polite();
     const probes: string[][] = [];
     let probe: string[] | undefined;
@@ -242,16 +242,16 @@ describe("a silent server", () => {
     const jobs = [client.do("f"), client.do("f"), client.do("f")];
     await Promise.all(jobs.map((job) => job.created()));
     await until(() => probes.length === 3);
-    // Background jobs leave nothing to ask for.
+    // Background jobs are not probed.
     for (const asked of probes) assert.deepEqual(asked, ["H:10001", "H:10002", "H:10003"]);
-    assert.equal(server.peers.length, 1, "a server that answers is not given up");
+    assert.equal(server.peers.length, 1, "a server that answers keeps its connection");
     for (const [i, job] of jobs.entries()) {
       server.peer.answer(PacketType.WORK_COMPLETE, `H:${10_001 + i}`, "done");
       assert.equal(await job.text(), "done");
     }
   });
 
-  test("is asked after all of many jobs, in turn", { timeout }, async () => {
+  test("is asked about all of many jobs, in turn", { timeout }, async () => {
     const answer = polite();
     const asked = new Set<string>();
     const server = new FakeServer((packet, peer) => {
@@ -265,7 +265,7 @@ describe("a silent server", () => {
     await until(() => asked.size === 250);
   });
 
-  test("is given up when it does not answer, and then what waits ends", { timeout }, async () => {
+  test("loses its connection when it does not answer, and pending calls end", { timeout }, async () => {
     const events: string[] = [];
     const server = new FakeServer(({ type, args }, peer) => {
       if (type === PacketType.SUBMIT_JOB && text(args[2]) === "1") peer.answer(PacketType.JOB_CREATED, "H:1");
@@ -280,20 +280,20 @@ describe("a silent server", () => {
     assert.equal(server.peers.length, 1);
   });
 
-  test("is given up by a call that waits for an answer, which asks once more elsewhere", { timeout }, async () => {
+  test("loses its connection to a pending question, which is asked again on a new one", { timeout }, async () => {
     const server = new FakeServer(() => {});
     await using client = clientOf(server, { probeInterval });
     await assert.rejects(client.echo("x"), { name: "ConnectionError", message: /did not answer within 20 ms/ });
     assert.equal(server.peers.length, 2);
   });
 
-  test("is left in peace while nobody waits for anything", { timeout }, async () => {
+  test("is not probed while nothing waits for it", { timeout }, async () => {
     const probeInterval = 12_345;
     using probes = watchTimers(probeInterval);
     const server = new FakeServer(polite());
     await using client = clientOf(server, { probeInterval });
     await client.doBackground("f");
-    assert.equal(probes.active, 0, "a background job is waited for by nobody");
+    assert.equal(probes.active, 0, "nothing waits for a background job");
     const controller = new AbortController();
     const jobs = ["aborted", "left", "done"].map((name) => client.do(name, "", { signal: controller.signal }));
     await Promise.all(jobs.map((job) => job.created()));
@@ -301,7 +301,7 @@ describe("a silent server", () => {
     server.peer.answer(PacketType.WORK_COMPLETE, jobs[2]!.handle!, "done");
     assert.equal(await jobs[2]!.text(), "done");
     for await (const _ of jobs[1]!) break;
-    assert.equal(probes.active, 1, "somebody waits for one job still");
+    assert.equal(probes.active, 1, "one job is still waited for");
     controller.abort();
     assert.equal(probes.active, 0);
   });
@@ -332,7 +332,7 @@ describe("a silent server", () => {
 });
 
 describe("a job that has vanished from its server", () => {
-  test("ends with a ConnectionError that says it was accepted", { timeout }, async () => {
+  test("ends with a ConnectionError with delivery accepted", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server, { probeInterval: 10 });
     const job = client.do("f", "", { unique: "u" });
@@ -342,11 +342,11 @@ describe("a job that has vanished from its server", () => {
       assert.equal(error.server, "127.0.0.1:4730");
       return true;
     });
-    assert.equal(server.peers.length, 1, "the connection is as good as ever");
+    assert.equal(server.peers.length, 1, "the connection stays open");
     assert.equal(text(await client.echo("on")), "on");
   });
 
-  test("ends for everyone who submitted it, and harms no other job", { timeout }, async () => {
+  test("ends for each of its submissions, and no other job ends", { timeout }, async () => {
     let jobs = 0;
     const server = new FakeServer((packet, peer) => {
       if (isSubmission(packet)) {
@@ -366,9 +366,9 @@ describe("a job that has vanished from its server", () => {
   });
 });
 
-describe("while a server may still refuse the connection", () => {
-  /** A server whose transports say so, and that answers the first request, or ends, when it is told to. */
-  function refusing(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
+describe("while a server may still reject the connection", () => {
+  /** A server with transports that it may reject: `answers` has a function for each, which accepts or rejects it. */
+  function rejecting(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
     const server = new FakeServer(polite());
     const answers: ((accepted: boolean) => void)[] = [];
     const client = new GearmanClient({
@@ -394,8 +394,8 @@ describe("while a server may still refuse the connection", () => {
     return { server, client, answers };
   }
 
-  test("calls wait for its first reply, and then go in their order", { timeout }, async () => {
-    const { server, client, answers } = refusing();
+  test("calls wait for its first reply, and are then sent in order", { timeout }, async () => {
+    const { server, client, answers } = rejecting();
     const job = client.do("f", "1");
     const background = client.doBackground("f", "2");
     await until(() => server.peers[0]?.options.length === 1);
@@ -409,8 +409,8 @@ describe("while a server may still refuse the connection", () => {
     await client.close();
   });
 
-  test("nothing was sent, if it ends, if the client is closed, and if a call is aborted", { timeout }, async () => {
-    const { server, client, answers } = refusing();
+  test("calls are not sent if it ends, if the client is closed, or if they are aborted", { timeout }, async () => {
+    const { server, client, answers } = rejecting();
     const reason = new Error("enough");
     const controller = new AbortController();
     const aborted = assert.rejects(
@@ -438,13 +438,13 @@ describe("while a server may still refuse the connection", () => {
   });
 });
 
-test("a probe that falls due while a close() lingers neither goes out nor stops the world", { timeout }, async () => {
+test("a probe that is due while close() waits is not sent, and close() still ends", { timeout }, async () => {
   using probe = watchTimers(100);
-  using linger = watchTimers(2_000);
+  using closeTimer = watchTimers(2_000);
   const sent = deferred<void>();
   const closed = deferred<void>();
   let writes = 0;
-  // It answers the first call, and takes nothing more.
+  // It answers the first call, and takes no further bytes.
   const transport: Transport = {
     write: () => writes++ === 0 ? sent.resolve() : new Promise<void>(() => {}),
     close: () => closed.resolve(),
@@ -460,24 +460,24 @@ test("a probe that falls due while a close() lingers neither goes out nor stops 
   const job = client.doBackground("f", "x");
   assert.equal(probe.active, 1);
   const closing = client.close();
-  await until(() => linger.active > 0);
+  await until(() => closeTimer.active > 0);
   for (let i = 0; i < 3; i++) {
     if (probe.active > 0) probe.fire();
     await turns();
   }
   assert.equal(writes, 2);
-  linger.fire();
+  closeTimer.fire();
   await assert.rejects(job, (error) => error instanceof ConnectionError && error.delivery === "unknown");
   await closing;
 });
 
-test("calls end where a write fails before the transport's iteration does", { timeout }, async () => {
+test("calls end when a write fails before the transport's iteration ends", { timeout }, async () => {
   const ended = deferred<void>();
   let writes = 0;
   const transport: Transport = {
     write: () => ++writes > 1 ? Promise.reject(new Error("broken pipe")) : Promise.resolve(),
     close: () => void setTimeout(() => ended.resolve(), 1),
-    // deno-lint-ignore require-yield -- it has nothing to say
+    // deno-lint-ignore require-yield -- it yields nothing
     async *[Symbol.asyncIterator]() {
       await ended.promise;
     },
@@ -492,7 +492,7 @@ test("calls end where a write fails before the transport's iteration does", { ti
   await client.close();
 });
 
-test("after a restart of the server the option is sent again: exceptions are exceptions", {
+test("after a restart of the server the option is sent again, and exceptions arrive", {
   skip: needs("gearmand"),
   timeout,
 }, async () => {

@@ -1,4 +1,4 @@
-/** Tests of what the error of a lost submission says, exactly how far it had come, where, and why; and of repeating it. */
+/** Tests of the error of a lost submission (its delivery, server and cause), and of submitting it again. */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -18,15 +18,15 @@ function clientOf(server: FakeServer, options: ClientOptions = {}): GearmanClien
   return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1, ...options });
 }
 
-/** A call's error, which must be of a connection, as what it says. */
-async function saidOf(call: PromiseLike<unknown>) {
-  const error = await call.then(() => assert.fail("it ended well"), (error: unknown) => error);
+/** Returns the properties of the ConnectionError that a call must end with. */
+async function lossOf(call: PromiseLike<unknown>) {
+  const error = await call.then(() => assert.fail("the call has succeeded"), (error: unknown) => error);
   assert.ok(error instanceof ConnectionError, String(error));
   const { delivery, server, unique, handle } = error;
   return { delivery, server, unique, handle };
 }
 
-/** A server that closes the connection instead of serving such a request, or after it. */
+/** Runs with a server that drops the connection before or after it serves such a request, over TCP and in memory. */
 async function withFault(
   type: PacketType,
   fault: Fault,
@@ -41,8 +41,8 @@ async function withFault(
   }
 }
 
-describe("the error of a lost connection says how far the submission had come", () => {
-  test("not-sent, with the cause, when no server could be reached", { timeout }, async () => {
+describe("a lost submission", () => {
+  test("is not-sent, with the cause, when no server could be reached", { timeout }, async () => {
     const port = await freePort();
     await using client = new GearmanClient(`127.0.0.1:${port}`);
     for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
@@ -59,7 +59,7 @@ describe("the error of a lost connection says how far the submission had come", 
     await assert.rejects(client.echo("x"), (error) => error instanceof ConnectionError && error.delivery === undefined);
   });
 
-  test("unknown, when it was sent and never acknowledged; it is not sent again", { timeout }, async () => {
+  test("is unknown when it was sent and never acknowledged, and is not sent again", { timeout }, async () => {
     const server = new FakeServer((_, peer) => void peer.end());
     await using client = clientOf(server);
     for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
@@ -73,7 +73,7 @@ describe("the error of a lost connection says how far the submission had come", 
     assert.equal(server.peers.flatMap(({ requests }) => requests).length, 2);
   });
 
-  test("accepted, when the server had created the job", { timeout }, async () => {
+  test("is accepted when the server had created the job", { timeout }, async () => {
     const server = new FakeServer(polite());
     await using client = clientOf(server);
     const job = client.do("f", "", { unique: "u" });
@@ -93,17 +93,17 @@ describe("the error of a lost connection says how far the submission had come", 
       ]);
       return true;
     });
-    assert.deepEqual(seen, ["created", "data"], "what had come before is not lost");
+    assert.deepEqual(seen, ["created", "data"], "events that arrived before are kept");
   });
 
-  test("what was not sent yet goes to a new connection, and nothing goes twice", { timeout }, async () => {
+  test("is never sent twice, and unsent ones go to a new connection", { timeout }, async () => {
     const large = new Uint8Array(200_000);
     let first = true;
     const answer = polite();
     const server = new FakeServer((packet, peer) => {
       if (!first) return answer(packet, peer);
       first = false;
-      void peer.end(); // after the first of many, with the others in the pipe, or not sent yet
+      void peer.end(); // after the first of many: the others are in the pipe, or not sent yet
     });
     await using client = clientOf(server);
     const calls = Array.from({ length: 20 }, (_, i) => client.doBackground("f", large, { unique: `${i}` }));
@@ -116,12 +116,12 @@ describe("the error of a lost connection says how far the submission had come", 
 });
 
 describe("a submission that was sent and never acknowledged is unknown", () => {
-  test("when the server dropped it, and then it is not sent again", { timeout }, async () => {
+  test("when the server dropped it, and is not sent again", { timeout }, async () => {
     await withFault(PacketType.SUBMIT_JOB_BG, "drop-before", async (connect, server) => {
       await using client = new GearmanClient({ ...connect, minBackoff: 1, maxBackoff: 1 });
       const { server: name } = await client.doBackground("other", "", { priority: "high" });
-      const said = await saidOf(client.doBackground("f", "", { unique: "u" }));
-      assert.deepEqual(said, { delivery: "unknown", server: name, unique: "u", handle: undefined });
+      const loss = await lossOf(client.doBackground("f", "", { unique: "u" }));
+      assert.deepEqual(loss, { delivery: "unknown", server: name, unique: "u", handle: undefined });
       await client.echo("x");
       assert.deepEqual(server.inspect().jobs.map(({ functionName }) => functionName), ["other"]);
     });
@@ -132,15 +132,15 @@ describe("a submission that was sent and never acknowledged is unknown", () => {
       await using client = new GearmanClient({ ...connect, minBackoff: 1, maxBackoff: 1 });
       const first = client.do("f", "", { unique: "first" });
       const calls = ["a", "b"].map((unique) => client.do("f", "", { unique, priority: "low" }));
-      const said = await Promise.all([...calls, first].map((call) => saidOf(call)));
-      assert.deepEqual(said.map(({ delivery }) => delivery), ["unknown", "unknown", "accepted"]);
-      assert.deepEqual(said.map(({ unique }) => unique), ["a", "b", "first"]);
-      assert.deepEqual(said.map(({ handle }) => handle), [undefined, undefined, await first.created()]);
+      const losses = await Promise.all([...calls, first].map((call) => lossOf(call)));
+      assert.deepEqual(losses.map(({ delivery }) => delivery), ["unknown", "unknown", "accepted"]);
+      assert.deepEqual(losses.map(({ unique }) => unique), ["a", "b", "first"]);
+      assert.deepEqual(losses.map(({ handle }) => handle), [undefined, undefined, await first.created()]);
     });
   });
 
   test(
-    "when gearmand froze before it could read it, and was killed",
+    "when gearmand froze before reading it, and was killed",
     { skip: needs("gearmand"), timeout },
     async () => {
       const { port, freeze, stop } = await startGearmand();
@@ -164,15 +164,15 @@ describe("a submission that was sent and never acknowledged is unknown", () => {
           client.do("f", "", { unique: "u" }).bytes(),
           client.do("f", "", { unique: "u" }).created(),
         ];
-        const said = Promise.all(calls.map(saidOf));
+        const losses = Promise.all(calls.map(lossOf));
         await until(() => written > before);
         await stop();
         const expected = { delivery: "unknown", server: `127.0.0.1:${port}`, unique: "u", handle: undefined };
-        assert.deepEqual(await said, [expected, expected, expected]);
+        assert.deepEqual(await losses, [expected, expected, expected]);
         assert.equal(
-          (await saidOf(client.doBackground("f"))).delivery,
+          (await lossOf(client.doBackground("f"))).delivery,
           "not-sent",
-          "a call after it has not even begun",
+          "a later call is not sent",
         );
       } finally {
         await stop();
@@ -181,13 +181,13 @@ describe("a submission that was sent and never acknowledged is unknown", () => {
   );
 });
 
-test("what the server did accept before it dropped the connection is accepted", { timeout }, async () => {
+test("a submission that the server accepted before it dropped the connection is accepted", { timeout }, async () => {
   await withFault(PacketType.SUBMIT_JOB, "drop-after", async (connect) => {
     await using client = new GearmanClient(connect);
     const job = client.do("f", "", { unique: "u" });
-    const said = await saidOf(job.bytes());
+    const loss = await lossOf(job.bytes());
     const handle = await job.created();
-    assert.deepEqual(said, { delivery: "accepted", server: `127.0.0.1:${serverPort(connect)}`, unique: "u", handle });
+    assert.deepEqual(loss, { delivery: "accepted", server: `127.0.0.1:${serverPort(connect)}`, unique: "u", handle });
     assert.match(handle, /^H:gearwire:\d+$/);
   });
 });
@@ -198,7 +198,7 @@ function serverPort({ servers }: ConnectOptions): string {
 
 onEveryServer("a server that is killed", (kind) => {
   test(
-    "ends its jobs with how far they had come, and the next call with not-sent",
+    "ends its jobs as accepted, and the next call as not-sent",
     { timeout },
     async () => {
       const server = await kind.start();
@@ -221,8 +221,8 @@ onEveryServer("a server that is killed", (kind) => {
   );
 });
 
-onEveryServer("a job whose server is killed after it created it", (kind) => {
-  test("is accepted, whoever waits for it and in whatever way", { timeout }, async () => {
+onEveryServer("a job on a server that is killed", (kind) => {
+  test("is accepted, for every kind of consumer", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
     const jobs = ["a", "b", "c"].map((unique) => client.do("f", "", { unique }));
@@ -235,23 +235,23 @@ onEveryServer("a job whose server is killed after it created it", (kind) => {
         for await (const _ of jobs[2]!);
       })(),
     ];
-    const said = Promise.all(waiting.map(saidOf));
+    const losses = Promise.all(waiting.map(lossOf));
     await server.stop();
     const expected = ["a", "b", "c"].map((unique, i) => {
       return { delivery: "accepted", server: background.server, unique, handle: handles[i] };
     });
-    assert.deepEqual(await said, expected);
+    assert.deepEqual(await losses, expected);
   });
 });
 
 const skip = needs("gearmand");
 describe(`a submission that is repeated, on gearmand${skip === false ? "" : ` (${skip})`}`, { skip }, () => {
-  test("is lost with the abandoned job of its unique, and runs under a fresh one", { timeout }, async () => {
+  test("is lost with the abandoned job of its unique, and runs under another unique", { timeout }, async () => {
     const { port, stop } = await startGearmand();
     const server = { connect: { servers: `127.0.0.1:${port}` }, port, stop };
-    const gone = new GearmanClient(server.connect);
-    const abandoned = await gone.do("f", "the first", { unique: "u" }).created();
-    await gone.close();
+    const earlier = new GearmanClient(server.connect);
+    const abandoned = await earlier.do("f", "the first", { unique: "u" }).created();
+    await earlier.close();
     await until(async () => (await command(server, "show jobs", true)).some((line) => line.split("\t")[2] === "1"));
 
     await using client = new GearmanClient({ ...server.connect, probeInterval: 100 });
@@ -274,12 +274,12 @@ describe(`a submission that is repeated, on gearmand${skip === false ? "" : ` ($
     await stop();
   });
 
-  test("in the background joins the first while that is queued, and runs again after it", { timeout }, async () => {
+  test("in the background coalesces with a queued one, and runs again after it", { timeout }, async () => {
     const { port, stop } = await startGearmand();
     const server = { connect: { servers: `127.0.0.1:${port}` }, port, stop };
-    const gone = new GearmanClient(server.connect);
-    const first = await gone.doBackground("f", "once", { unique: "u" });
-    await gone.close();
+    const earlier = new GearmanClient(server.connect);
+    const first = await earlier.doBackground("f", "once", { unique: "u" });
+    await earlier.close();
     await using client = new GearmanClient(server.connect);
     assert.equal((await client.doBackground("f", "once", { unique: "u" })).handle, first.handle);
     const worker = await RawWorker.open(server, "f");
