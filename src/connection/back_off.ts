@@ -1,5 +1,8 @@
 /** Back-off: the time that a server which failed is not dialed, longer with each failure in a row. */
 
+/** Enough for every pair of delays; 2 to the power of 1,024 would be infinite, and infinity times 0 is no number. */
+const MAX_DOUBLINGS = 31;
+
 /** Counts failures in a row and computes the delay after each. */
 export class BackOff {
   readonly #minDelay: number;
@@ -21,7 +24,8 @@ export class BackOff {
     this.failures += 1;
     const counted = firstIsFree ? this.failures - 1 : this.failures;
     if (counted === 0) return 0;
-    const longest = Math.min(this.#maxDelay, this.#minDelay * 2 ** (counted - 1));
+    const doublings = Math.min(counted - 1, MAX_DOUBLINGS);
+    const longest = Math.min(this.#maxDelay, this.#minDelay * 2 ** doublings);
     return Math.round(longest * (0.5 + Math.random() / 2));
   }
 

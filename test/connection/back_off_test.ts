@@ -70,3 +70,8 @@ test("reset() ends the row of failures: the next delay is the shortest again", (
   backOff.reset();
   assert.equal(backOff.fail({ firstIsFree: true }), 0);
 });
+
+test("without a minimum the delay stays 0, also after 2,000 failures", () => {
+  const backOff = new BackOff(0, 30_000);
+  for (let i = 1; i <= 2_000; i++) assert.equal(backOff.fail({ firstIsFree: false }), 0, `failure ${i}`);
+});
