@@ -1,3 +1,3 @@
 import { importTests } from "../support/folder.ts";
 
-await importTests(import.meta.url);
+await importTests(import.meta.url, (name) => import(`./${name}_test.ts`));
