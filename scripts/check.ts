@@ -15,8 +15,8 @@ const CHECKS: Record<string, string[]> = {
   "types": ["check", "mod.ts", "src", "test", "scripts"],
   "documentation of every exported symbol": ["doc", "--lint", ...DOORS],
   "examples in README and documentation": ["test", "-A", "--doc", "README.md", "mod.ts", "src"],
-  "links": ["run", "--allow-read", "scripts/links.ts"],
-  "pages of the documentation": ["run", "-A", "scripts/doc.ts"],
+  "links": ["run", "--allow-read", "scripts/checks/links.ts"],
+  "pages of the documentation": ["run", "-A", "scripts/build/doc.ts"],
   "imports (layers)": ["test", "-A", "test/layers_test.ts"],
   "what would be published": ["publish", "--dry-run", "--allow-dirty"],
 };

@@ -13,11 +13,11 @@ const STEPS = [
   ["task", "check"],
   ["task", "demo"],
   ["task", "soak", "60"],
-  ["run", "-A", "scripts/check_package.ts"],
+  ["run", "-A", "scripts/checks/package.ts"],
   ["run", "-A", "scripts/weight.ts"],
-  ["run", "-A", "scripts/consumers.ts"],
-  ["run", "-A", "scripts/edge.ts"],
-  ["run", "-A", "scripts/browser.ts"],
+  ["run", "-A", "scripts/checks/consumers.ts"],
+  ["run", "-A", "scripts/checks/edge.ts"],
+  ["run", "-A", "scripts/checks/browser.ts"],
 ];
 
 const total = { passed: 0, failed: 0 };

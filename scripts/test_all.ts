@@ -16,7 +16,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import process from "node:process";
 import config from "../deno.json" with { type: "json" };
 import { EXCEPTIONS, type Runtime } from "../test/support/exceptions.ts";
-import { compileTests, NODE_TESTS } from "./support/node_tests.ts";
+import { compileTests, NODE_TESTS } from "./build/node_tests.ts";
 import { BUILD, program, ROOT, type Tool } from "./support/tools.ts";
 
 const REPORTS = `${BUILD}reports`;

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
-import { buildNpm, PACKAGE } from "./build_npm.ts";
-import { check, closeChecks } from "./support/checks.ts";
+import { buildNpm, PACKAGE } from "./build/npm.ts";
+import { check, closeChecks } from "./support/checklist.ts";
 import { BUILD, must, program } from "./support/tools.ts";
 
 /** What is imported, and the most bytes that its bundle may have, minified and gzipped. */

@@ -7,14 +7,14 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import config from "../deno.json" with { type: "json" };
+import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
 import { JobServer } from "@gearwire/gearman/server";
-import { freePort, startGearmand } from "../test/support/gearmand.ts";
-import { buildNpm, PACKAGE } from "./build_npm.ts";
-import { check, closeChecks } from "./support/checks.ts";
-import { Gate } from "./support/gate.ts";
-import { BUILD, must, program, ROOT } from "./support/tools.ts";
+import { freePort, startGearmand } from "../../test/support/gearmand.ts";
+import { buildNpm, PACKAGE } from "../build/npm.ts";
+import { check, closeChecks } from "../support/checklist.ts";
+import { Gate } from "../support/gate.ts";
+import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 const FOLDER = `${BUILD}edge`;
 /** Without the flag, `nodejs_compat` is off up to this date. */
@@ -40,7 +40,7 @@ function prepare(): void {
     /```js[^\n]*\n([^`]*"cloudflare:sockets"[^`]*)```/.exec(readFileSync(`${ROOT}README.md`, "utf8")) ??
       assert.fail("README shows no Worker");
   writeFileSync(`${FOLDER}/readme.js`, example!);
-  must(program("esbuild"), [`${ROOT}scripts/edge/worker.ts`, `--outfile=${FOLDER}/worker.js`]);
+  must(program("esbuild"), [`${ROOT}scripts/checks/edge_worker.ts`, `--outfile=${FOLDER}/worker.js`]);
   writeFileSync(
     `${FOLDER}/ours.js`,
     `import { connect } from "cloudflare:sockets";

@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import process from "node:process";
-import config from "../deno.json" with { type: "json" };
+import config from "../../deno.json" with { type: "json" };
 
 /** The addresses that may be linked to: someone has looked at each. */
 const KNOWN = [
@@ -21,7 +21,7 @@ const KNOWN = [
 /** `{@link Name}`, `{@linkcode Interface.member}`, `{@linkcode Class.prototype.member | text}`. */
 const LINK = /\{@link(?:code|plain)? ((\w+)(\.prototype)?(?:\.(\w+))?)/g;
 
-const ROOT = new URL("../", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
 const read = (file: string) => readFileSync(new URL(file, ROOT), "utf8");
 
 const sources = readdirSync(new URL("src/", ROOT), { recursive: true, encoding: "utf8" })

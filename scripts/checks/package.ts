@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import config from "../deno.json" with { type: "json" };
-import { buildNpm, TARBALL } from "./build_npm.ts";
-import { check, closeChecks } from "./support/checks.ts";
-import { BUILD, must, program, ROOT } from "./support/tools.ts";
+import config from "../../deno.json" with { type: "json" };
+import { buildNpm, TARBALL } from "../build/npm.ts";
+import { check, closeChecks } from "../support/checklist.ts";
+import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 buildNpm();
 /** A project that has the tarball installed, and nothing else. */
@@ -66,7 +66,7 @@ await check("the doors on npm are the doors on JSR, with the same names behind t
   for (const [door, source] of Object.entries(config.exports)) {
     const script = `console.log(JSON.stringify(Object.keys(await import("${config.name}${door.slice(1)}"))))`;
     const names = must(program("node20", "node"), ["--input-type=module", "-e", script], { cwd: PROJECT });
-    assert.deepEqual(JSON.parse(names).sort(), Object.keys(await import(`../${source}`)).sort(), door);
+    assert.deepEqual(JSON.parse(names).sort(), Object.keys(await import(`../../${source}`)).sort(), door);
   }
 });
 

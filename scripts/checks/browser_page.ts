@@ -1,4 +1,4 @@
-/** What `scripts/browser.ts` has Chromium do: each check reports to the page's server how it went. */
+/** What `scripts/checks/browser.ts` has Chromium do: each check reports to the page's server how it went. */
 
 import { type Duplex, fromStreams, GearmanClient } from "@gearwire/gearman";
 import { PacketDecoder, PacketEncoder, PacketType } from "@gearwire/gearman/codec";

@@ -1,4 +1,4 @@
-/** The Worker that `scripts/edge.ts` has workerd run: one path for each thing that is tried on an edge. */
+/** The Worker that `scripts/checks/edge.ts` has workerd run: one path for each thing that is tried on an edge. */
 
 import { type ConnectionError, type Dial, type Duplex, fromStreams, GearmanClient } from "@gearwire/gearman";
 

@@ -1,8 +1,8 @@
 /** Compiles the tests for Node, beside the built package: what they import is what its users get. */
 
 import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { buildNpm, compilerOptions, PACKAGE } from "../build_npm.ts";
-import { BUILD, must, program, ROOT } from "./tools.ts";
+import { buildNpm, compilerOptions, PACKAGE } from "./npm.ts";
+import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 /** Where they are run: the files of the package, and `test/` beside them, as in the checkout. */
 export const NODE_TESTS: string = `${BUILD}node`;

@@ -2,12 +2,12 @@
 /**
  * Builds the npm package from `deno.json`, the only manifest, with TypeScript's own compiler:
  *
- *     deno run -A scripts/build_npm.ts      .build/npm/, and beside it gearwire-gearman-VERSION.tgz
+ *     deno run -A scripts/build/npm.ts      .build/npm/, and beside it gearwire-gearman-VERSION.tgz
  */
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import config from "../deno.json" with { type: "json" };
-import { BUILD, must, program, ROOT } from "./support/tools.ts";
+import config from "../../deno.json" with { type: "json" };
+import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 /** The package as it is in the tarball. */
 export const PACKAGE: string = `${BUILD}npm`;

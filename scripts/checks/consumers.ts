@@ -6,12 +6,12 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import config from "../deno.json" with { type: "json" };
+import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
-import { startGearmand } from "../test/support/gearmand.ts";
-import { buildNpm, TARBALL } from "./build_npm.ts";
-import { check, closeChecks } from "./support/checks.ts";
-import { BUILD, program, runAsync, type Tool } from "./support/tools.ts";
+import { startGearmand } from "../../test/support/gearmand.ts";
+import { buildNpm, TARBALL } from "../build/npm.ts";
+import { check, closeChecks } from "../support/checklist.ts";
+import { BUILD, program, runAsync, type Tool } from "../support/tools.ts";
 
 /** Both kinds of consumer have this tarball; only the second has the types of Node. */
 const PROJECTS = { plain: `${BUILD}consumers/plain`, node: `${BUILD}consumers/node` };

@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import config from "../deno.json" with { type: "json" };
+import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
-import { findProgram, startGearmand } from "../test/support/gearmand.ts";
-import { buildNpm, PACKAGE } from "./build_npm.ts";
-import { check, closeChecks } from "./support/checks.ts";
-import { Gate } from "./support/gate.ts";
-import { BUILD, must, program, ROOT } from "./support/tools.ts";
+import { findProgram, startGearmand } from "../../test/support/gearmand.ts";
+import { buildNpm, PACKAGE } from "../build/npm.ts";
+import { check, closeChecks } from "../support/checklist.ts";
+import { Gate } from "../support/gate.ts";
+import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 /** Whatever Chromium may want to do besides showing a page on loopback is switched off. */
 const SWITCHES = [
@@ -23,7 +23,7 @@ const SWITCHES = [
 const PATIENCE = 60_000;
 
 const FOLDER = `${BUILD}browser`;
-const SOURCE = `${ROOT}scripts/browser/page.ts`;
+const SOURCE = `${ROOT}scripts/checks/browser_page.ts`;
 const DOORS = Object.entries(config.exports).map(([door, source]) =>
   [config.name + door.slice(1), source.replace(/^\.(.*)\.ts$/, "$1.js")] as const
 );

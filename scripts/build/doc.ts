@@ -3,8 +3,8 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import process from "node:process";
-import config from "../deno.json" with { type: "json" };
-import { BUILD, must } from "./support/tools.ts";
+import config from "../../deno.json" with { type: "json" };
+import { BUILD, must } from "../support/tools.ts";
 
 const PAGES = `${BUILD}doc`;
 rmSync(PAGES, { recursive: true, force: true });
