@@ -45,7 +45,7 @@ const RUNTIMES: Record<string, (report: string) => Outcome> = {
     return runTests("deno", "deno", process.execPath, ["task", "test", `--junit-path=${report}`, ...paths]);
   },
   bun: (report) => {
-    const [, ...task] = config.tasks["test:bun"].replace(" ./test", "").split(" ");
+    const [, ...task] = config.tasks["test:bun"].command.replace(" ./test", "").split(" ");
     const paths = files.length > 0 ? files.map((file) => `./${file}`) : ["./test"];
     return runTests("bun", "bun", "npx", [...task, "--reporter=junit", `--reporter-outfile=${report}`, ...paths]);
   },

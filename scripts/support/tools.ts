@@ -28,7 +28,7 @@ export type Tool =
 const VERSIONS: Record<Tool, string> = {
   "@arethetypeswrong/cli": "0.18.5",
   "abraxas": "2.1.10",
-  "bun": /bun@(\S+)/.exec(config.tasks["test:bun"])![1]!,
+  "bun": /bun@(\S+)/.exec(config.tasks["test:bun"].command)![1]!,
   "esbuild": "0.28.2",
   "gearman": "2.1.0",
   "gearman-packet": "1.1.0",
