@@ -1,14 +1,14 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Runs the same tests on every runtime, and prints a table of what came of it: Deno and Bun have the sources, Node the
- * built package and compiled tests.
+ * Runs the same tests on every runtime, and prints a table of the results. Deno and Bun run the sources, Node the built
+ * package and compiled tests.
  *
- *     deno task test:all                  on all of them
- *     deno task test:all bun node20       on those named
- *     deno task test:all node22 test/codec/decoder_test.ts      files named, and no others
+ *     deno task test:all                                        all files on all runtimes
+ *     deno task test:all bun node20                             all files on these runtimes
+ *     deno task test:all node22 test/codec/decoder_test.ts      these files on this runtime
  *
- * With GEARMAN_REQUIRED=1 nothing may be skipped but what `test/support/exceptions.ts` names, and every runtime has to
- * run as many tests as the others.
+ * With GEARMAN_REQUIRED=1 only the tests in `test/support/exceptions.ts` may be skipped, and all runtimes must run the same
+ * number of tests.
  */
 
 import { spawnSync } from "node:child_process";
@@ -21,10 +21,9 @@ import { BUILD, program, ROOT, type Tool } from "./support/tools.ts";
 
 const REPORTS = `${BUILD}reports`;
 
-/** What is named: files have a slash. */
 const files = process.argv.slice(2).filter((argument) => argument.includes("/"));
 const runtimes = process.argv.slice(2).filter((argument) => !argument.includes("/"));
-/** Whether all of the tests have to run. */
+/** True if no test may be skipped without being listed. */
 const REQUIRED = process.env["GEARMAN_REQUIRED"] === "1" && files.length === 0;
 
 /** One line of the table. */
@@ -33,16 +32,17 @@ interface Outcome {
   readonly passed: number;
   readonly skipped: number;
   readonly seconds: number;
-  /** Of each failure, a line of what it is, and more of why. */
+  /** A line that names each failure, and indented lines that describe it. */
   readonly failures: readonly string[];
 }
 
-/** How the tests are run on each; all of them write what came of it as JUnit's XML. */
+/** Runs the tests on each runtime. All of them write a report as JUnit's XML. */
 const RUNTIMES: Record<string, (report: string) => Outcome> = {
   deno: (report) => {
-    // Each file by itself, as the others do; without a path, Deno would take a folder in one go.
+    // Each file by itself, as on the other runtimes: without a path, Deno would take a folder in one go.
     const paths = files.length > 0 ? files : ["test"];
-    return runTests("deno", "deno", process.execPath, ["task", "test", `--junit-path=${report}`, ...paths]);
+    const options = [`--junit-path=${report}`, "--preload=test/support/name_files.ts"];
+    return runTests("deno", "deno", process.execPath, ["task", "test", ...options, ...paths]);
   },
   bun: (report) => {
     const [, ...task] = config.tasks["test:bun"].command.replace(" ./test", "").split(" ");
@@ -73,20 +73,22 @@ function runTests(name: string, runtime: Runtime, command: string, args: string[
     encoding: "utf8",
     env: { ...process.env, NO_COLOR: "1" },
     maxBuffer: 1 << 28,
-    timeout: 900_000, // what hangs has failed
+    timeout: 900_000, // a run that hangs has failed
   });
   const seconds = Math.round((performance.now() - started) / 1_000);
   const report = `${REPORTS}/${name}.xml`;
+  const output = `${stdout}${stderr}`;
   const cases = existsSync(report) ? readReport(readFileSync(report, "utf8")) : [];
   const count = (result: Case["result"]) => cases.filter((one) => one.result === result).length;
   const failure = (what: string, why: string) => `FAILED ${name}: ${what}\n${why.replace(/^/gm, "    ")}`;
   const failures = [
     ...(REQUIRED ? wrongSkips(cases, runtime) : []).map((line) => failure(line, "")),
-    ...cases.filter(({ result }) => result === "failed").map(({ name, why }) => failure(name, why.slice(0, 1_000))),
+    ...cases.filter(({ result }) => result === "failed").map((each) =>
+      failure(`${each.file ?? fileOf(each.name, output)}${each.name}`, each.why.slice(0, 1_000))
+    ),
   ];
-  const output = `${stdout}${stderr}`;
   if (failures.length === 0 && (status !== 0 || cases.length === 0)) {
-    failures.push(failure(`it ended with ${status}`, output.slice(-2_000)));
+    failures.push(failure(`the run ended with status ${status}`, output.slice(-2_000)));
   }
   if (failures.length > 0) console.log(output);
   return { name, passed: count("passed"), skipped: count("skipped"), seconds, failures };
@@ -94,17 +96,25 @@ function runTests(name: string, runtime: Runtime, command: string, args: string[
 
 interface Case {
   readonly name: string;
+  /** The test's file and a separator, if the report has the file beside the name. */
+  readonly file: string | undefined;
   readonly result: "passed" | "failed" | "skipped";
-  /** What the report says of a failure. */
+  /** The report's description of a failure. */
   readonly why: string;
 }
 
-/** The tests of a report; the groups around them, which Deno counts as tests too, are left out. */
+/** Reads the tests of a report, without the groups around them, which Deno reports as tests too. */
 function readReport(xml: string): Case[] {
-  const cases = Array.from(xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g), (match) => {
-    const [, name = "", inside = ""] = match;
+  const pattern = /<testcase name="([^"]*)"([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
+  const cases = Array.from(xml.matchAll(pattern), ([, name = "", attributes = "", inside = ""]) => {
+    const [, file] = /\bfile="(?:[^"]*\/)?(test\/[^"]*)"/.exec(attributes) ?? [];
     const result = /<(failure|error)\b/.test(inside) ? "failed" : /<skipped\b/.test(inside) ? "skipped" : "passed";
-    return { name: unescape(name), result, why: unescape(inside.replace(/<[^>]*>/g, "")).trim() } as const;
+    return {
+      name: unescape(name),
+      file: file === undefined ? undefined : `${file} > `,
+      result,
+      why: unescape(inside.replace(/<[^>]*>/g, "")).trim(),
+    } as const;
   });
   const groups = new Set<string>();
   for (const { name } of cases) {
@@ -113,12 +123,20 @@ function readReport(xml: string): Case[] {
   return cases.filter(({ name }) => !groups.has(name));
 }
 
+/** Finds the file of a failed test in the output: Node 20 names it there only. Deno's names begin with it. */
+function fileOf(name: string, output: string): string {
+  for (const [, file, failed] of output.matchAll(/^\s*test at (\S+?):\d+:\d+\n\s*✖ (.*?)(?: \([\d.]+ms\))?$/gm)) {
+    if (failed === name) return `${file} > `;
+  }
+  return "";
+}
+
 function unescape(text: string): string {
   const characters: Record<string, string> = { "#10": "\n", amp: "&", apos: "'", gt: ">", lt: "<", quot: '"' };
   return text.replace(/&(#10|amp|apos|gt|lt|quot);/g, (_, name) => characters[name]!);
 }
 
-/** With everything there, nothing is skipped but what the list of exceptions names, and all of that is. */
+/** Compares the skipped tests with the list of exceptions: if every program is installed, both are the same. */
 function wrongSkips(cases: readonly Case[], runtime: Runtime): string[] {
   const listed = EXCEPTIONS.filter(({ skippedOn }) => skippedOn.includes(runtime)).map(({ test }) => test);
   const skipped = cases.filter(({ result }) => result === "skipped").map(({ name }) => name);
@@ -142,7 +160,9 @@ function printTable(outcomes: readonly Outcome[]): void {
 
 const names = runtimes.length > 0 ? runtimes : Object.keys(RUNTIMES);
 const unknown = names.filter((name) => !(name in RUNTIMES));
-if (unknown.length > 0) throw new Error(`There is no ${unknown.join(", ")}, but ${Object.keys(RUNTIMES).join(", ")}`);
+if (unknown.length > 0) {
+  throw new Error(`Unknown runtime ${unknown.join(", ")}; known are ${Object.keys(RUNTIMES).join(", ")}`);
+}
 rmSync(REPORTS, { recursive: true, force: true });
 mkdirSync(REPORTS, { recursive: true });
 const outcomes = names.map((name) => RUNTIMES[name]!(`${REPORTS}/${name}.xml`));
@@ -153,6 +173,6 @@ for (const failure of failures) console.log(failure);
 const passed = outcomes.reduce((total, outcome) => total + outcome.passed, 0);
 const ran = new Set(outcomes.map(({ passed, failures, skipped }) => passed + failures.length + skipped));
 const failed = failures.length + (REQUIRED && failures.length === 0 && ran.size > 1 ? 1 : 0);
-if (failed > failures.length) console.log("Not every runtime has run as many tests as the others");
+if (failed > failures.length) console.log("The runtimes have not run the same number of tests");
 console.log(`${passed} passed, ${failed} failed`);
 if (failed > 0) process.exitCode = 1;

@@ -35,9 +35,14 @@ export async function runStep({ name, args, verbose = false, excerpt = (output) 
   const status = await new Promise((resolve) => child.once("close", resolve));
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
   console.log(`${status === 0 ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
-  if (status !== 0) console.log(excerpt(output).trimEnd());
-  else if (verbose) console.log(output.trimEnd());
+  if (status !== 0) console.log(indented(excerpt(output)));
+  else if (verbose) console.log(indented(output));
   return status === 0;
+}
+
+/** The CI takes the indented lines after a failure for its description. */
+function indented(output: string): string {
+  return output.trim().replace(/^/gm, "       ");
 }
 
 /** Prints the closing line, which the CI adds up, and sets the exit code. */
