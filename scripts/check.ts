@@ -1,5 +1,5 @@
 /**
- * Every check but the tests: format, lint, types, documentation, and what would be published.
+ * Every check but the tests: format, lint, types, documentation, the public surface, and what would be published.
  *
  *     deno task check
  */
@@ -16,6 +16,7 @@ const CHECKS: readonly Step[] = [
   },
   { name: "links", args: ["run", "--allow-read", "scripts/checks/links.ts"], verbose: true },
   { name: "pages of the documentation", args: ["run", "-A", "scripts/build/doc.ts"] },
+  { name: "the public surface is that of test/api.txt", args: ["run", "-A", "scripts/build/api.ts", "--check"] },
   { name: "imports (layers)", args: ["test", "-A", "test/layers_test.ts"] },
   { name: "what would be published", args: ["publish", "--dry-run", "--allow-dirty"] },
 ];

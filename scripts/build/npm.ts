@@ -1,23 +1,27 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Builds the npm package from `deno.json`, the only manifest, with TypeScript's own compiler:
+ * Builds the npm package from the sources and `deno.json`, which is the only manifest, with TypeScript's own compiler:
+ * `.build/npm/`, and beside it the tarball `gearwire-gearman-VERSION.tgz`.
  *
- *     deno run -A scripts/build/npm.ts      .build/npm/, and beside it gearwire-gearman-VERSION.tgz
+ *     deno task build
  */
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import config from "../../deno.json" with { type: "json" };
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
-/** The package as it is in the tarball. */
+/** The folder of the built package, with the files of the tarball. */
 export const PACKAGE: string = `${BUILD}npm`;
-/** The tarball. */
+/** The path of the tarball. */
 export const TARBALL: string = `${BUILD}${config.name.slice(1).replace("/", "-")}-${config.version}.tgz`;
 
-/** What the sources may not say, since JSR refuses it: consumers may have neither DOM nor `@types/node`. */
+/**
+ * The libraries that the declarations of each entry point refer to: a consumer may have neither DOM nor `@types/node`. The
+ * sources cannot contain these lines, since JSR refuses them.
+ */
 const LIBS = `/// <reference lib="dom" />\n/// <reference lib="esnext.disposable" />\n`;
 
-/** The options that both the package and its tests are compiled with: those of `deno.json`, and what Node needs. */
+/** The compiler options of the package and its tests: those of `deno.json`, changed for Node. */
 export function compilerOptions(): Record<string, unknown> {
   return {
     ...config.compilerOptions,
@@ -29,12 +33,12 @@ export function compilerOptions(): Record<string, unknown> {
   };
 }
 
-/** The manifest of npm. */
+/** Makes the manifest of npm. */
 function manifest(): Record<string, unknown> {
   const { name, version, description, keywords, license, repository } = config;
-  const doors = Object.entries(config.exports).map(([door, source]) => {
+  const exports = Object.entries(config.exports).map(([entryPoint, source]) => {
     const file = source.slice(0, -".ts".length);
-    return [door, { types: `${file}.d.ts`, default: `${file}.js` }];
+    return [entryPoint, { types: `${file}.d.ts`, default: `${file}.js` }];
   });
   return {
     name,
@@ -46,49 +50,48 @@ function manifest(): Record<string, unknown> {
     bugs: `${repository}/issues`,
     repository: { type: "git", url: `git+${repository}.git` },
     type: "module",
-    exports: Object.fromEntries(doors),
+    exports: Object.fromEntries(exports),
     sideEffects: false,
     engines: { node: ">=20.16" },
     publishConfig: { access: "public" },
   };
 }
 
-/** Builds both; everything that was there before is gone. */
-export function buildNpm(): void {
-  const sources = `${BUILD}npm-source`;
-  for (const folder of [sources, PACKAGE]) {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
+/** Compiles the sources into a folder, which is emptied before. */
+export function compileSources(folder: string, options: Record<string, unknown>): void {
+  const sources = `${folder}-source`;
+  for (const each of [sources, folder]) {
+    rmSync(each, { recursive: true, force: true });
+    mkdirSync(each, { recursive: true });
   }
-  // A copy, beside which there may be a package.json: without one TypeScript takes the sources for CommonJS.
+  // Compiles a copy, beside which there can be a package.json: without one TypeScript takes the sources for CommonJS.
   for (const part of ["mod.ts", "src"]) cpSync(`${ROOT}${part}`, `${sources}/${part}`, { recursive: true });
   writeFileSync(`${sources}/package.json`, JSON.stringify({ type: "module" }));
-  const options = {
-    ...compilerOptions(),
-    rootDir: ".",
-    outDir: PACKAGE,
-    declaration: true,
-    declarationMap: true,
-    sourceMap: true,
-    inlineSources: true,
-  };
   writeFileSync(
     `${sources}/tsconfig.json`,
-    JSON.stringify({ compilerOptions: options, files: Object.values(config.exports) }),
+    JSON.stringify({
+      compilerOptions: { ...compilerOptions(), rootDir: ".", outDir: folder, declaration: true, ...options },
+      files: Object.values(config.exports),
+    }),
   );
   must(program("typescript", "tsc"), ["-p", sources]);
+}
 
-  const doors = Object.values(config.exports).map((source) => source.replace(/^\.\/(.*)\.ts$/, "$1.d.ts"));
+/** Builds the package and the tarball. */
+export function buildNpm(): void {
+  compileSources(PACKAGE, { declarationMap: true, sourceMap: true, inlineSources: true });
+
+  const entryPoints = Object.values(config.exports).map((source) => source.replace(/^\.\/(.*)\.ts$/, "$1.d.ts"));
   for (const file of readdirSync(PACKAGE, { recursive: true, encoding: "utf8" })) {
     const path = `${PACKAGE}/${file}`;
-    const isDoor = doors.includes(file.replace(/\.map$/, ""));
+    const isEntryPoint = entryPoints.includes(file.replace(/\.map$/, ""));
     if (file.endsWith(".map")) {
       const map = JSON.parse(readFileSync(path, "utf8"));
-      // Where the sources were compiled is nobody's business: a map names its source as a neighbour.
+      // A map must not contain a path of the build machine: it names its source as a neighbour.
       map.sources = map.sources.map((source: string) => source.split("/").at(-1));
-      if (isDoor) map.mappings = ";".repeat(LIBS.split("\n").length - 1) + map.mappings; // each a line that was put in front
+      if (isEntryPoint) map.mappings = ";".repeat(LIBS.split("\n").length - 1) + map.mappings; // a semicolon for each line
       writeFileSync(path, JSON.stringify(map));
-    } else if (isDoor) {
+    } else if (isEntryPoint) {
       writeFileSync(path, LIBS + readFileSync(path, "utf8"));
     }
   }
