@@ -1,10 +1,10 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * The main job: a background job, its handle, and its progress until it is done; what the PHP manual's example for
- * `GearmanClient::doBackground` does.
+ * The main use of the library: starts a background job, prints its handle, and follows its progress until it is done. The
+ * example of `GearmanClient::doBackground` in the PHP manual does the same.
  *
- *     deno task demo                              on a job server and a worker of its own
- *     deno task demo -- --servers HOST:PORT       on a real gearmand, and whatever worker is there
+ *     deno task demo                           with its own job server and worker
+ *     deno task demo --servers HOST:PORT       on a running gearmand, with any worker that has the function "reverse"
  */
 
 import { parseArgs } from "node:util";
@@ -25,7 +25,7 @@ try {
   process.exitCode = 1;
 }
 
-/** A job server and a worker, for want of others, and then the client. */
+/** Starts a job server and a worker, and runs the client on them. */
 async function runEverything(): Promise<void> {
   await using server = new JobServer();
   const { hostname, port } = await server.listen();
@@ -34,7 +34,7 @@ async function runEverything(): Promise<void> {
   worker.addFunction("reverse", async (job) => {
     const letters = [...job.text()];
     for (let done = 1; done <= letters.length; done++) {
-      await new Promise((resolve) => setTimeout(resolve, 300)); // as if it were hard work
+      await new Promise((resolve) => setTimeout(resolve, 300)); // simulates work
       await job.sendStatus(done, letters.length);
     }
     return letters.reverse().join("");
@@ -44,7 +44,7 @@ async function runEverything(): Promise<void> {
   await runClient(`${hostname}:${port}`);
 }
 
-/** Starts the job, and asks how it is doing until the server no longer knows it. */
+/** Starts the job, and prints its status until the server does not know it any more. */
 async function runClient(servers: string): Promise<void> {
   await using client = new GearmanClient(servers);
 
@@ -63,7 +63,7 @@ function describe({ running, numerator, denominator }: JobStatus): string {
 }
 
 function drawBar({ known, numerator, denominator }: JobStatus): void {
-  const part = known ? Math.min(1, numerator / Math.max(denominator, 1)) : 1; // what is no longer known is over
+  const part = known ? Math.min(1, numerator / Math.max(denominator, 1)) : 1; // a job that is not known any more has ended
   const bar = "#".repeat(Math.round(40 * part)).padEnd(40);
   process.stdout.write(`\r[${bar}] ${Math.round(100 * part)} %${known ? "" : "\n"}`);
 }

@@ -1,14 +1,17 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Soaks the client: random faults and random calls, all of them accounted for.
+ * Runs random calls of clients under random faults, and accounts for each call.
  *
- *     deno task soak [seconds] [seed]     default 600 seconds
+ *     deno task soak [SECONDS] [SEED]     default 600 seconds
  *
- * Two job servers, a gearmand (where there is one) and a JobServer, are reached through proxies that split, delay, reset,
- * half-close and stall, are reset and ended as a whole, and whose server is killed and started again. Three clients, one
- * for each policy, make calls of every kind, some with a signal. Each call has to end, with its result, its signal's
- * reason, or an error that says how far it had come; no job may run twice, none that was not sent may run at all, and
- * every background job that was accepted runs unless its server was killed after that. At the end all tables are empty.
+ * There are two job servers: gearmand, if it is installed, and a JobServer. Proxies in front of them split, delay, reset,
+ * half-close and stall connections; now and then all connections are reset or ended, or a server is killed and restarted.
+ * Three clients, one for each balancing policy, make calls of every kind, some with a signal.
+ *
+ * - Each call has to end: with its result, its signal's reason, or an error with its `delivery`.
+ * - No job may run twice, and no job that was not sent may run at all.
+ * - Every accepted background job has to run, unless its server was killed afterwards.
+ * - At the end, all tables of the clients have to be empty.
  */
 
 import assert from "node:assert/strict";
@@ -24,12 +27,12 @@ const seconds = Number(process.argv[2] ?? 600);
 let state = Number(process.argv[3] ?? Date.now() % 1_000_000);
 console.log(`Soaking for ${seconds} s, seed ${state}`);
 
-/** A whole number below `most` (mulberry32). */
-function random(most: number): number {
+/** Returns a random whole number below `limit` (mulberry32). */
+function random(limit: number): number {
   state = (state + 0x6d2b79f5) | 0;
   let mixed = Math.imul(state ^ (state >>> 15), state | 1);
   mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % most;
+  return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
 }
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -40,22 +43,24 @@ interface Server {
   port: number;
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** How often it was killed; a job that was accepted before has gone with it. */
-  lives: number;
+  /** Number of times that the server was killed. Each time, the jobs that it had accepted are lost. */
+  kills: number;
   proxy: Proxy;
 }
 
-async function serverOf(name: string, launch: (port?: number) => Promise<{ port: number; stop(): Promise<void> }>) {
+async function startServer(name: string, launch: (port?: number) => Promise<{ port: number; stop(): Promise<void> }>) {
   let { port, stop } = await launch();
   const server: Server = {
-    ...{ name, port, lives: 0, proxy: await Proxy.start(port), stop: () => stop() },
-    start: async () => void ({ port, stop } = await launch(server.port)),
+    ...{ name, port, kills: 0, proxy: await Proxy.start(port), stop: () => stop() },
+    start: async () => {
+      ({ port, stop } = await launch(server.port));
+    },
   };
-  server.proxy.faults = faults;
+  server.proxy.faults = randomFaults;
   return server;
 }
 
-function faults(): Faults {
+function randomFaults(): Faults {
   const after = random(4_000);
   switch (random(12)) {
     case 0:
@@ -81,13 +86,13 @@ async function startJobServer(port = 0): Promise<{ port: number; stop(): Promise
 }
 
 const real = findProgram("gearmand") !== undefined || REQUIRED;
-if (!real) console.log("There is no gearmand here (Debian: gearman-job-server): both servers are JobServers");
+if (!real) console.log("gearmand is not installed (Debian: gearman-job-server): both servers are JobServers");
 const servers = [
-  await serverOf("gearmand", real ? (port) => startGearmand(port === undefined ? {} : { port }) : startJobServer),
-  await serverOf("JobServer", startJobServer),
+  await startServer("gearmand", real ? (port) => startGearmand(port === undefined ? {} : { port }) : startJobServer),
+  await startServer("JobServer", startJobServer),
 ];
 
-/** How often each job has run, by the number in its workload: a map of millions would look like a leak. */
+/** Number of runs of each job, by the number in its workload. A map with millions of entries would look like a leak. */
 const runs = new Uint8Array(1 << 25);
 const numberOf = (id: string) => Number(id.slice("job ".length));
 const workers = servers.map(({ port }) => {
@@ -110,7 +115,7 @@ const workers = servers.map(({ port }) => {
   });
   worker.addFunction("fail", (job) => {
     count(job.text());
-    throw new Error("as it should");
+    throw new Error("expected");
   });
   worker.run();
   return worker;
@@ -125,7 +130,7 @@ Session.prototype.send = function (request): void {
   send.call(this, request);
 };
 
-/** The servers are dialed by name, so that a token says which it was. */
+/** Dials the servers by name, so that a token tells which server has the job. */
 const dial: Dial = ({ port }, options) =>
   dialTcp()({ hostname: "127.0.0.1", port: servers[port - 1]!.proxy.port }, options);
 const clients = (["failover", "round-robin", "unique"] as const).map((balance) =>
@@ -135,8 +140,8 @@ const clients = (["failover", "round-robin", "unique"] as const).map((balance) =
   })
 );
 
-/** Submissions that ended: what may have become of them. */
-let accepted: { id: string; server: Server; life: number }[] = [];
+/** The accepted background jobs, with the number of times that their server had been killed before. */
+let accepted: { id: string; server: Server; kills: number }[] = [];
 let background = 0;
 const unsent: string[] = [];
 const surprises: string[] = [];
@@ -148,18 +153,18 @@ const nextId = () => `job ${count++}`;
 type Call = (client: GearmanClient, signal: AbortSignal | undefined) => Promise<void>;
 const signalled = (signal: AbortSignal | undefined) => signal === undefined ? {} : { signal };
 
-/** Jobs that were accepted by a server that has lived since, and have not run yet. */
-const owed = () => accepted.filter(({ id, server, life }) => runs[numberOf(id)] === 0 && server.lives === life);
+/** The accepted jobs that have not run yet, without those of servers that were killed since. */
+const pending = () => accepted.filter(({ id, server, kills }) => runs[numberOf(id)] === 0 && server.kills === kills);
 
-/** Notes a background job that a server has accepted. */
+/** Records a background job that a server has accepted. */
 function note(id: string, name: string): void {
   const server = servers[name === "first:1" ? 0 : 1]!;
-  accepted.push({ id, server, life: server.lives });
+  accepted.push({ id, server, kills: server.kills });
   background++;
 }
 
-/** A submission whose error has to agree with what the worker saw. */
-async function watched(id: string, call: () => Promise<void>): Promise<void> {
+/** Runs a submission; if it fails with `not-sent`, the job must never run. */
+async function recordUnsent(id: string, call: () => Promise<void>): Promise<void> {
   try {
     await call();
   } catch (error) {
@@ -171,29 +176,29 @@ async function watched(id: string, call: () => Promise<void>): Promise<void> {
 const CALLS: Record<string, Call> = {
   do: (client, signal) => {
     const id = nextId();
-    return watched(id, async () => {
+    return recordUnsent(id, async () => {
       assert.equal(await client.do("echo", id, signalled(signal)).text(), id);
       assert.equal(runs[numberOf(id)], 1);
     });
   },
   stream: (client, signal) => {
     const id = nextId();
-    return watched(id, async () => {
+    return recordUnsent(id, async () => {
       let size = 0;
       for await (const event of client.do("stream", id, { unique: id, ...signalled(signal) })) {
         if ("data" in event) size += event.data.length;
-        if (random(200) === 0) return; // it is left
+        if (random(200) === 0) return; // abandons the job
       }
       assert.equal(size, 5_000 + id.length);
     });
   },
   slow: (client, signal) => {
     const id = nextId();
-    return watched(id, async () => assert.equal(await client.do("slow", id, signalled(signal)).text(), id));
+    return recordUnsent(id, async () => assert.equal(await client.do("slow", id, signalled(signal)).text(), id));
   },
   fail: (client, signal) => {
     const id = nextId();
-    return watched(id, async () => {
+    return recordUnsent(id, async () => {
       await assert.rejects(client.do("fail", id, signalled(signal)).text(), (error) => {
         if (!(error instanceof JobFailedError)) throw error;
         return true;
@@ -202,7 +207,7 @@ const CALLS: Record<string, Call> = {
   },
   background: (client, signal) => {
     const id = nextId();
-    return watched(id, async () => note(id, (await client.doBackground("echo", id, signalled(signal))).server));
+    return recordUnsent(id, async () => note(id, (await client.doBackground("echo", id, signalled(signal))).server));
   },
   all: async (client, signal) => {
     const ids = Array.from({ length: 50 }, nextId);
@@ -228,7 +233,7 @@ const CALLS: Record<string, Call> = {
   },
 };
 
-/** What came of a call, in a word. */
+/** Resolves to the outcome of a call in one word. */
 async function outcomeOf(call: Promise<void>, signal: AbortSignal | undefined, name: string): Promise<string> {
   try {
     await call;
@@ -254,12 +259,12 @@ async function caller(client: GearmanClient): Promise<void> {
     open--;
     const row = table.get(name) ?? new Map<string, number>();
     table.set(name, row.set(outcome, (row.get(outcome) ?? 0) + 1));
-    if (outcome !== "ok") await pause(1); // a server that is down answers at once
+    if (outcome !== "ok") await pause(1); // without a pause, calls to a server that is down would fail in a busy loop
   }
 }
 
-/** Does something bad to all connections, now and then. */
-async function havoc(): Promise<void> {
+/** Breaks all connections of a server, or kills the server, at random times. */
+async function breakServers(): Promise<void> {
   while (!stopping) {
     await pause(50 + random(400));
     const server = servers[random(servers.length)]!;
@@ -272,7 +277,7 @@ async function havoc(): Promise<void> {
       server.proxy.resetAll();
       await pause(50 + random(200));
       await server.start();
-      server.lives++; // only now: what the dead one had acknowledged was still on its way
+      server.kills++; // after the restart: until then, answers of the killed server may still arrive
     }
     if (what < 13) setTimeout(() => server.proxy.resetStalled(), 2_000);
   }
@@ -281,10 +286,13 @@ async function havoc(): Promise<void> {
 process.on("unhandledRejection", (error) => surprises.push(`unhandled: ${error}`));
 const started = performance.now();
 const memory: number[] = [];
-const work = Promise.all([havoc(), ...clients.flatMap((client) => Array.from({ length: 15 }, () => caller(client)))]);
+const work = Promise.all([
+  breakServers(),
+  ...clients.flatMap((client) => Array.from({ length: 15 }, () => caller(client))),
+]);
 while (performance.now() - started < seconds * 1_000) {
   await pause(Math.min(seconds * 100, 30_000));
-  accepted = owed();
+  accepted = pending();
   memory.push(process.memoryUsage().heapUsed >> 20);
   console.log(`${Math.round((performance.now() - started) / 1_000)} s: ${calls} calls, ${memory.at(-1)} MiB`);
 }
@@ -292,22 +300,22 @@ stopping = true;
 await Promise.race([work, pause(60_000)]);
 if (open > 0) surprises.push(`${open} calls have not ended`);
 
-// Everything calms down, what is queued is done, and then the books are closed.
+// Without faults, the queued jobs are done; then everything is checked.
 for (const { proxy } of servers) {
   proxy.faults = () => ({});
   proxy.resetAll();
 }
-for (let i = 0; i < 200 && owed().length > 0; i++) await pause(50);
+for (let i = 0; i < 200 && pending().length > 0; i++) await pause(50);
 const size = () => [...sessions].reduce((sum, session) => sum + session.size, 0);
 await Promise.all(clients.map((client) => client.echo("calm").catch(() => client.echo("calm"))));
 for (let i = 0; i < 200 && size() > 0; i++) await pause(50);
 
-for (const { id, server } of owed()) surprises.push(`${id} was accepted by ${server.name} and has not run`);
+for (const { id, server } of pending()) surprises.push(`${id} was accepted by ${server.name} and has not run`);
 runs.forEach((times, id) => times > 1 && surprises.push(`job ${id} has run ${times} times`));
 for (const id of unsent) if (runs[numberOf(id)]! > 0) surprises.push(`${id} was not sent, and has run`);
 if (size() > 0) surprises.push(`the tables of the clients still have ${size()} entries`);
-const lives = servers.map((server) =>
-  `${server.name} was killed ${server.lives} times, ${server.proxy.accepted} connections`
+const kills = servers.map((server) =>
+  `${server.name} was killed ${server.kills} times, ${server.proxy.accepted} connections`
 );
 
 await Promise.all(clients.map((client) => client.close()));
@@ -322,7 +330,7 @@ const line = (name: string, cells: unknown[]) =>
   [name.padEnd(11), ...cells.map((cell) => `${cell}`.padStart(9))].join("");
 console.log(`\n${line("", outcomes)}`);
 for (const [name, row] of table) console.log(line(name, outcomes.map((outcome) => row.get(outcome) ?? 0)));
-console.log(`\n${lives.join("; ")}; ${count} jobs were submitted, ${background} accepted in the background`);
+console.log(`\n${kills.join("; ")}; ${count} jobs were submitted, ${background} accepted in the background`);
 for (const surprise of surprises.slice(0, 20)) console.log(`SURPRISE ${surprise}`);
 console.log(`${calls} calls in ${seconds} s, ${surprises.length} surprises`);
 console.log(`${surprises.length === 0 ? 1 : 0} passed, ${surprises.length} failed`);

@@ -1,5 +1,9 @@
 // deno-lint-ignore-file no-console -- it is there to print
-/** Renders the documentation of every door into pages, as JSR shows them: `.build/doc/index.html`. */
+/**
+ * Renders the documentation of every entry point into pages, as JSR shows them: `.build/doc/index.html`.
+ *
+ *     deno task doc
+ */
 
 import { mkdirSync, rmSync } from "node:fs";
 import process from "node:process";

@@ -1,13 +1,16 @@
-/** Compiles the tests for Node, beside the built package: what they import is what its users get. */
+/**
+ * Compiles the tests for Node into `.build/node/`, beside a copy of the built package, so that they import what users get.
+ * `deno task test:all` does it.
+ */
 
 import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { buildNpm, compilerOptions, PACKAGE } from "./npm.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
-/** Where they are run: the files of the package, and `test/` beside them, as in the checkout. */
+/** The folder that the tests are run in: the files of the package, and `test/` beside them, as in the checkout. */
 export const NODE_TESTS: string = `${BUILD}node`;
 
-/** Builds the package and compiles the tests; returns their files. */
+/** Builds the package and compiles the tests; returns the paths of the test files. */
 export function compileTests(): string[] {
   buildNpm();
   rmSync(NODE_TESTS, { recursive: true, force: true });

@@ -1,6 +1,8 @@
 /**
- * Runs the built package in headless Chromium, bundled by esbuild and not: the codec, and clients over WebSockets to a
- * bridge before gearmand.
+ * Runs the built package in headless Chromium, bundled by esbuild and unbundled: the codec, and clients over WebSockets to a
+ * bridge in front of gearmand.
+ *
+ *     deno task check:browser
  */
 
 import assert from "node:assert/strict";
@@ -14,25 +16,25 @@ import { check, closeChecks } from "../support/checklist.ts";
 import { Gate } from "../support/gate.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
-/** Whatever Chromium may want to do besides showing a page on loopback is switched off. */
+/** Switch off everything that is not needed to show a page on loopback. */
 const SWITCHES = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
   ...["--disable-background-networking", "--disable-component-update"],
 ];
-/** A browser that has said nothing for so long hangs. */
-const PATIENCE = 60_000;
+/** Milliseconds after which a page that has not reported its end is considered to hang. */
+const TIMEOUT = 60_000;
 
 const FOLDER = `${BUILD}browser`;
 const SOURCE = `${ROOT}scripts/checks/browser_page.ts`;
-const DOORS = Object.entries(config.exports).map(([door, source]) =>
-  [config.name + door.slice(1), source.replace(/^\.(.*)\.ts$/, "$1.js")] as const
+const ENTRY_POINTS = Object.entries(config.exports).map(([entryPoint, source]) =>
+  [config.name + entryPoint.slice(1), source.replace(/^\.(.*)\.ts$/, "$1.js")] as const
 );
 
 buildNpm();
 rmSync(FOLDER, { recursive: true, force: true });
 must(program("esbuild"), [SOURCE, `--outfile=${FOLDER}/page.js`, "--target=es2022"]);
-await check("esbuild bundles the page for browsers, and has nothing to say", () => {
-  const aliases = DOORS.map(([name, file]) => `--alias:${name}=${PACKAGE}${file}`);
+await check("esbuild bundles the page for browsers without a warning", () => {
+  const aliases = ENTRY_POINTS.map(([name, file]) => `--alias:${name}=${PACKAGE}${file}`);
   const args = ["--bundle", "--format=esm", "--target=es2022", ...aliases, "--log-level=warning"];
   assert.equal(must(program("esbuild"), [SOURCE, ...args, `--outfile=${FOLDER}/page.bundle.js`]), "");
 });
@@ -50,7 +52,7 @@ async function tryIn(script: string, how: string): Promise<void> {
 
   const reports: { name: string; error: string }[] = [];
   const ended = Promise.withResolvers<string>();
-  const map = JSON.stringify({ imports: Object.fromEntries(DOORS) });
+  const map = JSON.stringify({ imports: Object.fromEntries(ENTRY_POINTS) });
   const html = `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${map}</script>
     <script type="module">import("/${script}").catch((error) => fetch("/end", { method: "POST", body: error.stack }));
     </script>`;
@@ -66,7 +68,7 @@ async function tryIn(script: string, how: string): Promise<void> {
     return new Response(readFileSync(file), { headers: { "content-type": "text/javascript" } });
   });
 
-  // It goes with the folder, in the next run: Chromium's processes still write there when it has been killed.
+  // Removed with the folder in the next run: Chromium's processes still write there after it was killed.
   const profile = mkdtempSync(`${FOLDER}/profile-`);
   const url = `http://127.0.0.1:${server.addr.port}/`;
   const chromium = spawn(
@@ -76,11 +78,11 @@ async function tryIn(script: string, how: string): Promise<void> {
   );
   const gone = new Promise<void>((resolve) => chromium.once("close", () => resolve()));
   gone.then(() => ended.resolve("Chromium has ended"));
-  const timer = setTimeout(() => ended.resolve(`Chromium said nothing for ${PATIENCE} ms`), PATIENCE);
+  const timer = setTimeout(() => ended.resolve(`The page has not ended after ${TIMEOUT} ms`), TIMEOUT);
   const trouble = await ended.promise;
   clearTimeout(timer);
   for (const { name, error } of reports) await check(`${name}, ${how}`, () => assert.equal(error, ""));
-  await check(`the page comes to its end, ${how}`, () => assert.equal(trouble, ""));
+  await check(`the page runs to its end, ${how}`, () => assert.equal(trouble, ""));
 
   chromium.kill("SIGKILL");
   await gone;
@@ -89,19 +91,23 @@ async function tryIn(script: string, how: string): Promise<void> {
   await gearmand.stop();
 }
 
-/** Joins a WebSocket and a connection to gearmand; the end of the one is the end of the other. */
+/** Joins a WebSocket and a connection to gearmand: when one ends, the other is closed. */
 async function bridge(request: Request, port: number): Promise<Response> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.binaryType = "arraybuffer";
   const writer = connection.writable.getWriter();
-  socket.onmessage = ({ data }) => void writer.write(new Uint8Array(data)).catch(() => socket.close());
-  socket.onclose = () => void writer.close().catch(() => {});
+  socket.onmessage = ({ data }) => {
+    writer.write(new Uint8Array(data)).catch(() => socket.close());
+  };
+  socket.onclose = () => {
+    writer.close().catch(() => {});
+  };
   socket.onopen = async () => {
     try {
       for await (const bytes of connection.readable) socket.send(bytes);
     } catch {
-      // The page has closed its end, and so ended this read.
+      // The page has closed its side, which ends this read.
     }
     socket.close();
   };

@@ -1,9 +1,9 @@
-/** What `scripts/checks/browser.ts` has Chromium do: each check reports to the page's server how it went. */
+/** The page that `scripts/checks/browser.ts` opens in Chromium. It reports the result of each check to its server. */
 
 import { type Duplex, fromStreams, GearmanClient } from "@gearwire/gearman";
 import { PacketDecoder, PacketEncoder, PacketType } from "@gearwire/gearman/codec";
 
-/** Chromium's WebSocket of streams, which TypeScript does not know yet. */
+/** Chromium's WebSocket with streams, which TypeScript does not declare yet. */
 declare class WebSocketStream {
   constructor(url: string);
   readonly opened: Promise<Duplex>;
@@ -11,13 +11,13 @@ declare class WebSocketStream {
 
 const BRIDGE = `ws://${location.host}/bridge`;
 
-/** The ways to have streams of a WebSocket. */
+/** The ways to get streams from a WebSocket. */
 const OPENERS: Record<string, () => Promise<Duplex>> = {
   "WebSocketStream": () => new WebSocketStream(BRIDGE).opened,
   "WebSocket": () => openStreams(new WebSocket(BRIDGE)),
 };
 
-/** A WebSocket as any browser has it, with streams around it. */
+/** Opens a WebSocket, and wraps it in streams, as any browser can. */
 function openStreams(socket: WebSocket): Promise<Duplex> {
   socket.binaryType = "arraybuffer";
   const readable = new ReadableStream<ArrayBuffer>({
@@ -31,11 +31,11 @@ function openStreams(socket: WebSocket): Promise<Duplex> {
   });
   return new Promise((resolve, reject) => {
     socket.onopen = () => resolve({ readable, writable, close: () => socket.close() });
-    socket.onerror = () => reject(new Error("The bridge cannot be reached"));
+    socket.onerror = () => reject(new Error("Cannot connect to the bridge"));
   });
 }
 
-await check("the codec reads what it wrote, in any pieces", () => {
+await check("the codec reads what it wrote, byte by byte", () => {
   const encoder = new PacketEncoder("REQ");
   encoder.write(PacketType.SUBMIT_JOB, "reverse", "", "Grüße");
   encoder.write(PacketType.ECHO_REQ, new Uint8Array([0, 1, 255]));
@@ -52,16 +52,16 @@ await check("the codec reads what it wrote, in any pieces", () => {
 
 for (const [name, open] of Object.entries(OPENERS)) {
   const dial = async () => fromStreams(await open());
-  await check(`a foreground job's data comes while the job runs, over a ${name}`, async () => {
+  await check(`the data of a foreground job arrives while the job runs, over a ${name}`, async () => {
     await using client = new GearmanClient({ dial });
     const reader = client.do("count", "3").stream().pipeThrough(new TextDecoderStream()).getReader();
     for (let i = 1; i <= 3; i++) {
       equal((await reader.read()).value, `line ${i}\n`);
-      await fetch("/open", { method: "POST" }); // not before the line is here does the job go on
+      await fetch("/open", { method: "POST" }); // the job goes on only after its line has arrived
     }
     equal((await reader.read()).done, true);
   });
-  await check(`a megabyte goes there and comes back, over a ${name}`, async () => {
+  await check(`a megabyte is sent and comes back unchanged, over a ${name}`, async () => {
     await using client = new GearmanClient({ dial });
     const bytes = new Uint8Array(1 << 20).map((_, i) => i * 7);
     const result = await new Response(await client.do("same", bytes).bytes()).bytes();
@@ -70,7 +70,7 @@ for (const [name, open] of Object.entries(OPENERS)) {
   });
 }
 
-await check("without a dial, a client says what is missing", async () => {
+await check("a client without a dial function asks for one", async () => {
   await using client = new GearmanClient();
   const error = await client.echo("x").then(() => undefined, (error) => error);
   equal(error.name, "ConnectionError");
@@ -91,5 +91,5 @@ async function check(name: string, body: () => unknown): Promise<void> {
 
 function equal(actual: unknown, expected: unknown, note = ""): void {
   const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (left !== right) throw new Error(`${left} and not ${right} ${note}`);
+  if (left !== right) throw new Error(`Expected ${right}, got ${left} ${note}`);
 }

@@ -1,6 +1,8 @@
 /**
- * Small projects that have the tarball installed: type-checked under several TypeScripts and settings, and run on every
- * runtime. Each runs one real job.
+ * Installs the npm package in small projects, checks their types with several versions and settings of TypeScript, and runs
+ * them on every runtime. Each runs a job on gearmand.
+ *
+ *     deno task check:consumers
  */
 
 import assert from "node:assert/strict";
@@ -13,7 +15,7 @@ import { buildNpm, TARBALL } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { BUILD, program, runAsync, type Tool } from "../support/tools.ts";
 
-/** Both kinds of consumer have this tarball; only the second has the types of Node. */
+/** The projects: both have the tarball installed, the second also the types of Node. */
 const PROJECTS = { plain: `${BUILD}consumers/plain`, node: `${BUILD}consumers/node` };
 
 const COMPILERS: readonly Tool[] = ["typescript5.5", "typescript5.9", "typescript", "typescript7"];
@@ -21,7 +23,7 @@ const RESOLUTIONS = {
   nodenext: { module: "nodenext", moduleResolution: "nodenext" },
   bundler: { module: "esnext", moduleResolution: "bundler" },
 };
-/** What a consumer may have besides the language. */
+/** The libraries that a consumer may have besides the language. */
 const SURROUNDINGS = {
   "no DOM": { project: PROJECTS.plain, lib: ["es2022"], types: [] },
   "DOM": { project: PROJECTS.plain, lib: ["es2022", "dom", "dom.iterable"], types: [] },
@@ -35,7 +37,7 @@ const worker = new GearmanWorker({ servers: server });
 worker.addFunction("upper", (job) => job.text().toUpperCase());
 worker.run();
 
-/** Uses every door, so that all of the declarations are checked. */
+/** Imports every entry point, so that all declarations are checked. */
 const TYPESCRIPT = `
 import { fromStreams, GearmanClient, GearmanWorker, type Duplex, type Job } from "${config.name}";
 import { GearmanAdmin } from "${config.name}/admin";
@@ -43,7 +45,7 @@ import { PacketDecoder, PacketEncoder, PacketType } from "${config.name}/codec";
 import * as connection from "${config.name}/connection";
 import { JobServer } from "${config.name}/server";
 
-export const doors = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, JobServer];
+export const imported = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, JobServer];
 export const open = (duplex: Duplex) => fromStreams(duplex);
 {
   await using client = new GearmanClient("${server}");
@@ -52,7 +54,7 @@ export const open = (duplex: Duplex) => fromStreams(duplex);
   console.log(await response.text());
 }
 `;
-/** The same in the JavaScript that runs everywhere. */
+/** The same program in the JavaScript that every runtime understands. */
 const javascript = (specifier: string) => `
 import { GearmanClient } from "${specifier}";
 const client = new GearmanClient("${server}");
@@ -117,7 +119,9 @@ const DENO = {
 await check("deno, by its npm: name", () => runsJob(process.execPath, [...DENO.run, "npm.ts"]));
 await check("deno, by its bare name", () => runsJob(process.execPath, [...DENO.run, "main.ts"]));
 await check("deno, by a local path", () => runsJob(process.execPath, [...DENO.run, "local.mjs"]));
-await check("deno check", async () => void await succeed(process.execPath, [...DENO.check, "main.ts", "npm.ts"]));
+await check("deno check", async () => {
+  await succeed(process.execPath, [...DENO.check, "main.ts", "npm.ts"]);
+});
 
 await worker.close();
 await gearmand.stop();

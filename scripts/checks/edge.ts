@@ -1,6 +1,8 @@
 /**
- * Runs the built package under workerd, against gearmand and `JobServer`: bundled by esbuild and not, with and without
- * `nodejs_compat`. The first Worker is the one that README shows.
+ * Runs the built package in workerd, against gearmand and `JobServer`: bundled by esbuild and unbundled, with and without
+ * `nodejs_compat`. One Worker is the example in README.
+ *
+ *     deno task check:edge
  */
 
 import assert from "node:assert/strict";
@@ -17,10 +19,10 @@ import { Gate } from "../support/gate.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 const FOLDER = `${BUILD}edge`;
-/** Without the flag, `nodejs_compat` is off up to this date. */
+/** A date up to which workerd has `nodejs_compat` switched off, unless the flag is set. */
 const COMPATIBILITY_DATE = "2026-01-01";
 
-/** The Workers: README's, and ours for everything else. */
+/** The Workers: the example in README, and `edge_worker.ts` for everything else. */
 const WORKERS = ["readme", "ours"] as const;
 
 prepare();
@@ -38,7 +40,7 @@ function prepare(): void {
   mkdirSync(FOLDER, { recursive: true });
   const [, example] =
     /```js[^\n]*\n([^`]*"cloudflare:sockets"[^`]*)```/.exec(readFileSync(`${ROOT}README.md`, "utf8")) ??
-      assert.fail("README shows no Worker");
+      assert.fail("README must have an example of a Worker");
   writeFileSync(`${FOLDER}/readme.js`, example!);
   must(program("esbuild"), [`${ROOT}scripts/checks/edge_worker.ts`, `--outfile=${FOLDER}/worker.js`]);
   writeFileSync(
@@ -54,17 +56,17 @@ function prepare(): void {
       ...args,
       ...["--log-level=warning", `--outfile=${FOLDER}/${worker}.bundle.js`],
     ]);
-    assert.equal(printed, "", "esbuild has nothing to say");
+    assert.equal(printed, "", "esbuild must print no warning");
   }
 }
 
-/** The configuration of workerd. */
+/** Makes the configuration of workerd. */
 function configure(bundled: boolean, flags: string[], ports: number[], servers: Record<string, string>): string {
   const text = (value: string) => JSON.stringify(value);
   const files = readdirSync(PACKAGE, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js"));
   const unbundled = [
     ["worker.js", `embed ${text("worker.js")}`],
-    // Workerd knows no packages: what `exports` says of "." is said by a module of that name.
+    // Workerd does not resolve packages: a module with the package's name takes the place of its entry point.
     [config.name, text(`export * from "./gearman/mod.js";`)],
     ...files.map((file) => [`${config.name}/${file}`, `embed ${text(`../npm/${file}`)}`]),
   ];
@@ -110,7 +112,7 @@ async function tryOn(serverName: string, bundled: boolean, flags: string[]): Pro
     assert.equal(response.status, 200, text);
     return text;
   };
-  /** How many connections the server has but those of the Worker's requests. */
+  /** Number of connections that do not belong to requests of the Worker. */
   let others = 0;
   const allClosed = () => until(async () => await countConnections(server.port) === others);
 
@@ -126,14 +128,17 @@ async function tryOn(serverName: string, bundled: boolean, flags: string[]): Pro
 
   await attempt("workerd starts", async () => {
     await until(() => isListening(ports[1]!), workerd);
-    await until(async () => (others = await countConnections(server.port)) >= 1);
+    await until(async () => {
+      others = await countConnections(server.port);
+      return others >= 1;
+    });
   });
   await attempt("README's Worker streams a result while it comes", async () => {
     const response = await fetch(readme, { method: "POST", body: "3", signal: AbortSignal.timeout(20_000) });
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     for (let i = 1; i <= 3; i++) {
       assert.equal((await reader.read()).value, `line ${i}\n`);
-      gate.open(); // not before the line has come all the way does the job go on
+      gate.open(); // the job goes on only after its line has arrived
     }
     assert.equal((await reader.read()).done, true);
     await allClosed();
@@ -145,54 +150,63 @@ async function tryOn(serverName: string, bundled: boolean, flags: string[]): Pro
     const reader = response.body!.getReader();
     assert.equal(new TextDecoder().decode((await reader.read()).value), "line 1\n");
     controller.abort();
-    // Whoever has gone is found out by writing to them: every look has the job go on by a line.
+    // The end of a request is noticed when something is written to it, so the job writes one line for each look.
     let opened = 0;
     await until(async () => {
-      assert.ok(opened < lines - 1, "the job came to its end");
+      assert.ok(opened < lines - 1, "the job must still be running");
       gate.open();
       opened++;
       return await countConnections(server.port) === others;
     });
-    while (opened++ < lines) gate.open();
+    for (; opened < lines; opened++) gate.open();
   });
-  await attempt("a request that leaves its job and its client behind takes its connection along", async () => {
+  await attempt("a request that ends without closing its client closes its connection", async () => {
     assert.equal(await get("/leave"), "left");
     await allClosed();
     gate.open();
   });
-  await attempt("a job's token serves another request", async () => {
+  await attempt("a job's token can be used in another request", async () => {
     const token = await get("/background");
     const getStatus = async () => JSON.parse(await get(`/status?job=${encodeURIComponent(token)}`));
-    let status;
-    await until(async () => (status = await getStatus()).denominator > 0);
+    let status: { denominator: number };
+    await until(async () => {
+      status = await getStatus();
+      return status.denominator > 0;
+    });
     const handle = token.slice(token.lastIndexOf("//") + 2);
-    assert.deepEqual(status, { handle, known: true, running: true, numerator: 1, denominator: 2 });
+    assert.deepEqual(status!, { handle, known: true, running: true, numerator: 1, denominator: 2 });
     gate.open();
     await until(async () => !(await getStatus()).known);
   });
-  await attempt("a refused connection is a ConnectionError, not sent, and another server takes the job", async () => {
-    const { name, delivery, message } = JSON.parse(await get("/refused"));
-    assert.deepEqual([name, delivery], ["ConnectionError", "not-sent"]);
-    assert.match(message, /no job server could be reached: Cannot connect to 127\.0\.0\.1:\d+: /);
-    assert.equal(await get("/failover"), "ABC");
-  });
-  await attempt("several sockets in one request", async () => {
+  await attempt(
+    "a refused connection is a ConnectionError with delivery not-sent, and another server takes the job",
+    async () => {
+      const { name, delivery, message } = JSON.parse(await get("/refused"));
+      assert.deepEqual([name, delivery], ["ConnectionError", "not-sent"]);
+      assert.match(message, /no job server could be reached: Cannot connect to 127\.0\.0\.1:\d+: /);
+      assert.equal(await get("/failover"), "ABC");
+    },
+  );
+  await attempt("one request can use several sockets", async () => {
     assert.deepEqual(JSON.parse(await get("/several")), ["A", "B", "C", "D", "E"]);
     await allClosed();
   });
-  await attempt("a client kept from an earlier request has a ConnectionError, and then a new connection", async () => {
-    assert.deepEqual(JSON.parse(await get("/kept")), ["ONE", "TWO"]);
-    for (let i = 0; i < 3; i++) {
-      const [{ name, message, delivery }, next] = JSON.parse(await get("/kept"));
-      assert.deepEqual([name, delivery, next], ["ConnectionError", "unknown", "TWO"]);
-      assert.match(message, /different request/);
-    }
-    // What may be repeated is, and nobody hears of it.
-    assert.equal(await get("/kept-question"), "asked once more");
-    await allClosed();
-  });
-  await attempt("workerd has nothing to say", () => {
-    // A job that its caller left is told to nobody but workerd's log. A socket of another request that is touched would be a warning.
+  await attempt(
+    "a client kept from an earlier request fails once with a ConnectionError, and then connects again",
+    async () => {
+      assert.deepEqual(JSON.parse(await get("/kept")), ["ONE", "TWO"]);
+      for (let i = 0; i < 3; i++) {
+        const [{ name, message, delivery }, next] = JSON.parse(await get("/kept"));
+        assert.deepEqual([name, delivery, next], ["ConnectionError", "unknown", "TWO"]);
+        assert.match(message, /different request/);
+      }
+      // An echo can be repeated safely, so it is, and does not fail.
+      assert.equal(await get("/kept-echo"), "repeated");
+      await allClosed();
+    },
+  );
+  await attempt("workerd logs nothing", () => {
+    // An unhandled rejection of an abandoned job would be logged, and so would the use of another request's socket.
     const lines = log.split("\n").filter((line) => line !== "");
     assert.deepEqual(lines, []);
     return Promise.resolve();
@@ -211,12 +225,12 @@ async function startJobServer(): Promise<{ port: number; stop(): Promise<void> }
   return { port, stop: () => server.close() };
 }
 
-/** Asks until it is so, for at most twenty seconds. */
-async function until(isSo: () => Promise<boolean>, needed?: ChildProcess): Promise<void> {
+/** Waits until the condition is true, for at most 20 seconds, and fails at once if the process ends. */
+async function until(condition: () => Promise<boolean>, needed?: ChildProcess): Promise<void> {
   const end = performance.now() + 20_000;
-  while (!await isSo()) {
-    if (needed !== undefined && needed.exitCode !== null) throw new Error("It ended at once");
-    if (performance.now() > end) throw new Error("It is not so after 20 seconds");
+  while (!await condition()) {
+    if (needed !== undefined && needed.exitCode !== null) throw new Error("workerd has ended");
+    if (performance.now() > end) throw new Error("The condition is still false after 20 seconds");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -229,7 +243,7 @@ function isListening(port: number): Promise<boolean> {
   });
 }
 
-/** How many connections a job server has: the lines of its command `workers`, this one's left out. */
+/** Counts the connections of a job server: the lines of its answer to `workers`, without this connection's. */
 function countConnections(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     let lines = "";

@@ -1,16 +1,16 @@
-/** The Worker that `scripts/checks/edge.ts` has workerd run: one path for each thing that is tried on an edge. */
+/** The Worker that `scripts/checks/edge.ts` runs in workerd. Each path is a case of that check. */
 
 import { type ConnectionError, type Dial, type Duplex, fromStreams, GearmanClient } from "@gearwire/gearman";
 
-/** What is in the Worker's environment. */
+/** The environment of the Worker. */
 export interface Env {
   /** The job server under test. */
   readonly GEARMAN: string;
-  /** A port that nothing listens on. */
+  /** An address that nothing listens on. */
   readonly REFUSING: string;
 }
 
-/** `connect` of `cloudflare:sockets`, which only a module of workerd can import. */
+/** The type of `connect` in `cloudflare:sockets`, which only modules of workerd can import. */
 export type Connect = (server: { hostname: string; port: number }) => Duplex;
 
 type Handler = (url: URL, env: Env) => Promise<Response>;
@@ -18,7 +18,7 @@ type Handler = (url: URL, env: Env) => Promise<Response>;
 /** Makes the Worker. */
 export function makeWorker(connect: Connect): { fetch(request: Request, env: Env): Promise<Response> } {
   const dial: Dial = (server) => fromStreams(connect(server));
-  /** What a Worker should not do: a client that outlives its request. */
+  /** A client that outlives its request, which a Worker should not have. */
   let kept: GearmanClient | undefined;
 
   const handlers: Record<string, Handler> = {
@@ -46,9 +46,10 @@ export function makeWorker(connect: Connect): { fetch(request: Request, env: Env
       return Response.json(results);
     },
     "/leave": async (_url, { GEARMAN }) => {
-      // Nobody waits for the job, and nobody closes the client: the request just ends, once a worker has the job.
+      // The request ends once a worker has the job, without waiting for the job or closing the client.
       const events = new GearmanClient({ servers: GEARMAN, dial }).do("held", "leave")[Symbol.asyncIterator]();
-      while ((await events.next()).value?.type !== "status");
+      let event = await events.next();
+      while (event.value?.type !== "status") event = await events.next();
       return new Response("left");
     },
     "/kept": async (_url, { GEARMAN }) => {
@@ -56,9 +57,9 @@ export function makeWorker(connect: Connect): { fetch(request: Request, env: Env
       const client = kept;
       return Response.json([await outcome(client.do("upper", "one").text()), await client.do("upper", "two").text()]);
     },
-    "/kept-question": async (_url, { GEARMAN }) => {
+    "/kept-echo": async (_url, { GEARMAN }) => {
       kept ??= new GearmanClient({ servers: GEARMAN, dial });
-      return new Response(await kept.echo("asked once more"));
+      return new Response(await kept.echo("repeated"));
     },
   };
 
@@ -70,7 +71,7 @@ export function makeWorker(connect: Connect): { fetch(request: Request, env: Env
   };
 }
 
-/** A result, or what is known of the error. */
+/** Resolves to the result of the work, or to the fields of its error. */
 async function outcome(work: PromiseLike<unknown>): Promise<unknown> {
   try {
     return await work;

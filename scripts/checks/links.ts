@@ -1,7 +1,11 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Checks every link of README.md, CHANGELOG.md and the documentation comments, without a network: a relative one leads to
- * a file that is published, an anchor to a heading, `{@link}` to a declaration, and an absolute one is among those known.
+ * Checks every link of README.md, CHANGELOG.md and the documentation comments, without a network. `deno task check` runs it.
+ *
+ * - A relative link must lead to a file that is published.
+ * - An anchor must lead to a heading.
+ * - `{@link}` must name a declaration.
+ * - An absolute link must be one of the known addresses.
  */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -9,7 +13,7 @@ import { posix } from "node:path";
 import process from "node:process";
 import config from "../../deno.json" with { type: "json" };
 
-/** The addresses that may be linked to: someone has looked at each. */
+/** The absolute addresses that may be linked to. Visit a new address before you add it. */
 const KNOWN = [
   "https://gearman.org",
   "https://github.com/gearman/gearmand",
@@ -31,28 +35,28 @@ const sources = readdirSync(new URL("src/", ROOT), { recursive: true, encoding: 
 
 const codes = sources.map(read);
 
-/** Each text that has links: the pages as they are, and of each source its comments. */
+/** The texts to check: the pages, and the comments of each source. */
 const texts = new Map(["README.md", "CHANGELOG.md"].map((file) => [file, read(file)]));
-for (const [at, file] of sources.entries()) {
-  const comments = Array.from(codes[at]!.matchAll(/\/\*\*.*?\*\//gs), ([comment]) => comment.replaceAll(/^ *\*/gm, ""));
+for (const [i, file] of sources.entries()) {
+  const comments = Array.from(codes[i]!.matchAll(/\/\*\*.*?\*\//gs), ([comment]) => comment.replaceAll(/^ *\*/gm, ""));
   texts.set(file, comments.join("\n"));
 }
 
-/** What is wrong with a link in a file; nothing, if it leads somewhere. */
-function fault(file: string, target: string): string | undefined {
+/** Describes what is wrong with a link; returns `undefined` if nothing is. */
+function faultOf(file: string, target: string): string | undefined {
   if (/^[a-z][a-z\d+.-]*:/i.test(target)) {
-    if (!URL.canParse(target)) return "is no address";
-    return KNOWN.includes(target) ? undefined : "is not among the addresses that are known";
+    if (!URL.canParse(target)) return "is not a valid address";
+    return KNOWN.includes(target) ? undefined : "is not a known address";
   }
   const [path = "", anchor] = target.split("#");
   const page = path === "" ? file : posix.join(posix.dirname(file), path);
-  if (!existsSync(new URL(page, ROOT))) return "leads to no file";
+  if (!existsSync(new URL(page, ROOT))) return "leads to a missing file";
   const published = config.publish.include.some((part) => page === part || page.startsWith(`${part}/`));
   if (!published) return "leads to a file that is not published";
-  return anchor === undefined || anchorsOf(page).has(anchor) ? undefined : "leads to no heading";
+  return anchor === undefined || anchorsOf(page).has(anchor) ? undefined : "leads to a missing heading";
 }
 
-/** The anchors that GitHub, npm and JSR give the headings of a page. */
+/** Lists the anchors that GitHub, npm and JSR give the headings of a page. */
 function anchorsOf(page: string): Set<string> {
   const anchors = new Set<string>();
   for (const [, heading] of withoutCode(read(page)).matchAll(/^#+ (.+)$/gm)) {
@@ -64,12 +68,15 @@ function anchorsOf(page: string): Set<string> {
   return anchors;
 }
 
-/** Blocks of code have no links; in a line of text, code is left out where it could be taken for one. */
+/** Removes the blocks of code, in which nothing is a link. */
 function withoutCode(text: string): string {
   return text.replaceAll(/^ *```.*?^ *```$/gms, "");
 }
 
-/** Whether the sources declare a name, and in the same file its member; `deno doc` wants `.prototype` for one of a class. */
+/**
+ * Returns true if a source declares a name, and its member in the same file. `deno doc` needs `.prototype` before a member
+ * of a class.
+ */
 function isDeclared(name: string, prototype: string | undefined, member: string | undefined): boolean {
   const kinds = prototype !== undefined
     ? "class"
@@ -81,24 +88,24 @@ function isDeclared(name: string, prototype: string | undefined, member: string 
 
 let count = 0;
 let broken = 0;
-function report(file: string, target: string, what: string | undefined): void {
+function report(file: string, target: string, fault: string | undefined): void {
   count++;
-  if (what === undefined) return;
+  if (fault === undefined) return;
   broken++;
-  console.log(`${file}: ${target} ${what}`);
+  console.log(`${file}: ${target} ${fault}`);
 }
 
 for (const [file, text] of texts) {
   const prose = withoutCode(text);
   const plain = prose.replaceAll(/`[^`\n]*`/g, "");
-  // [text](target), [text]: target, <target>, and an address as it is.
-  for (const [, target] of plain.matchAll(/\]\(([^()\s]*)[^)]*\)/g)) report(file, target!, fault(file, target!));
-  for (const [, target] of plain.matchAll(/^\s*\[[^\]]+\]: (\S+)/gm)) report(file, target!, fault(file, target!));
+  // The kinds of links are [text](target), [text]: target, <target>, and a plain address.
+  for (const [, target] of plain.matchAll(/\]\(([^()\s]*)[^)]*\)/g)) report(file, target!, faultOf(file, target!));
+  for (const [, target] of plain.matchAll(/^\s*\[[^\]]+\]: (\S+)/gm)) report(file, target!, faultOf(file, target!));
   for (const [target] of plain.matchAll(/(?<!\]\(|\]: )\bhttps?:\/\/[^\s<>)`]*[^\s<>)`.,;:]/g)) {
-    report(file, target, fault(file, target));
+    report(file, target, faultOf(file, target));
   }
   for (const [, target, name, prototype, member] of prose.matchAll(LINK)) {
-    report(file, target!, isDeclared(name!, prototype, member) ? undefined : "is declared nowhere");
+    report(file, target!, isDeclared(name!, prototype, member) ? undefined : "is not declared");
   }
 }
 console.log(`${count} links, ${broken} broken`);

@@ -1,4 +1,9 @@
-/** Checks of the npm package: what is in the tarball, what it says of itself, and that it is the same as on JSR. */
+/**
+ * Builds the npm package, installs it, and checks its files, its maps, its manifest, and that its entry points are the same
+ * as on JSR.
+ *
+ *     deno task check:package
+ */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -9,7 +14,7 @@ import { check, closeChecks } from "../support/checklist.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 buildNpm();
-/** A project that has the tarball installed, and nothing else. */
+/** A project that has nothing but the tarball installed. */
 const PROJECT = `${BUILD}installed`;
 rmSync(PROJECT, { recursive: true, force: true });
 mkdirSync(PROJECT, { recursive: true });
@@ -39,7 +44,7 @@ await check("no file names a path of the machine that it was built on", () => {
   assert.deepEqual(files.filter((file) => paths.some((path) => read(file).includes(path))), []);
 });
 
-await check("every map names its source as a neighbour, and that of a module has it inside", () => {
+await check("every map names its source as a neighbour, and the map of a module contains it", () => {
   for (const file of files.filter((file) => file.endsWith(".map"))) {
     const map = JSON.parse(read(file));
     const source = file.replace(/(\.js|\.d\.ts)\.map$/, ".ts");
@@ -60,17 +65,17 @@ await check("a stack on Node names the line of the source", () => {
   );
 });
 
-await check("the doors on npm are the doors on JSR, with the same names behind them", async () => {
+await check("npm and JSR have the same entry points, which export the same names", async () => {
   const manifest = JSON.parse(read("package.json"));
   assert.deepEqual(Object.keys(manifest.exports), Object.keys(config.exports));
-  for (const [door, source] of Object.entries(config.exports)) {
-    const script = `console.log(JSON.stringify(Object.keys(await import("${config.name}${door.slice(1)}"))))`;
+  for (const [entryPoint, source] of Object.entries(config.exports)) {
+    const script = `console.log(JSON.stringify(Object.keys(await import("${config.name}${entryPoint.slice(1)}"))))`;
     const names = must(program("node20", "node"), ["--input-type=module", "-e", script], { cwd: PROJECT });
-    assert.deepEqual(JSON.parse(names).sort(), Object.keys(await import(`../../${source}`)).sort(), door);
+    assert.deepEqual(JSON.parse(names).sort(), Object.keys(await import(`../../${source}`)).sort(), entryPoint);
   }
 });
 
-await check("the manifest says on npm what deno.json says on JSR", () => {
+await check("the manifests on npm and JSR agree", () => {
   const { name, version, description, license, keywords, dependencies, engines, sideEffects } = JSON.parse(
     read("package.json"),
   );
@@ -87,11 +92,12 @@ await check("the manifest says on npm what deno.json says on JSR", () => {
   assert.deepEqual([dependencies, engines, sideEffects], [undefined, { node: ">=20.16" }, false]);
 });
 
-await check("publint --strict", () => void must(program("publint"), ["run", TARBALL, "--strict"]));
+await check("publint --strict", () => {
+  must(program("publint"), ["run", TARBALL, "--strict"]);
+});
 
-await check(
-  "attw --profile esm-only",
-  () => void must(program("@arethetypeswrong/cli", "attw"), [TARBALL, "--profile", "esm-only"]),
-);
+await check("attw --profile esm-only", () => {
+  must(program("@arethetypeswrong/cli", "attw"), [TARBALL, "--profile", "esm-only"]);
+});
 
 closeChecks();

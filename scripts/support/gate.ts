@@ -1,13 +1,13 @@
-/** Functions whose jobs go on when they are told to: that something comes while a job runs can be seen, not guessed. */
+/** A gate that jobs wait at, so that a check can prove that something arrives while a job is running. */
 
 import type { AssignedJob } from "@gearwire/gearman";
 
-/** What the worker's functions wait for. */
+/** Holds the jobs of the functions below until it is opened. */
 export class Gate {
   #opened = 0;
   #waiting: (() => void)[] = [];
 
-  /** Lets one wait end, be it under way or the next. */
+  /** Lets one job pass: the first that waits, or else the next that arrives. */
   open(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#opened++;
@@ -20,7 +20,7 @@ export class Gate {
     return Promise.resolve();
   }
 
-  /** Yields so many lines, and waits after each. */
+  /** Yields as many lines as the workload says, and waits after each. */
   async *count(job: AssignedJob): AsyncGenerator<string, void, undefined> {
     for (let i = 1; i <= Number(job.text()); i++) {
       yield `line ${i}\n`;
@@ -28,7 +28,7 @@ export class Gate {
     }
   }
 
-  /** Reports that half is done, and waits. */
+  /** Reports that half of the work is done, and waits. */
   async hold(job: AssignedJob): Promise<string> {
     await job.sendStatus(1, 2);
     await this.#pass();

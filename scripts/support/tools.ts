@@ -1,4 +1,4 @@
-/** Runs programs, and fetches those of npm that only the scripts need: `deno task test` is not to wait for them. */
+/** Runs programs, and installs the npm packages that only the scripts need: `deno task test` must not wait for them. */
 
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -6,12 +6,12 @@ import { fileURLToPath } from "node:url";
 import process from "node:process";
 import config from "../../deno.json" with { type: "json" };
 
-/** The top of the checkout, with a slash at its end. */
+/** The root of the checkout, with a slash at its end. */
 export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
-/** Everything that is made, and may be thrown away; with a slash at its end. */
+/** The folder of everything that scripts make, which may be deleted; with a slash at its end. */
 export const BUILD: string = `${ROOT}.build/`;
 
-/** What of npm the scripts use; the numbers tell versions apart. */
+/** The npm packages that the scripts use; the numbers tell versions apart. */
 export type Tool =
   | "@arethetypeswrong/cli"
   | "abraxas"
@@ -24,7 +24,7 @@ export type Tool =
   | `typescript${"" | "5.5" | "5.9" | "7"}`
   | "workerd";
 
-/** Every tool and its version; what `deno.json` has pinned too is taken from there. */
+/** The version of every tool. Bun's is pinned in `deno.json`. */
 const VERSIONS: Record<Tool, string> = {
   "@arethetypeswrong/cli": "0.18.5",
   "abraxas": "2.1.10",
@@ -35,23 +35,23 @@ const VERSIONS: Record<Tool, string> = {
   "gearmanode": "0.9.2",
   "node-gearman": "0.2.2",
   "node20": "npm:node@20.20.2",
-  "node20.16": "npm:node@20.16.0", // the oldest that the package promises to run on
+  "node20.16": "npm:node@20.16.0", // the oldest version that the package supports
   "node22": "npm:node@22.23.3",
   "node24": "npm:node@24.21.0",
   "publint": "0.3.25",
-  "typescript": "6.0.3", // what builds the package; the others are its consumers'
+  "typescript": "6.0.3", // builds the package; the others are used by its consumers
   "typescript5.5": "npm:typescript@5.5.4",
   "typescript5.9": "npm:typescript@5.9.3",
   "typescript7": "npm:typescript@7.0.2",
   "workerd": "1.20261117.1",
 };
 
-/** Its folder, fetched from npm when it is not there yet. */
+/** Installs a tool, unless it is installed already, and returns its folder. */
 export function install(tool: Tool): string {
   const version = VERSIONS[tool];
   const folder = `${BUILD}tools/${tool.replace("/", "+")}-${version.split("@").at(-1)}`;
   if (!existsSync(folder)) {
-    const part = `${folder}.part`; // an install that was interrupted is not to be taken for one
+    const part = `${folder}.part`; // renamed when it is complete: an interrupted install must not look like one
     rmSync(part, { recursive: true, force: true });
     mkdirSync(part, { recursive: true });
     writeFileSync(`${part}/package.json`, JSON.stringify({ private: true, dependencies: { [tool]: version } }));
@@ -61,21 +61,21 @@ export function install(tool: Tool): string {
   return `${folder}/node_modules/${tool}`;
 }
 
-/** One of its programs. */
+/** Returns the path of a tool's program, and installs the tool if needed. */
 export function program(tool: Tool, name: string = tool): string {
   return `${install(tool)}/`.replace(`/node_modules/${tool}/`, `/node_modules/.bin/${name}`);
 }
 
 export interface Result {
   readonly status: number | null;
-  /** Both outputs, the one after the other. */
+  /** The standard output, followed by the standard error. */
   readonly output: string;
 }
 
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
-  /** In ms; default ten minutes: what hangs has failed. */
+  /** Milliseconds after which the program is killed; default ten minutes. */
   readonly timeout?: number;
 }
 
@@ -91,7 +91,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   return { status, output: `${stdout}${stderr}${error === undefined ? "" : `${error}\n`}` };
 }
 
-/** Runs a program to its end, while a worker or server of this process goes on. */
+/** Runs a program to its end without blocking the workers and servers of this process. */
 export function runAsync(command: string, args: readonly string[], options: RunOptions = {}): Promise<Result> {
   const settings = {
     cwd: options.cwd ?? ROOT,
@@ -106,7 +106,7 @@ export function runAsync(command: string, args: readonly string[], options: RunO
   });
 }
 
-/** Runs a program that has to end well, and returns what it printed. */
+/** Runs a program that must succeed, and returns its output. */
 export function must(command: string, args: readonly string[], options: RunOptions = {}): string {
   const { status, output } = run(command, args, options);
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with status ${status}:\n${output}`);
