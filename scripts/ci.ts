@@ -4,13 +4,17 @@
  *
  *     deno task ci
  *
- * It prints the output and the seconds of each step. At the end it repeats all failures, and prints `N passed, N failed`.
+ * It prints the output and the seconds of each step. At the end it repeats all failures, and prints `N passed, N
+ * failed`.
  */
 
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 
-/** The tasks of `deno.json`, in this order. The last line of each says what it counted; a task without one counts as one. */
+/**
+ * The tasks of `deno.json`, in this order. The last line of each says what it counted; a task without one counts as
+ * one.
+ */
 const TASKS = [
   ["test:all"],
   ["check"],

@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * The main use of the library: starts a background job, prints its handle, and follows its progress until it is done. The
- * example of `GearmanClient::doBackground` in the PHP manual does the same.
+ * The main use of the library: starts a background job, prints its handle, and follows its progress until it is done.
+ * The example of `GearmanClient::doBackground` in the PHP manual does the same.
  *
  *     deno task demo                           with its own job server and worker
  *     deno task demo --servers HOST:PORT       on a running gearmand, with any worker that has the function "reverse"
@@ -63,7 +63,8 @@ function describe({ running, numerator, denominator }: JobStatus): string {
 }
 
 function drawBar({ known, numerator, denominator }: JobStatus): void {
-  const part = known ? Math.min(1, numerator / Math.max(denominator, 1)) : 1; // a job that is not known any more has ended
+  // A job that is not known any more has ended.
+  const part = known ? Math.min(1, numerator / Math.max(denominator, 1)) : 1;
   const bar = "#".repeat(Math.round(40 * part)).padEnd(40);
   process.stdout.write(`\r[${bar}] ${Math.round(100 * part)} %${known ? "" : "\n"}`);
 }

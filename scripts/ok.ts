@@ -3,8 +3,8 @@
  *
  *     deno task ok
  *
- * It needs no real program, and leaves out test/stress, test/interop and test/conformance. `deno task test` and `deno task
- * check` have the rest.
+ * It needs no real program, and leaves out test/stress, test/interop and test/conformance. `deno task test` and `deno
+ * task check` have the rest.
  */
 
 import { closeSteps, runStep, SOURCE_CHECKS } from "./support/steps.ts";

@@ -4,9 +4,9 @@
  *
  *     deno task soak [SECONDS] [SEED]     default 600 seconds
  *
- * There are two job servers: gearmand, if it is installed, and a JobServer. Proxies in front of them split, delay, reset,
- * half-close and stall connections; now and then all connections are reset or ended, or a server is killed and restarted.
- * Three clients, one for each balancing policy, make calls of every kind, some with a signal.
+ * There are two job servers: gearmand, if it is installed, and a JobServer. Proxies in front of them split, delay,
+ * reset, half-close and stall connections; now and then all connections are reset or ended, or a server is killed and
+ * restarted. Three clients, one for each balancing policy, make calls of every kind, some with a signal.
  *
  * - Each call has to end: with its result, its signal's reason, or an error with its `delivery`.
  * - No job may run twice, and no job that was not sent may run at all.

@@ -7,8 +7,8 @@
  *     deno task test:all bun node20                             all files on these runtimes
  *     deno task test:all node22 test/codec/decoder_test.ts      these files on this runtime
  *
- * With GEARMAN_REQUIRED=1 only the tests in `test/support/exceptions.ts` may be skipped, and all runtimes must run the same
- * number of tests.
+ * With GEARMAN_REQUIRED=1 only the tests in `test/support/exceptions.ts` may be skipped, and all runtimes must run the
+ * same number of tests.
  */
 
 import { spawnSync } from "node:child_process";

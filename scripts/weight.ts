@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Measures the package: the sizes of bundles, which have to be within their bounds, and the time that an import takes on
- * each runtime, which is printed only.
+ * Measures the package: the sizes of bundles, which have to be within their bounds, and the time that an import takes
+ * on each runtime, which is printed only.
  *
  *     deno task weight
  */

@@ -1,10 +1,14 @@
-/** The codec by itself: `deno bench scripts/bench/codec_bench.ts`. */
+/**
+ * Measures the codec alone.
+ *
+ *     deno bench scripts/bench/codec_bench.ts
+ */
 
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
 import { join } from "../../test/support/bytes.ts";
 import { WORKLOAD } from "./programs/measure.ts";
 
-/** One iteration is so many packets. */
+/** Packets in one iteration. */
 const PACKETS = 1_000;
 
 function repeated(packet: Uint8Array): Uint8Array {

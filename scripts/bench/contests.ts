@@ -1,4 +1,6 @@
-/** What is measured against what: in each round every side of a contest runs once, one right after the other. */
+/**
+ * The contests: groups of measurements that are compared. In each round all sides of a contest run one after the other.
+ */
 
 import { install } from "../support/tools.ts";
 import { type Measure, warmUp } from "./programs/measure.ts";
@@ -16,23 +18,23 @@ import {
   withLargeResult,
 } from "./run.ts";
 
-/** What a round of a contest measured, by side. */
+/** The measurements of one round of a contest, by side. */
 export type Round = Readonly<Record<string, Measure>>;
-/** The sides of a contest by name, each with what measures it. */
+/** The sides of a contest by name, each with the function that measures it. */
 export type Contest = Record<string, () => Promise<Measure>>;
 
-/** The clients of npm. */
+/** The clients on npm that are measured. */
 export const PEERS = ["abraxas", "gearman", "gearmanode", "node-gearman"] as const;
-/** Bytes of the large result. */
+/** Size of the large result, in bytes. */
 export const LARGE = 67_108_864;
 
-/** The same side on each runtime. */
+/** Makes a side for each runtime. */
 function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contest {
   return Object.fromEntries(RUNTIMES.map((runtime) => [`${name} ${runtime}`, () => run(runtime)]));
 }
 
-/** All contests; a quick run does a fifth of the jobs. */
-export function contests(quick: boolean): Record<string, Contest> {
+/** Makes all contests; a quick run does a fifth of the jobs. */
+export function contests({ quick }: { readonly quick: boolean }): Record<string, Contest> {
   const some = (jobs: number) => quick ? jobs / 5 : jobs;
   const background = (program: string, mode: string, jobs: number, env = {}) => (runtime: Runtime) =>
     withGearmand((server) => measured(ours(runtime, program, mode, server, some(jobs))), env);

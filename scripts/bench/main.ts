@@ -1,13 +1,14 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Measures this library against raw sockets, libgearman, PHP and the clients of npm, and says which ratio is as wanted:
+ * Measures this library against raw sockets, libgearman, PHP and clients on npm, and compares the ratios with their
+ * targets.
  *
  *     deno task bench                         five rounds; writes results.md and chart.svg beside this file
  *     deno task bench --quick                 one round with a fifth of the jobs; writes nothing
- *     deno task bench --only=large,worker     these contests; writes nothing
+ *     deno task bench --only=large,worker     only these contests; writes nothing
  *     deno task bench --rounds=9
  *
- * It needs gearmand, gcc, libgearman-dev and php8.2-gearman; what is of npm it installs under `.build/`.
+ * It needs gearmand, gcc, libgearman-dev and php8.2-gearman. Packages of npm are installed into `.build/`.
  */
 
 import { writeFileSync } from "node:fs";
@@ -27,16 +28,16 @@ const { values } = parseArgs({
 });
 const { quick, only } = values;
 const rounds = Number(values.rounds ?? (quick ? 1 : 5));
-const all = contests(quick);
+const all = contests({ quick });
 const names = only === undefined ? Object.keys(all) : only.split(",");
 
 const results: Record<string, Round[]> = Object.fromEntries(names.map((name) => [name, []]));
 for (let round = 1; round <= rounds; round++) {
   for (const name of names) {
     const contest = all[name];
-    if (contest === undefined) throw new Error(`There is no contest "${name}", but ${Object.keys(all).join(", ")}`);
+    if (contest === undefined) throw new Error(`Unknown contest "${name}"; known are ${Object.keys(all).join(", ")}`);
     const measured: Record<string, Round[string]> = {};
-    // Each round begins with another side: what happens beside the bench is to hit none of them more than others.
+    // Each round begins with another side, so that other load on the machine affects all sides alike.
     const sides = Object.entries(contest);
     for (const [side, run] of [...sides.slice(round % sides.length), ...sides.slice(0, round % sides.length)]) {
       measured[side] = await run();
@@ -46,7 +47,7 @@ for (let round = 1; round <= rounds; round++) {
     results[name]!.push(Object.fromEntries(Object.keys(contest).map((side) => [side, measured[side]!])));
   }
   if (!quick && only === undefined) {
-    // After each round, so that a run that is stopped has not been for nothing.
+    // After each round, so that an interrupted run leaves its results.
     const files = { "results.md": markdown(results, round), "chart.svg": chart(results)! };
     for (const [name, text] of Object.entries(files)) writeFileSync(`${FOLDER}${name}`, text);
     must(process.execPath, ["fmt", "-q", ...Object.keys(files).map((name) => `${FOLDER}${name}`)]);
@@ -56,10 +57,10 @@ for (let round = 1; round <= rounds; round++) {
 const rows = ROWS.filter(({ contest }) => contest in results);
 console.log("");
 for (const row of rows) {
-  for (const { runtime, ratio, floor, wanted, met } of cells(row, results[row.contest]!)) {
+  for (const { runtime, ratio, limit, wanted, met } of cells(row, results[row.contest]!)) {
     console.log(
       `${met ? "meets " : "MISSES"} ${runtime.padEnd(4)} ${figure(ratio)} (${wanted}${
-        floor === undefined ? "" : `, limit ${figure(floor)}`
+        limit === undefined ? "" : `, limit ${figure(limit)}`
       })  ${row.what}`,
     );
   }

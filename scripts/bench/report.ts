@@ -1,4 +1,4 @@
-/** What was measured, as Markdown. */
+/** Writes the results as Markdown. */
 
 import { cpus, release, totalmem } from "node:os";
 import { must } from "../support/tools.ts";
@@ -9,7 +9,7 @@ import { COMMANDS, RUNTIMES } from "./run.ts";
 /** The rounds of each contest that was run. */
 export type Results = Readonly<Record<string, readonly Round[]>>;
 
-/** What the machine is. */
+/** Describes the machine and the versions of the programs. */
 export function machine(): string {
   const versions = RUNTIMES.map((runtime) => {
     const version = must(COMMANDS[runtime][0]!, ["--version"]).match(/\d+\.\d+\.\d+/)![0];
@@ -23,7 +23,7 @@ export function machine(): string {
     `${versions.join(", ")}, gearmand and libgearman ${gearmand}`;
 }
 
-/** The whole report of so many rounds. */
+/** Writes the report. */
 export function markdown(results: Results, rounds: number): string {
   const rows = ROWS.filter(({ contest }) => contest in results);
   return [
@@ -33,32 +33,14 @@ export function markdown(results: Results, rounds: number): string {
     "",
     `On ${machine()}.`,
     "",
-    "Client, worker and gearmand share the cores with whatever else runs, so that the figures are noisy: what takes 0.9 us a",
-    "job takes 1.8 us minutes later. Read the ratios: every side of a contest runs once in each round, one right after the",
-    `other, with a gearmand of its own, and a ratio is the median of those of ${rounds} round${
-      rounds === 1 ? "" : "s"
-    }.`,
-    "",
-    "What runs on a JIT does 20,000 jobs first, which are not counted: ours, the raw socket, the packages of npm (10,000).",
-    "A background job costs gearmand 8 us here, most of them in the kernel, for memory that it takes 4 KiB at a time; it is",
-    "then the limit of all who submit many. So these rows are there twice, once with its memory in large pieces",
-    "(`GLIBC_TUNABLES` in run.ts).",
-    "",
-    "In brackets are ours, the reference, and, as `limit`, the ratio of a raw socket that sends encoded packets and counts",
-    "the answers (for the large result: that copies what it reads into one array made in advance).",
-    "",
-    "What was missed on such a machine, and why. 20 times the best npm peer is more than gearmand takes from a raw socket. A",
-    "`do` for each that ends costs client, gearmand and worker a wake-up each, the raw socket's too. On Bun, touching 64 MiB",
-    "of memory for the first time, 16,384 page faults of 17 to 25 us, takes longer than the raw read, which keeps nothing. And",
-    "a job costs our JavaScript 1 us (Bun 1.4) with no hot spot over a tenth of it, where the raw socket only counts answers.",
-    "",
+    introduction(rounds),
     "| what | reference | wanted | Deno | Bun | Node |",
     "| --- | --- | --- | --- | --- | --- |",
     ...rows.map((row) => line(row, cells(row, results[row.contest]!))),
     "",
     "## Every figure",
     "",
-    "Medians. CPU is that of the measured process alone (for workers: of the client), memory the most that it ever had.",
+    "All figures are medians. CPU is that of the measured process alone (for workers: of the client), memory its maximum.",
     "",
     ...Object.entries(results).flatMap(([contest, rounds]) => [
       `| ${contest} | jobs | jobs/s | us a job | CPU us a job | MiB |`,
@@ -78,17 +60,43 @@ export function markdown(results: Results, rounds: number): string {
   ].join("\n");
 }
 
+/** Explains the figures, and which targets were missed for which reason; `deno fmt` wraps the lines. */
+function introduction(rounds: number): string {
+  return `\
+Client, worker and gearmand share the cores with everything else that runs, so the figures are noisy: a job that takes
+0.9 us may take 1.8 us minutes later. Compare the ratios. In each round all sides of a contest run one after the other,
+each with its own gearmand, and a ratio is the median of ${rounds} ${rounds === 1 ? "round" : "rounds"}.
+
+Programs on a JIT (ours, the raw socket, and the packages of npm) first do 20,000 jobs that are not counted; for the
+packages of npm it is 10,000. A background job costs gearmand 8 us here. It spends most of them in the kernel, to get
+memory in pieces of 4 KiB, and that limits every program that submits many jobs. So these rows exist twice: the second
+time gearmand gets its memory in large pieces (\`GLIBC_TUNABLES\` in run.ts).
+
+In brackets are our figure, the figure of the reference, and, as \`limit\`, the ratio of a raw socket. It sends encoded
+packets and counts the answers. For the large result, it copies what it reads into one array that was made before.
+
+Targets that were missed on this machine, and why:
+
+- 20 times the best package of npm is more than gearmand takes from a raw socket.
+- A new \`do\` for each one that ends costs client, gearmand and worker a wake-up each. It costs the raw socket the same.
+- On Bun, the first access to 64 MiB of memory takes 16,384 page faults of 17 to 25 us. That is longer than the raw
+  read, which keeps nothing.
+- A job costs our JavaScript 1 us (Bun 1.4), where the raw socket only counts answers. No function takes more than a
+  tenth of it.
+`;
+}
+
 function line(row: Row, cells: readonly Cell[]): string {
   const wanted = [...new Set(cells.map(({ wanted }) => wanted))];
   const bounds = wanted.length === 1 ? wanted[0]! : cells.map(({ wanted }) => wanted).join(", ");
   const columns = cells.map((cell) =>
     `${cell.met ? "" : "misses: "}**${figure(cell.ratio)}** (${figure(cell.ours)}${row.unit}, ` +
-    `${figure(cell.reference)}${row.unit}${cell.floor === undefined ? "" : `; limit ${figure(cell.floor)}`})`
+    `${figure(cell.reference)}${row.unit}${cell.limit === undefined ? "" : `; limit ${figure(cell.limit)}`})`
   );
   return `| ${row.what} | ${row.reference} | ${bounds} | ${columns.join(" | ")} |`;
 }
 
-/** Three digits that count. */
+/** Formats a number with three significant digits. */
 export function figure(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 3 });
 }

@@ -1,4 +1,4 @@
-/** The rows of the table: what is wanted of which measurement, and against what. */
+/** The rows of the table: each compares a side of a contest with a reference, and has a target for their ratio. */
 
 import { LARGE, PEERS, type Round } from "./contests.ts";
 import type { Measure } from "./programs/measure.ts";
@@ -9,22 +9,23 @@ export interface Row {
   readonly what: string;
   readonly reference: string;
   readonly contest: string;
-  /** The ratio that is wanted: at least, or at most, so much. */
-  readonly least?: number | Record<Runtime, number>;
-  readonly most?: number;
-  /** The sides on a runtime; of several references the best counts. */
+  /** The target: a minimum or a maximum of the ratio. */
+  readonly min?: number | Record<Runtime, number>;
+  readonly max?: number;
+  /** The side that is measured on a runtime. */
   readonly side: (runtime: Runtime) => string;
+  /** The sides that it is compared with; if there are several, the best counts. */
   readonly references: (runtime: Runtime) => readonly string[];
-  /** What a raw socket does there, or, of a large result, one that keeps what it reads: no client can do better. */
-  readonly floor?: (runtime: Runtime) => string;
-  /** What of a measurement counts, as it is shown. */
+  /** The side of a raw socket, which no client can beat. For a large result, the socket keeps what it reads. */
+  readonly limit?: (runtime: Runtime) => string;
+  /** The figure of a measurement that counts, in `unit`. */
   readonly value: (measure: Measure) => number;
   readonly unit: string;
-  /** Default the one value as a ratio to the other. */
+  /** Computes the ratio; default ours divided by the reference. */
   readonly ratio?: (ours: number, reference: number) => number;
 }
 
-/** What is the same in most rows. */
+/** Values and sides that several rows share. */
 const rate = { value: ({ jobs, ms }: Measure) => jobs / ms * 1_000, unit: "/s" };
 const cpu = { value: ({ jobs, cpu }: Measure) => cpu / jobs * 1_000, unit: " us" };
 const cost = { value: ({ jobs, ms }: Measure) => ms / jobs * 1_000, unit: " us" };
@@ -41,7 +42,7 @@ export const ROWS: readonly Row[] = [
       }`,
       reference: "a raw socket with encoded packets, the same window",
       contest,
-      least: { deno: 0.8, bun: 0.8, node: 0.7 },
+      min: { deno: 0.8, bun: 0.8, node: 0.7 },
       side: own,
       references: on("raw"),
       ...rate,
@@ -50,7 +51,7 @@ export const ROWS: readonly Row[] = [
       what: "CPU of the same, a job",
       reference: "CPU of the raw socket's client",
       contest,
-      most: 3,
+      max: 3,
       side: own,
       references: on("raw"),
       ...cpu,
@@ -59,10 +60,10 @@ export const ROWS: readonly Row[] = [
       what: "the same",
       reference: "the best npm peer, 1,000 in flight too",
       contest,
-      least: 20,
+      min: 20,
       side: own,
       references: () => PEERS,
-      floor: raw,
+      limit: raw,
       ...rate,
     },
   ]),
@@ -70,7 +71,7 @@ export const ROWS: readonly Row[] = [
     what: "`doBackground` as it comes (generated unique), 1,000 in flight",
     reference: "libgearman `do_background`",
     contest: "generated",
-    least: 2,
+    min: 2,
     side: own,
     references: libgearman,
     ...rate,
@@ -79,37 +80,37 @@ export const ROWS: readonly Row[] = [
     what: "`doBackground`, each awaited, a unique each",
     reference: "libgearman `do_background`, the same uniques",
     contest: "awaited",
-    least: 0.8,
+    min: 0.8,
     side: own,
     references: libgearman,
-    floor: raw,
+    limit: raw,
     ...rate,
   },
   {
     what: "`do`, 100 in flight, in sets as with the reference, a worker in C",
     reference: "libgearman `run_tasks` of 100",
     contest: "foreground",
-    least: 1,
+    min: 1,
     side: own,
     references: libgearman,
-    floor: (runtime) => `raw sets ${runtime}`,
+    limit: (runtime) => `raw sets ${runtime}`,
     ...rate,
   },
   {
     what: "`do`, 100 in flight, a new one for each that ends, a worker in C",
     reference: "libgearman `run_tasks` of 100",
     contest: "foreground",
-    least: 1,
+    min: 1,
     side: (runtime) => `sliding ${runtime}`,
     references: libgearman,
-    floor: raw,
+    limit: raw,
     ...rate,
   },
   {
     what: "worker, concurrency 1, a client in C with 100 in flight",
     reference: "libgearman worker",
     contest: "worker",
-    least: 0.9,
+    min: 0.9,
     side: own,
     references: libgearman,
     ...rate,
@@ -118,7 +119,7 @@ export const ROWS: readonly Row[] = [
     what: "worker, concurrency 100, background jobs that are queued",
     reference: "libgearman worker",
     contest: "concurrency",
-    least: 4,
+    min: 4,
     side: own,
     references: libgearman,
     ...rate,
@@ -127,7 +128,7 @@ export const ROWS: readonly Row[] = [
     what: "decode a packet of 64 bytes",
     reference: "`gearman-packet`",
     contest: "decode",
-    least: 10,
+    min: 10,
     side: own,
     references: on("gearman-packet"),
     ...rate,
@@ -136,7 +137,7 @@ export const ROWS: readonly Row[] = [
     what: "encode a packet of 64 bytes",
     reference: "`gearman-packet`",
     contest: "encode",
-    least: 10,
+    min: 10,
     side: own,
     references: on("gearman-packet"),
     ...rate,
@@ -145,10 +146,10 @@ export const ROWS: readonly Row[] = [
     what: "a result of 64 MiB, time",
     reference: "reading the same bytes raw",
     contest: "large",
-    most: 2,
+    max: 2,
     side: own,
     references: on("raw"),
-    floor: (runtime) => `kept ${runtime}`,
+    limit: (runtime) => `kept ${runtime}`,
     value: ({ ms }) => ms,
     unit: " ms",
   },
@@ -156,10 +157,10 @@ export const ROWS: readonly Row[] = [
     what: "a result of 64 MiB, peak memory over that of reading raw, in payloads",
     reference: "the payload",
     contest: "large",
-    most: 1.5,
+    max: 1.5,
     side: own,
     references: on("raw"),
-    floor: (runtime) => `kept ${runtime}`,
+    limit: (runtime) => `kept ${runtime}`,
     value: ({ peak }) => peak / 1_048_576,
     unit: " MiB",
     ratio: (ours, raw) => (ours - raw) * 1_048_576 / LARGE,
@@ -168,7 +169,7 @@ export const ROWS: readonly Row[] = [
     what: "1,000,000 jobs waiting for their result, cost of a job",
     reference: "100,000",
     contest: "waiting",
-    most: 1.5,
+    max: 1.5,
     side: (runtime) => `many ${runtime}`,
     references: on("few"),
     ...cost,
@@ -177,7 +178,7 @@ export const ROWS: readonly Row[] = [
     what: "1,000,000 jobs waiting, memory of a job",
     reference: "900 bytes",
     contest: "waiting",
-    most: 1,
+    max: 1,
     side: (runtime) => `many ${runtime}`,
     references: on("few"),
     value: ({ each }) => each!,
@@ -188,7 +189,7 @@ export const ROWS: readonly Row[] = [
     what: "`JobServer`, pipelined background jobs",
     reference: 'gearmand, the same client, `unique: ""`',
     contest: "server",
-    least: 0.5,
+    min: 0.5,
     side: own,
     references: on("gearmand"),
     ...rate,
@@ -197,7 +198,7 @@ export const ROWS: readonly Row[] = [
     what: "`JobServer` with 100,000 queued, cost of a job",
     reference: "1,000 queued",
     contest: "queue",
-    most: 1.5,
+    max: 1.5,
     side: (runtime) => `many ${runtime}`,
     references: on("few"),
     ...cost,
@@ -210,40 +211,40 @@ export interface Cell {
   readonly ours: number;
   readonly reference: number;
   readonly ratio: number;
-  /** The ratio of the floor, if there is one. */
-  readonly floor: number | undefined;
+  /** The ratio of the raw socket, if the row has one. */
+  readonly limit: number | undefined;
   readonly wanted: string;
   readonly met: boolean;
 }
 
-/** The middle one. */
+/** Returns the middle value, or the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The cells of a row: the median of each round's ratio, and of the figures. */
+/** Computes the cells of a row: medians of the ratios and of the figures of all rounds. */
 export function cells(row: Row, rounds: readonly Round[]): Cell[] {
   return RUNTIMES.map((runtime) => {
     const figures = rounds.map((round) => {
       const ours = row.value(round[row.side(runtime)]!);
       const references = row.references(runtime).map((side) => row.value(round[side]!));
-      const reference = row.most === undefined ? Math.max(...references) : Math.min(...references);
+      const reference = row.max === undefined ? Math.max(...references) : Math.min(...references);
       const ratio = row.ratio ?? ((ours: number, reference: number) => ours / reference);
-      const floor = row.floor === undefined ? NaN : ratio(row.value(round[row.floor(runtime)]!), reference);
-      return { ours, reference, floor, ratio: ratio(ours, reference) };
+      const limit = row.limit === undefined ? NaN : ratio(row.value(round[row.limit(runtime)]!), reference);
+      return { ours, reference, limit, ratio: ratio(ours, reference) };
     });
     const ratio = median(figures.map((figure) => figure.ratio));
-    const bound = row.most ?? (typeof row.least === "number" ? row.least : row.least![runtime]);
+    const bound = row.max ?? (typeof row.min === "number" ? row.min : row.min![runtime]);
     return {
       runtime,
       ours: median(figures.map((figure) => figure.ours)),
       reference: median(figures.map((figure) => figure.reference)),
       ratio,
-      floor: row.floor === undefined ? undefined : median(figures.map((figure) => figure.floor)),
-      wanted: `${row.most === undefined ? ">=" : "<="} ${bound}`,
-      met: row.most === undefined ? ratio >= bound : ratio <= bound,
+      limit: row.limit === undefined ? undefined : median(figures.map((figure) => figure.limit)),
+      wanted: `${row.max === undefined ? ">=" : "<="} ${bound}`,
+      met: row.max === undefined ? ratio >= bound : ratio <= bound,
     };
   });
 }

@@ -1,4 +1,6 @@
-/** Starts what is measured: programs of the bench in each runtime, in C and PHP, each against a job server of its own. */
+/**
+ * Starts the programs that are measured: ours on each runtime, and those in C and PHP, each with its own job server.
+ */
 
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -9,31 +11,31 @@ import { encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.t
 import { BUILD, must, program, ROOT, runAsync } from "../support/tools.ts";
 import type { Measure } from "./programs/measure.ts";
 
-/** What our library is measured on. */
+/** The runtimes that this library is measured on. */
 export type Runtime = "deno" | "bun" | "node";
 
 export const RUNTIMES: readonly Runtime[] = ["deno", "bun", "node"];
 
 const PROGRAMS = `${ROOT}scripts/bench/programs/`;
 
-/** How each of them runs a file of TypeScript, from the sources. */
+/** The command with which each runtime runs a TypeScript file. */
 export const COMMANDS: Record<Runtime, readonly string[]> = {
   deno: [process.execPath, "run", "-A", "--no-check"],
   bun: [program("bun")],
   node: [program("node24", "node"), "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"],
 };
 
-/** The command of a program of ours. */
+/** Makes the command of a program of ours. */
 export function ours(runtime: Runtime, file: string, ...args: (string | number)[]): string[] {
   return [...COMMANDS[runtime], `${PROGRAMS}${file}`, ...args.map(String)];
 }
 
-/** The command of a program in PHP. */
+/** Makes the command of a program in PHP. */
 export function php(file: string, ...args: (string | number)[]): string[] {
   return ["php", `${PROGRAMS}${file}`, ...args.map(String)];
 }
 
-/** The command of a program in C, compiled when it is first asked for. */
+/** Makes the command of a program in C, and compiles it when it is used first. */
 export function c(name: "background" | "tasks" | "worker", ...args: (string | number)[]): string[] {
   const folder = `${BUILD}bench`;
   const binary = `${folder}/${name}`;
@@ -47,7 +49,7 @@ export function c(name: "background" | "tasks" | "worker", ...args: (string | nu
 
 const compiled = new Set<string>();
 
-/** Runs a program to its end, and returns what it measured: the last line that it printed. */
+/** Runs a program to its end, and returns its measurement, which is the last line of its output. */
 export async function measured(command: readonly string[]): Promise<Measure> {
   const [file, ...args] = command as [string, ...string[]];
   const { status, output } = await runAsync(file, args);
@@ -57,15 +59,15 @@ export async function measured(command: readonly string[]): Promise<Measure> {
 }
 
 /**
- * Has gearmand take its memory from the kernel in large pieces, instead of 4 KiB at a time: on a virtual machine, where
- * that is slow, most of the 8 us go there that a background job costs it, and it takes 100,000 jobs a second whoever
- * submits them. With this it takes 400,000 to 1,000,000.
+ * Makes gearmand get its memory from the kernel in large pieces, instead of 4 KiB at a time. That is slow on a virtual
+ * machine: it takes most of the 8 us that a background job costs gearmand, and limits it to 100,000 jobs per second
+ * from any client. With this setting it accepts 400,000 to 1,000,000.
  */
 export const FAST: Record<string, string> = {
   GLIBC_TUNABLES: "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=268435456",
 };
 
-/** Runs something with a gearmand of its own. */
+/** Runs `use` with a new gearmand. */
 export async function withGearmand<T>(
   use: (server: string, port: number) => Promise<T>,
   env: Record<string, string> = {},
@@ -78,7 +80,7 @@ export async function withGearmand<T>(
   }
 }
 
-/** Runs something beside a program that goes on until it is killed; `use` may wait for the first that it prints. */
+/** Runs `use` beside a program, which is killed afterwards. `use` can wait for the first output of the program. */
 export async function beside<T>(command: readonly string[], use: (output: Promise<void>) => Promise<T>): Promise<T> {
   const [file, ...args] = command as [string, ...string[]];
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
@@ -91,7 +93,7 @@ export async function beside<T>(command: readonly string[], use: (output: Promis
   }
 }
 
-/** Runs something with a JobServer of ours, in a process of its own. */
+/** Runs `use` with a JobServer in a new process. */
 export async function withJobServer<T>(runtime: Runtime, use: (server: string) => Promise<T>): Promise<T> {
   const port = await freePort();
   return await beside(ours(runtime, "job_server.ts", port), async (listening) => {
@@ -100,7 +102,7 @@ export async function withJobServer<T>(runtime: Runtime, use: (server: string) =
   });
 }
 
-/** Runs something with a server that answers any job with so many bytes, as fast as they are taken. */
+/** Runs `use` with a server that answers each job with `size` bytes, as fast as they are read. */
 export async function withLargeResult<T>(size: number, use: (server: string) => Promise<T>): Promise<T> {
   const answers = new Map<PacketType, Uint8Array[]>([
     [PacketType.OPTION_REQ, [encodeResponse(PacketType.OPTION_RES, "exceptions")]],

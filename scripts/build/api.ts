@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Writes the public surface into `test/api.txt`, so that a change of it shows in a diff: for each entry point, all exported
- * declarations as TypeScript emits them, without comments, sorted.
+ * Writes the public surface into `test/api.txt`, so that a change of it shows in a diff: for each entry point, all
+ * exported declarations as TypeScript emits them, without comments, sorted.
  *
  *     deno task api              writes the file
  *     deno task api --check      fails if the file is not up to date

@@ -1,6 +1,6 @@
 /**
- * Compiles the tests for Node into `.build/node/`, beside a copy of the built package, so that they import what users get.
- * `deno task test:all` does it.
+ * Compiles the tests for Node into `.build/node/`, beside a copy of the built package, so that they import what users
+ * get. `deno task test:all` does it.
  */
 
 import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -16,8 +16,8 @@ export const PACKAGE: string = `${BUILD}npm`;
 export const TARBALL: string = `${BUILD}${config.name.slice(1).replace("/", "-")}-${config.version}.tgz`;
 
 /**
- * The libraries that the declarations of each entry point refer to: a consumer may have neither DOM nor `@types/node`. The
- * sources cannot contain these lines, since JSR refuses them.
+ * The libraries that the declarations of each entry point refer to: a consumer may have neither DOM nor `@types/node`.
+ * The sources cannot contain these lines, since JSR refuses them.
  */
 const LIBS = `/// <reference lib="dom" />\n/// <reference lib="esnext.disposable" />\n`;
 
@@ -89,7 +89,8 @@ export function buildNpm(): void {
       const map = JSON.parse(readFileSync(path, "utf8"));
       // A map must not contain a path of the build machine: it names its source as a neighbour.
       map.sources = map.sources.map((source: string) => source.split("/").at(-1));
-      if (isEntryPoint) map.mappings = ";".repeat(LIBS.split("\n").length - 1) + map.mappings; // a semicolon for each line
+      // A semicolon for each line that is put in front of the declarations.
+      if (isEntryPoint) map.mappings = ";".repeat(LIBS.split("\n").length - 1) + map.mappings;
       writeFileSync(path, JSON.stringify(map));
     } else if (isEntryPoint) {
       writeFileSync(path, LIBS + readFileSync(path, "utf8"));

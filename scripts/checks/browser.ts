@@ -1,6 +1,6 @@
 /**
- * Runs the built package in headless Chromium, bundled by esbuild and unbundled: the codec, and clients over WebSockets to a
- * bridge in front of gearmand.
+ * Runs the built package in headless Chromium, bundled by esbuild and unbundled: the codec, and clients over WebSockets
+ * to a bridge in front of gearmand.
  *
  *     deno task check:browser
  */

@@ -1,6 +1,6 @@
 /**
- * Installs the npm package in small projects, checks their types with several versions and settings of TypeScript, and runs
- * them on every runtime. Each runs a job on gearmand.
+ * Installs the npm package in small projects, checks their types with several versions and settings of TypeScript, and
+ * runs them on every runtime. Each runs a job on gearmand.
  *
  *     deno task check:consumers
  */

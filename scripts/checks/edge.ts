@@ -1,6 +1,6 @@
 /**
- * Runs the built package in workerd, against gearmand and `JobServer`: bundled by esbuild and unbundled, with and without
- * `nodejs_compat`. One Worker is the example in README.
+ * Runs the built package in workerd, against gearmand and `JobServer`: bundled by esbuild and unbundled, with and
+ * without `nodejs_compat`. One Worker is the example in README.
  *
  *     deno task check:edge
  */

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Checks every link of README.md, CHANGELOG.md and the documentation comments, without a network. `deno task check` runs it.
+ * Checks every link of README.md, CHANGELOG.md and the documentation comments, without a network. `deno task check`
+ * runs it.
  *
  * - A relative link must lead to a file that is published.
  * - An anchor must lead to a heading.
@@ -74,8 +75,8 @@ function withoutCode(text: string): string {
 }
 
 /**
- * Returns true if a source declares a name, and its member in the same file. `deno doc` needs `.prototype` before a member
- * of a class.
+ * Returns true if a source declares a name, and its member in the same file. `deno doc` needs `.prototype` before a
+ * member of a class.
  */
 function isDeclared(name: string, prototype: string | undefined, member: string | undefined): boolean {
   const kinds = prototype !== undefined

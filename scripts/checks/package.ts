@@ -1,6 +1,6 @@
 /**
- * Builds the npm package, installs it, and checks its files, its maps, its manifest, and that its entry points are the same
- * as on JSR.
+ * Builds the npm package, installs it, and checks its files, its maps, its manifest, and that its entry points are the
+ * same as on JSR.
  *
  *     deno task check:package
  */

@@ -1,4 +1,4 @@
-/* libgearman's do_background, one after the other: background PORT JOBS [unique] */
+/* Measures libgearman's do_background, one job after the other: background PORT JOBS [unique] */
 
 #include "bench.h"
 

@@ -1,4 +1,4 @@
-/* What every program of the bench prints: one line of JSON. */
+/* Measures the work of a program, and prints one line of JSON. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static void start(void) {
   cpu_begin = cpu();
 }
 
-/* In bytes; ru_maxrss has what the program had that started this one. */
+/* Maximum resident memory in bytes; ru_maxrss would include the program that started this one. */
 static long peak(void) {
   char line[256];
   long kib = 0;

@@ -1,4 +1,5 @@
-/* libgearman's run_tasks, 100 foreground jobs at a time: tasks PORT JOBS [BEFORE]; those before are not counted */
+/* Measures libgearman's run_tasks, 100 foreground jobs at a time, after BEFORE jobs that are not counted:
+   tasks PORT JOBS [BEFORE] */
 
 #include "bench.h"
 
@@ -28,7 +29,7 @@ int main(int argc, char **argv) {
   long jobs = atol(argv[2]);
   gearman_return_t status;
   size_t size;
-  free(gearman_client_do(client, "echo", NULL, "x", 1, &size, &status)); /* the worker is there */
+  free(gearman_client_do(client, "echo", NULL, "x", 1, &size, &status)); /* waits for the worker */
   must(status, gearman_client_error(client));
   run(client, argc > 3 ? atol(argv[3]) : 0);
   start();

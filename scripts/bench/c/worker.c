@@ -1,4 +1,4 @@
-/* libgearman's worker: worker PORT [JOBS]; with a number of jobs it prints how long they took, and ends. */
+/* Runs libgearman's worker; after JOBS jobs it prints the measurement and ends: worker PORT [JOBS] */
 
 #include "bench.h"
 

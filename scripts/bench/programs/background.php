@@ -1,5 +1,5 @@
 <?php
-/* PHP's extension: background.php PORT JOBS, a set of background tasks, which leave together. */
+/* Measures PHP's extension with sets of background tasks: background.php PORT JOBS */
 
 $client = new GearmanClient();
 $client->addServer("127.0.0.1", (int) $argv[1]);

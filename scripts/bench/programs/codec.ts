@@ -1,4 +1,4 @@
-/** Our codec, packets of 64 bytes: `codec.ts decode|encode PACKETS`. */
+/** Measures our codec with packets of 64 bytes: `codec.ts decode|encode PACKETS`. */
 
 import process from "node:process";
 import { encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../../src/codec/mod.ts";

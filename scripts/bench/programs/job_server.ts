@@ -1,4 +1,4 @@
-/** Our job server, until it is killed: `job_server.ts PORT`; prints a line when it listens. */
+/** Runs our job server until it is killed, and prints a line when it listens: `job_server.ts PORT`. */
 
 import process from "node:process";
 import { JobServer } from "../../../src/server/mod.ts";

@@ -1,4 +1,6 @@
-/** A large result: `large.ts ours|raw|kept SERVER BYTES`, from a server that sends it as fast as it is taken. */
+/**
+ * Measures a large result, from a server that sends it as fast as it is read: `large.ts ours|raw|kept SERVER BYTES`.
+ */
 
 import { connect } from "node:net";
 import process from "node:process";
@@ -11,9 +13,9 @@ const size = Number(count);
 
 if (what === "ours") {
   const client = new GearmanClient(server);
-  await client.echo(""); // connected
+  await client.echo(""); // waits for the connection
   await measure(1, async () => {
-    if ((await client.do("large", "")).length !== size) throw new Error("Not all came");
+    if ((await client.do("large", "")).length !== size) throw new Error("The result is incomplete");
   });
   await client.close();
 } else {

@@ -1,4 +1,4 @@
-/** What every program of the bench prints: one line of JSON. */
+/** Measures the work of a program, and prints one line of JSON. */
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
@@ -7,29 +7,29 @@ import process from "node:process";
 export interface Measure {
   readonly jobs: number;
   readonly ms: number;
-  /** Of the process, user and system, in ms. */
+  /** CPU time of the process, user and system, in ms. */
   readonly cpu: number;
-  /** Bytes: the most that the process ever had. */
+  /** Maximum resident memory of the process, in bytes. */
   readonly peak: number;
-  /** Bytes that each job takes, where that is what is measured. */
+  /** Bytes of memory for each job, if the program measures them. */
   readonly each?: number;
 }
 
-/** 32 bytes: what a job works on. */
+/** The workload of a job: 32 bytes. */
 export const WORKLOAD = "0123456789abcdef0123456789abcdef";
 
-/** What the codecs are measured with: chunks of as much as a socket gives at once. */
+/** Size of the chunks that the codecs read, in bytes: as much as one read of a socket returns. */
 export const CHUNK = 65_536;
 export const HANDLE = "H:box:12345";
-/** With the handle and its NUL, a body of 64 bytes. */
+/** Makes, with the handle and its NUL, a body of 64 bytes. */
 export const DATA: Uint8Array = new Uint8Array(52).fill(120);
 
-/** The port of `127.0.0.1:PORT`, in whose place a raw socket or a client of others needs a number. */
+/** Returns the port of `127.0.0.1:PORT`, since a raw socket or another client needs a number. */
 export function portOf(server: string): number {
   return Number(server.split(":")[1]);
 }
 
-/** Starts measuring; the function that it returns prints what so many jobs took until then. */
+/** Starts measuring; the returned function prints the measurement until its call. */
 export function startMeasuring(): (jobs: number, each?: number) => void {
   const cpu = process.cpuUsage();
   const begin = performance.now();
@@ -43,12 +43,12 @@ export function startMeasuring(): (jobs: number, each?: number) => void {
 }
 
 /**
- * How many jobs are done before those that are counted: code is compiled while it runs, beside it, and that takes Bun the
- * first 20,000 jobs.
+ * Returns the number of jobs to do before those that are counted: runtimes compile code while it runs, which takes Bun
+ * the first 20,000 jobs.
  */
 export const warmUp = (jobs: number): number => Math.floor(Math.min(Math.max(20_000, jobs / 20), jobs / 2));
 
-/** Measures the work of so many jobs, warmed up by some that are not `counted`, and prints it. */
+/** Measures the work of `jobs` jobs, after some that are not `counted`, and prints the measurement. */
 export async function measure(
   jobs: number,
   work: (jobs: number, counted: boolean) => unknown,
@@ -60,11 +60,15 @@ export async function measure(
   print(jobs);
 }
 
-/** Calls `each` so many times, with so many calls under way. */
+/** Calls `each` for every job, with at most `window` calls in flight. */
 export async function inFlight(jobs: number, window: number, each: (i: number) => PromiseLike<unknown>): Promise<void> {
   let next = 0;
-  const lane = async () => {
-    while (next < jobs) await each(next++);
+  const run = async () => {
+    while (next < jobs) {
+      const i = next;
+      next++;
+      await each(i);
+    }
   };
-  await Promise.all(Array.from({ length: window }, lane));
+  await Promise.all(Array.from({ length: window }, run));
 }

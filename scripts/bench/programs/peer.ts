@@ -1,4 +1,4 @@
-/** The clients of others, on Node: `peer.ts PACKAGE SERVER JOBS FOLDER`, with the folder that it is in. */
+/** Measures a client of npm on Node; FOLDER is the package's folder: `peer.ts PACKAGE SERVER JOBS FOLDER`. */
 
 import { createRequire } from "node:module";
 import process from "node:process";
@@ -9,7 +9,7 @@ const port = portOf(server);
 // deno-lint-ignore no-explicit-any -- none of them has types
 const peer = createRequire(import.meta.url)(folder) as any;
 
-/** What submits a background job, and resolves when it has been accepted. */
+/** Connects each client, and makes a function that submits a background job and resolves when it is accepted. */
 const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
   abraxas: async () => {
     // deno-lint-ignore no-explicit-any -- as above
@@ -49,7 +49,7 @@ const PEERS: Record<string, () => Promise<() => PromiseLike<unknown>>> = {
       client.on("connect", resolve);
       client.connect();
     });
-    // Its submitJob does not tell when a background job was accepted; what it calls does.
+    // Its submitJob does not report that a background job was accepted; its sendCommand does.
     return () => new Promise((resolve) => client.sendCommand("SUBMIT_JOB_BG", "bench", "", WORKLOAD, resolve));
   },
 };

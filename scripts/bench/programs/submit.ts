@@ -1,4 +1,4 @@
-/** Our client: `submit.ts MODE SERVER JOBS`. */
+/** Measures our client: `submit.ts MODE SERVER JOBS`. */
 
 import process from "node:process";
 import { GearmanClient } from "../../../mod.ts";
@@ -10,7 +10,7 @@ const client = new GearmanClient(server);
 const MODES: Record<string, (jobs: number, counted: boolean) => Promise<void>> = {
   pipelined: (jobs) => inFlight(jobs, 1_000, () => client.doBackground("bench", WORKLOAD, { unique: "" })),
   generated: (jobs) => inFlight(jobs, 1_000, () => client.doBackground("bench", WORKLOAD)),
-  // gearmand takes longer with each unique that it holds, and libgearman begins with none: warming up, there is but one.
+  // Every unique makes gearmand slower, and libgearman begins with none: the warm-up uses one unique for all jobs.
   awaited: (jobs, counted) =>
     inFlight(jobs, 1, (i) => client.doBackground("bench", WORKLOAD, { unique: counted ? `u${i}` : "u" })),
   foreground: (jobs) => inFlight(jobs, 100, () => client.do("echo", WORKLOAD)),
@@ -21,7 +21,7 @@ const MODES: Record<string, (jobs: number, counted: boolean) => Promise<void>> =
   },
 };
 
-if (mode === "foreground" || mode === "sets") await client.do("echo"); // the worker is there
-else await client.echo(""); // connected
+if (mode === "foreground" || mode === "sets") await client.do("echo"); // waits for the worker
+else await client.echo(""); // waits for the connection
 await measure(Number(count), MODES[mode]!);
 await client.close();

@@ -1,4 +1,6 @@
-/** Jobs that all wait for their result on one client, over a transport that plays the server: `waiting.ts JOBS`. */
+/**
+ * Measures jobs that all wait for their result on one client, over a transport that acts as server: `waiting.ts JOBS`.
+ */
 
 import process from "node:process";
 import { GearmanClient, type Transport } from "../../../mod.ts";
@@ -8,7 +10,7 @@ import { startMeasuring } from "./measure.ts";
 
 const jobs = Number(process.argv[2]);
 
-/** Accepts every job at once, and completes them when it is told to. */
+/** Accepts every job at once, and completes all of them in `complete()`. */
 class Server implements Transport {
   readonly #decoder = new PacketDecoder();
   readonly #encoder = new PacketEncoder("RES");
@@ -21,7 +23,8 @@ class Server implements Transport {
     for (const { type } of this.#decoder) {
       if (type === PacketType.OPTION_REQ) this.#encoder.write(PacketType.OPTION_RES, "exceptions");
       if (type !== PacketType.SUBMIT_JOB) continue;
-      this.#encoder.write(PacketType.JOB_CREATED, `H:box:${this.#created++}`);
+      this.#encoder.write(PacketType.JOB_CREATED, `H:box:${this.#created}`);
+      this.#created++;
       if (this.#created === jobs) this.onCreated();
     }
     this.#wake();
@@ -57,7 +60,7 @@ const print = startMeasuring();
 const created = new Promise<void>((resolve) => server.onCreated = resolve);
 for (let i = 1; i < jobs; i++) results.push(client.do("f", "w").bytes());
 await created;
-await new Promise((resolve) => setTimeout(resolve)); // the client has read it too
+await new Promise((resolve) => setTimeout(resolve)); // lets the client read the last one
 const each = (heap() - before) / jobs;
 server.complete();
 await Promise.all(results);

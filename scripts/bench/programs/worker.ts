@@ -1,6 +1,6 @@
 /**
- * Our worker: `worker.ts SERVER CONCURRENCY [JOBS]`. With a number of jobs it prints how long they took, but for
- * the first that warm it up, and ends; otherwise it is killed.
+ * Runs our worker: `worker.ts SERVER CONCURRENCY [JOBS]`. After JOBS jobs it prints the measurement, without the first
+ * jobs that warm it up, and ends. Without JOBS it runs until it is killed.
  */
 
 import process from "node:process";
@@ -18,7 +18,7 @@ worker.addFunction("echo", (job) => {
   done++;
   if (done === jobs) {
     print(done - before);
-    void worker.close();
+    worker.close();
   }
   return job.workload;
 });
