@@ -20,7 +20,8 @@ import { ConnectionError, dialTcp, GearmanClient, GearmanWorker, JobFailedError 
 import type { Dial } from "../mod.ts";
 import { Session } from "../src/client/session.ts";
 import { JobServer } from "../src/server/mod.ts";
-import { findProgram, REQUIRED, startGearmand } from "../test/support/gearmand.ts";
+import { findProgram, REQUIRED } from "../test/support/requirements.ts";
+import { startGearmand } from "../test/support/gearmand.ts";
 import { type Faults, Proxy } from "../test/support/proxy.ts";
 
 const seconds = Number(process.argv[2] ?? 600);

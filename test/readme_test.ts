@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../mod.ts";
 import { GearmanAdmin } from "../src/admin/mod.ts";
 import { JobServer } from "../src/server/mod.ts";
-import { Program, timeout } from "./interop/programs.ts";
-import { needs, REQUIRED } from "./support/gearmand.ts";
+import { Program, timeout } from "./interop/foreign_programs.ts";
+import { needs, REQUIRED } from "./support/requirements.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 

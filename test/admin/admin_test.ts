@@ -6,7 +6,7 @@ import { GearmanClient, GearmanWorker, ServerError } from "../../mod.ts";
 import { GearmanAdmin } from "../../src/admin/mod.ts";
 import { PacketType as P } from "../../src/codec/mod.ts";
 import { dialTcp } from "../../src/connection/mod.ts";
-import { until } from "../support/peers.ts";
+import { until } from "../support/wait.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
 import { request as r, Wire } from "../conformance/wire.ts";
 

@@ -7,7 +7,9 @@ import { PacketType } from "../../src/codec/mod.ts";
 import { parseJobReference } from "../../src/client/background_job.ts";
 import { formatServer, parseServers } from "../../src/transport/addresses.ts";
 import { text, utf8 } from "../support/bytes.ts";
-import { jobsOf, RawWorker, until } from "../support/peers.ts";
+import { countJobs } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
 import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
 
 const timeout = 30_000;
@@ -130,7 +132,7 @@ onEveryServer("jobs in the background", (kind) => {
       const due = Date.now() + (advances ? 3_600_000 : 300);
       const job = await client.doBackground("later", "soup", { at: new Date(due), unique: "later-unique" });
       assert.deepEqual([(await job.status()).known, (await job.status()).running], [true, false]);
-      assert.equal(await jobsOf(server, "later"), 1);
+      assert.equal(await countJobs(server, "later"), 1);
       const worker = await RawWorker.open(server, "later");
       if (advances) {
         assert.equal(await worker.tryGrab(), undefined);
@@ -206,7 +208,7 @@ onEveryServer("jobs in the background", (kind) => {
       assert.equal(a.handle, b.handle);
       assert.equal(c.handle, d.handle);
       assert.equal(new Set([a, c, e, f, g].map((job) => job.handle)).size, 5);
-      assert.equal(await jobsOf(server, "coalesce"), 5);
+      assert.equal(await countJobs(server, "coalesce"), 5);
     },
   );
 });

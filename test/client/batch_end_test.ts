@@ -5,43 +5,42 @@ import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanError } from "../../mod.ts";
 import type { DoBackgroundAllOptions, Workload } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { turns } from "../support/transports.ts";
-import { FakeServer, polite } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
+import { turns, until } from "../support/wait.ts";
+import { answerEverything, FakeServer, makeClient, submittedWorkloads } from "../support/fake_server.ts";
+import { collectHandles, ManualSource, NumberSource, toArray } from "../support/workload_sources.ts";
 import { countedSignal } from "../support/signals.ts";
-import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../support/sources.ts";
 
 const timeout = 30_000;
 
 describe("doBackgroundAll() ends", () => {
   test("at once with an empty source, without a dial", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
-    for (const empty of [[], new Set<string>(), new Numbers(0)]) {
-      assert.deepEqual(await listOf(client.doBackgroundAll("f", empty)), []);
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
+    for (const empty of [[], new Set<string>(), new NumberSource(0)]) {
+      assert.deepEqual(await toArray(client.doBackgroundAll("f", empty)), []);
     }
     assert.deepEqual(server.dials, []);
   });
 
   test("by break: the source is closed, and nothing more is sent", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
-    const source = new Numbers(Infinity);
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
+    const source = new NumberSource(Infinity);
     for await (const { handle } of client.doBackgroundAll("f", source, { inFlight: 10 })) {
       if (handle === "H:25") break;
     }
     assert.equal(source.closed, 1);
     await client.echo("everything before has arrived");
-    const sent = submitted(server).length;
+    const sent = submittedWorkloads(server).length;
     assert.ok(sent >= 25 && sent <= 35, `${sent}`);
     await client.echo("nothing more arrives");
-    assert.equal(submitted(server).length, sent);
+    assert.equal(submittedWorkloads(server).length, sent);
   });
 
   test("by break, also while a workload is awaited, and waits for a source that closes", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
-    const faucet = new Faucet();
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
+    const faucet = new ManualSource();
     faucet.push("0");
     for await (const _ of client.doBackgroundAll("f", faucet)) break;
     assert.equal(faucet.closed, 1);
@@ -58,12 +57,12 @@ describe("doBackgroundAll() ends", () => {
     for await (const _ of client.doBackgroundAll("f", closing(), { inFlight: 1 })) break;
     assert.ok(closed);
     await client.echo("everything before has arrived");
-    assert.deepEqual(submitted(server), ["0", "0"]);
+    assert.deepEqual(submittedWorkloads(server), ["0", "0"]);
   });
 
   test("with an invalid workload, after the jobs before it: the error has its index", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
     const cases: [unknown, DoBackgroundAllOptions, RegExp, typeof TypeError | typeof RangeError][] = [
       [5, {}, /^Workload 3: Cannot use the workload/, TypeError],
       [
@@ -83,7 +82,7 @@ describe("doBackgroundAll() ends", () => {
           closed++;
         }
       };
-      const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source(), options));
+      const { handles, error } = await collectHandles(client.doBackgroundAll("f", source(), options));
       assert.equal(handles.length, 3);
       assert.ok(error instanceof kind, String(error));
       assert.match(error.message, message);
@@ -92,8 +91,8 @@ describe("doBackgroundAll() ends", () => {
   });
 
   test("with an error of its source or of unique(), unchanged, after the jobs before it", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
     const reason = Object.freeze(new Error("the file is gone"));
     function* broken() {
       yield* ["a", "b"];
@@ -104,16 +103,16 @@ describe("doBackgroundAll() ends", () => {
       yield* broken();
     }
     for (const source of [broken(), asynchronously()]) {
-      const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source));
+      const { handles, error } = await collectHandles(client.doBackgroundAll("f", source));
       assert.equal(handles.length, 2);
       assert.equal(error, reason);
     }
-    const source = new Numbers(Infinity);
+    const source = new NumberSource(Infinity);
     const unique = (_: Workload, index: number) => {
       if (index === 4) throw reason;
       return "";
     };
-    const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source, { unique }));
+    const { handles, error } = await collectHandles(client.doBackgroundAll("f", source, { unique }));
     assert.equal(handles.length, 4);
     assert.equal(error, reason);
     assert.equal(source.closed, 1);
@@ -125,9 +124,11 @@ describe("doBackgroundAll() ends", () => {
       if (++answered === 4) peer.end();
       else if (answered < 4 || peer !== server.peers[0]) peer.answer(PacketType.JOB_CREATED, `H:${answered}`);
     });
-    await using client = clientOf(server);
-    const source = new Numbers(Infinity);
-    const { handles, error } = await outcomeOf(client.doBackgroundAll("f", source, { inFlight: 8, unique: () => "u" }));
+    await using client = makeClient(server);
+    const source = new NumberSource(Infinity);
+    const { handles, error } = await collectHandles(
+      client.doBackgroundAll("f", source, { inFlight: 8, unique: () => "u" }),
+    );
     assert.deepEqual(handles, ["H:1", "H:2", "H:3"]);
     assert.ok(error instanceof ConnectionError, String(error));
     assert.match(error.message, /^Workload 3: Cannot run "f" on 127.0.0.1:4730: it was sent, but never acknowledged/);
@@ -135,12 +136,12 @@ describe("doBackgroundAll() ends", () => {
     assert.equal(source.closed, 1);
     await client.doBackground("f", "on a new connection, without repeating the old one");
     assert.equal(server.peers.length, 2);
-    assert.equal(submitted(server).length, new Set(submitted(server)).size);
+    assert.equal(submittedWorkloads(server).length, new Set(submittedWorkloads(server)).size);
   });
 
   test("when no server can be reached: workload 0 was not sent", { timeout }, async () => {
     await using client = new GearmanClient({ dial: () => Promise.reject(new Error("refused")), minBackoff: 1 });
-    const { handles, error } = await outcomeOf(client.doBackgroundAll("f", new Numbers(Infinity)));
+    const { handles, error } = await collectHandles(client.doBackgroundAll("f", new NumberSource(Infinity)));
     assert.deepEqual(handles, []);
     assert.ok(error instanceof ConnectionError && error.delivery === "not-sent", String(error));
     assert.match(error.message, /^Workload 0: .*refused/);
@@ -148,17 +149,17 @@ describe("doBackgroundAll() ends", () => {
 
   test("with the signal's reason, unchanged, at any stage, and leaves no listener", { timeout }, async () => {
     const server = new FakeServer();
-    await using client = clientOf(server);
+    await using client = makeClient(server);
     const reason = Object.freeze(new GearmanError("enough"));
     const aborted = countedSignal();
     aborted.abort(reason);
-    const unread = new Numbers(1);
+    const unread = new NumberSource(1);
     const jobs = client.doBackgroundAll("f", unread, { signal: aborted.signal });
     await assert.rejects(jobs.next(), (error) => error === reason);
     assert.deepEqual([unread.asked, aborted.listeners()], [0, 0]);
 
     // With unanswered submissions, and with a workload that is awaited.
-    for (const source of [new Numbers(Infinity), new Faucet()]) {
+    for (const source of [new NumberSource(Infinity), new ManualSource()]) {
       const { signal, listeners, abort } = countedSignal();
       const jobs = client.doBackgroundAll("f", source, { signal, inFlight: 5 });
       const next = jobs.next();
@@ -171,16 +172,16 @@ describe("doBackgroundAll() ends", () => {
   });
 
   test("with the signal's reason after the jobs that were accepted before it", { timeout }, async () => {
-    const server = new FakeServer(polite());
-    await using client = clientOf(server);
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
     const { signal, listeners, abort } = countedSignal();
-    const source = new Faucet();
+    const source = new ManualSource();
     source.push("a", "b", "c");
     const jobs = client.doBackgroundAll("f", source, { signal });
     assert.equal((await jobs.next()).value?.handle, "H:1");
     await client.echo("the others are accepted too");
     abort("enough");
-    const { handles, error } = await outcomeOf(jobs);
+    const { handles, error } = await collectHandles(jobs);
     assert.deepEqual([handles, error, source.closed, listeners()], [["H:2", "H:3"], "enough", 1, 0]);
   });
 
@@ -188,10 +189,10 @@ describe("doBackgroundAll() ends", () => {
     const server = new FakeServer((packet, peer) => {
       if (server.peers[0]!.requests.length <= 3) peer.answer(PacketType.JOB_CREATED, `H:${packet.args.length}`);
     });
-    const client = clientOf(server);
-    const source = new Numbers(Infinity);
-    const outcome = outcomeOf(client.doBackgroundAll("f", source, { inFlight: 6 }));
-    await until(() => submitted(server).length >= 6);
+    const client = makeClient(server);
+    const source = new NumberSource(Infinity);
+    const outcome = collectHandles(client.doBackgroundAll("f", source, { inFlight: 6 }));
+    await until(() => submittedWorkloads(server).length >= 6);
     await client.close();
     const { handles, error } = await outcome;
     assert.equal(handles.length, 3);
@@ -206,7 +207,7 @@ describe("doBackgroundAll() ends", () => {
 
 test("invalid arguments of doBackgroundAll() throw on the first next(), before the source is read", async () => {
   const server = new FakeServer();
-  await using client = clientOf(server);
+  await using client = makeClient(server);
   const cases: [unknown, unknown, unknown, typeof TypeError | typeof RangeError][] = [
     ["", undefined, {}, RangeError],
     ["f\0", undefined, {}, RangeError],
@@ -226,7 +227,7 @@ test("invalid arguments of doBackgroundAll() throw on the first next(), before t
     ["f", undefined, { inFlight }, RangeError]),
   ];
   for (const [functionName, workloads, options, kind] of cases) {
-    const source = new Numbers(1);
+    const source = new NumberSource(1);
     const given = workloads === undefined ? source : workloads;
     const jobs = client.doBackgroundAll(functionName as never, given as never, options as never);
     await assert.rejects(jobs.next(), kind, JSON.stringify([functionName, workloads, options]));
@@ -239,7 +240,7 @@ test(
   "an error of the source stays unchanged, also a TypeError and a frozen one",
   { timeout },
   async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = new GearmanClient({ dial: server.dial });
     for (const error of [new TypeError("its own"), Object.freeze(new RangeError("frozen"))]) {
       const source = function* () {

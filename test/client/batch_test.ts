@@ -6,12 +6,13 @@ import { type GearmanClient, ServerError } from "../../mod.ts";
 import type { DoBackgroundAllOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { text } from "../support/bytes.ts";
-import { turns } from "../support/transports.ts";
-import { type FakePeer, FakeServer, polite } from "../support/fake_server.ts";
-import { jobsOf, limitQueue, RawWorker, until } from "../support/peers.ts";
+import { turns, until } from "../support/wait.ts";
+import { answerEverything, type FakePeer, FakeServer, makeClient, submittedWorkloads } from "../support/fake_server.ts";
+import { countJobs, limitQueue } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { collectHandles, ManualSource, NumberSource, toArray } from "../support/workload_sources.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
-import { clientOf, Faucet, listOf, Numbers, outcomeOf, submitted } from "../support/sources.ts";
 
 const timeout = 30_000;
 
@@ -35,15 +36,15 @@ onEveryServer("doBackgroundAll()", (kind) => {
       }
       const sources = {
         list: Array.from({ length: 2_500 }, (_, i) => `${i}`),
-        numbers: new Numbers(2_500),
+        numbers: new NumberSource(2_500),
         slow: slowly(),
       };
       for (const [name, source] of Object.entries(sources)) {
-        const jobs = await listOf(client.doBackgroundAll(name, source));
+        const jobs = await toArray(client.doBackgroundAll(name, source));
         assert.equal(new Set(jobs.map(String)).size, 2_500);
         assert.equal(new Set(jobs.map(({ unique }) => unique)).size, 2_500);
         assert.deepEqual(await jobs[0]!.status(), await client.jobStatus(jobs[0]!.handle));
-        assert.equal(await jobsOf(server, name), 2_500);
+        assert.equal(await countJobs(server, name), 2_500);
         const worker = await RawWorker.open(server, name);
         const done: string[] = [];
         await worker.serve(2_500, ({ handle, workload }) => {
@@ -62,8 +63,8 @@ onEveryServer("doBackgroundAll()", (kind) => {
   }, async () => {
     const worker = await RawWorker.open(server, "full");
     await limitQueue(server, worker, "full", 7);
-    const source = new Numbers(Infinity);
-    const { handles, error } = await outcomeOf(client.doBackgroundAll("full", source, { inFlight: 20 }));
+    const source = new NumberSource(Infinity);
+    const { handles, error } = await collectHandles(client.doBackgroundAll("full", source, { inFlight: 20 }));
     assert.equal(handles.length, 7);
     assert.ok(error instanceof ServerError && error.code === "QUEUE_ERROR", String(error));
     assert.match(error.message, /^Workload 7: The job server answered QUEUE_ERROR/);
@@ -76,17 +77,17 @@ onEveryServer("doBackgroundAll()", (kind) => {
   test("a unique for each workload makes it harmless to submit them all again", { timeout }, async () => {
     const options: DoBackgroundAllOptions = { unique: (workload, index) => `${workload}-${index}` };
     const [first, second] = [
-      await listOf(client.doBackgroundAll("again", new Numbers(10), options)),
-      await listOf(client.doBackgroundAll("again", new Numbers(20), options)),
+      await toArray(client.doBackgroundAll("again", new NumberSource(10), options)),
+      await toArray(client.doBackgroundAll("again", new NumberSource(20), options)),
     ];
     assert.deepEqual(second.slice(0, 10).map(String), first.map(String));
     assert.deepEqual(second.map(({ unique }) => unique), Array.from({ length: 20 }, (_, i) => `${i}-${i}`));
-    assert.equal(await jobsOf(server, "again"), 20);
+    assert.equal(await countJobs(server, "again"), 20);
   });
 
   test("calls inside its loop work, also of doBackgroundAll()", { timeout }, async () => {
     let inner = 0;
-    for await (const job of client.doBackgroundAll("outer", new Numbers(50), { inFlight: 3 })) {
+    for await (const job of client.doBackgroundAll("outer", new NumberSource(50), { inFlight: 3 })) {
       assert.equal((await job.status()).known, true);
       for await (const _ of client.doBackgroundAll("inner", [job.handle, ""], { inFlight: 1 })) inner++;
     }
@@ -98,10 +99,10 @@ describe("the limits of doBackgroundAll()", () => {
   test("at most inFlight submissions are unanswered, and the source is read no further", { timeout }, async () => {
     const waiting: FakePeer[] = [];
     const server = new FakeServer((_, peer) => void waiting.push(peer));
-    await using client = clientOf(server);
+    await using client = makeClient(server);
     for (const inFlight of [1, 2, 7]) {
-      const source = new Numbers(30);
-      const jobs = listOf(client.doBackgroundAll("f", source, { inFlight }));
+      const source = new NumberSource(30);
+      const jobs = toArray(client.doBackgroundAll("f", source, { inFlight }));
       for (let answered = 0; answered < 30; answered++) {
         await until(() => waiting.length > 0);
         await turns(1);
@@ -115,12 +116,12 @@ describe("the limits of doBackgroundAll()", () => {
 
   test("by default at most 1,000 submissions are unanswered", { timeout }, async () => {
     const server = new FakeServer();
-    await using client = clientOf(server);
-    const jobs = client.doBackgroundAll("f", new Numbers(Infinity));
+    await using client = makeClient(server);
+    const jobs = client.doBackgroundAll("f", new NumberSource(Infinity));
     const first = jobs.next();
-    await until(() => submitted(server).length === 1_000);
+    await until(() => submittedWorkloads(server).length === 1_000);
     await turns(3);
-    assert.equal(submitted(server).length, 1_000);
+    assert.equal(submittedWorkloads(server).length, 1_000);
     for (let i = 0; i < 400; i++) server.peer.answer(PacketType.JOB_CREATED, `H:${i}`);
     assert.equal((await first).value?.handle, "H:0");
     await jobs.return();
@@ -130,9 +131,9 @@ describe("the limits of doBackgroundAll()", () => {
     "jobs that the consumer has not taken count, and taking one lets reading continue",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
-      await using client = clientOf(server);
-      const source = new Numbers(1_000);
+      const server = new FakeServer(answerEverything());
+      await using client = makeClient(server);
+      const source = new NumberSource(1_000);
       const jobs = client.doBackgroundAll("f", source, { inFlight: 10 });
       for (let taken = 0; taken < 50; taken++) {
         assert.equal((await jobs.next()).value?.handle, `H:${taken + 1}`);
@@ -148,9 +149,9 @@ describe("the limits of doBackgroundAll()", () => {
     "an accepted job is yielded while the next workload is still awaited",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
-      await using client = clientOf(server);
-      const source = new Faucet();
+      const server = new FakeServer(answerEverything());
+      await using client = makeClient(server);
+      const source = new ManualSource();
       const jobs = client.doBackgroundAll("f", source);
       for (let i = 1; i <= 5; i++) {
         const next = jobs.next();

@@ -8,7 +8,8 @@ import type { JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { fromHex, pattern, text, toHex } from "../support/bytes.ts";
-import { limitQueue, RawWorker } from "../support/peers.ts";
+import { limitQueue } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 

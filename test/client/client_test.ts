@@ -7,9 +7,10 @@ import type { ClientOptions, GearmanEvent, Workload } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { pattern, text } from "../support/bytes.ts";
-import { deferred, PlayedTransport, turns } from "../support/transports.ts";
-import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns, until } from "../support/wait.ts";
+import { answerEverything, FakeServer, isSubmission } from "../support/fake_server.ts";
 import { onEveryServer } from "../support/servers.ts";
 
 const timeout = 20_000;
@@ -70,7 +71,7 @@ describe("invalid input", () => {
     "to a submission throws in do(), rejects doBackground(), and nothing is dialed or sent",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server);
       const misuse = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
       for (const connected of [false, true]) {
@@ -111,7 +112,7 @@ describe("invalid input", () => {
     "a token of a server that is not the client's is a RangeError, and no server is asked",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server, { servers: "one:1,two:2,[::1]:3,unix:/run/g" });
       for (const stranger of ["three:1", "one:2", "one", "", "two:2,one:1", "one:1/", "\0", "http:"]) {
         await assert.rejects(client.jobStatus(`${stranger}//H:1`), RangeError, stranger);
@@ -124,7 +125,7 @@ describe("invalid input", () => {
   );
 
   test("options and lists may be frozen, and are not changed", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     const options = Object.freeze({ servers: Object.freeze(["a", "b"]), dial: server.dial });
     await using client = new GearmanClient(options);
     const submission = Object.freeze({ priority: "high" } as const);
@@ -141,7 +142,7 @@ describe("invalid input", () => {
 
 describe("onEvent", () => {
   test("receives all events in order", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     const events: GearmanEvent[] = [];
     const client = clientOf(server, { onEvent: (event) => events.push(event) });
     await client.echo("x");
@@ -165,7 +166,7 @@ describe("onEvent", () => {
       throw new Error("thrown");
     }, () => Promise.reject(new Error("rejected"))];
     for (const onEvent of listeners) {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server, { onEvent: onEvent as () => void });
       await client.echo("x");
       await server.peer.end();
@@ -216,7 +217,7 @@ describe("close()", () => {
   );
 
   test("sends what was called before it", { timeout }, async () => {
-    const answer = polite();
+    const answer = answerEverything();
     const server = new FakeServer((packet, peer) => isSubmission(packet) || answer(packet, peer));
     const client = clientOf(server);
     await client.echo("x");
@@ -255,7 +256,7 @@ describe("close()", () => {
   });
 
   test("during a dial aborts it, and the calls that waited for it are not-sent", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     let dialed: AbortSignal | undefined;
     server.refuse = (_, signal) => {
       dialed = signal;
@@ -277,8 +278,8 @@ describe("close()", () => {
 
   test("at any moment of a dial that succeeds leaves no connection behind", { timeout }, async () => {
     for (let moment = 0; moment < 25; moment++) {
-      const transport = new PlayedTransport();
-      const dialing = deferred<PlayedTransport>();
+      const transport = new FakeTransport();
+      const dialing = deferred<FakeTransport>();
       const client = new GearmanClient({ dial: () => dialing.promise });
       const call = client.doBackground("f");
       call.catch(() => {});
@@ -294,9 +295,9 @@ describe("close()", () => {
 
   test("never rejects, whatever the transport does", { timeout }, async () => {
     for (let moment = 0; moment < 25; moment++) {
-      const transport = new PlayedTransport();
+      const transport = new FakeTransport();
       const client = new GearmanClient({ dial: () => transport });
-      const write = deferred();
+      const write = deferred<void>();
       transport.answers.push(write.promise);
       const calls = [client.doBackground("f")];
       await until(() => transport.writes.length > 0);

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { RawWorker, until } from "../support/peers.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
 import { startProgram } from "../support/programs.ts";
 
 test("pending calls keep a program alive, and it ends by itself although its client is open", {
@@ -20,7 +21,7 @@ test("pending calls keep a program alive, and it ends by itself although its cli
   });
   const { port } = await server.listen();
   const address = `127.0.0.1:${port}`;
-  const program = startProgram("idle_program", [address]);
+  const program = startProgram("idle_client", [address]);
   await Promise.race([until(() => program.output.includes("waiting")), program.ended]);
   const worker = await RawWorker.open(
     { connect: { servers: address }, port, stop: () => server.close() },

@@ -7,10 +7,12 @@ import { GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
 import type { ClientOptions, Job, JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { pattern, text } from "../support/bytes.ts";
-import { turns } from "../support/transports.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
-import { FakeServer, polite } from "../support/fake_server.ts";
-import { limitQueue, RawWorker } from "../support/peers.ts";
+import { turns } from "../support/wait.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
+import { answerEverything, FakeServer } from "../support/fake_server.ts";
+import { limitQueue } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
 import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
 
 const timeout = 60_000;
@@ -49,7 +51,7 @@ describe("a consumer that lags", () => {
     "pauses reading while nothing else waits: less than 1 MB of 200 MB is taken",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server);
       const job = client.do("f");
       await job.created();
@@ -66,7 +68,7 @@ describe("a consumer that lags", () => {
   );
 
   test("reads a stream at its own pace, and fewer than 20 pieces are sent ahead", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const job = client.do("f");
     await job.created();
@@ -83,7 +85,7 @@ describe("a consumer that lags", () => {
   });
 
   test("blocks neither other calls nor its own", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const job = client.do("f");
     await job.created();
@@ -103,7 +105,7 @@ describe("a consumer that lags", () => {
   });
 
   test("does not block other jobs, and is not blocked by theirs", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const jobs = [client.do("a"), client.do("b"), client.do("c")];
     await Promise.all(jobs.map((job) => job.created()));
@@ -118,7 +120,7 @@ describe("a consumer that lags", () => {
 
   test("lets reading continue when it leaves or is aborted", { timeout }, async () => {
     for (const way of ["abort", "break", "cancel"] as const) {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server);
       const controller = new AbortController();
       const job = client.do("f", "", { signal: controller.signal });
@@ -135,7 +137,7 @@ describe("a consumer that lags", () => {
   });
 
   test("still reads what had arrived before the connection was closed", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const job = client.do("f");
     await job.created();
@@ -153,7 +155,7 @@ describe("a consumer that lags", () => {
     "may be behind by at most maxBuffered: past it its job ends with a GearmanError, and others continue",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server, { maxBuffered: 200_000 });
       const lagging = client.do("f");
       const other = client.do("g");
@@ -180,7 +182,7 @@ describe("a consumer that lags", () => {
     "reads only the last of many statuses, and empty packets count towards maxBuffered",
     { timeout },
     async () => {
-      const server = new FakeServer(polite());
+      const server = new FakeServer(answerEverything());
       await using client = clientOf(server, { maxBuffered: 10_000 });
       const [statuses, empty] = [client.do("f"), client.do("g")];
       const waiting = client.do("h");
@@ -201,7 +203,7 @@ describe("a consumer that lags", () => {
 
 describe("collecting a result", () => {
   test("fails past maxResultSize, and has no other limit", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server, { maxResultSize: 200_000, maxBuffered: 1_000_000 });
     const [early, late, small, streamed] = [client.do("f"), client.do("f"), client.do("f"), client.do("f")];
     const collecting = early.bytes();
@@ -216,7 +218,7 @@ describe("collecting a result", () => {
   });
 
   test("is not limited by maxBuffered, since a consumer that collects does not lag", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server, { maxBuffered: 1_000 });
     const job = client.do("f");
     const bytes = job.bytes();
@@ -233,7 +235,7 @@ describe("collecting a result", () => {
       const listener = (reason: unknown) => void unhandled.push(reason);
       process.on("unhandledRejection", listener);
       try {
-        const answer = polite();
+        const answer = answerEverything();
         const server = new FakeServer((packet, peer) => {
           if (packet.type === PacketType.SUBMIT_JOB_LOW) peer.answer(PacketType.ERROR, "QUEUE_ERROR", "full");
           else answer(packet, peer);

@@ -5,13 +5,14 @@ import { test } from "node:test";
 import { type GearmanClient, ServerError } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { text } from "../support/bytes.ts";
-import { size } from "../support/gearmand.ts";
-import { jobsOf, limitQueue, RawWorker } from "../support/peers.ts";
+import { fullOrQuick } from "../support/requirements.ts";
+import { countJobs, limitQueue } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 60_000;
-const MANY = size(20_000, 2_000);
+const MANY = fullOrQuick(20_000, 2_000);
 
 onEveryServer("many jobs at once", (kind) => {
   let server: TestServer;
@@ -25,7 +26,7 @@ onEveryServer("many jobs at once", (kind) => {
     const jobs = Array.from({ length: 1_000 }, (_, i) => client.do(i % 10 === 7 ? "full" : "free", `${i}`));
     const created = await Promise.allSettled(jobs.map((job) => job.created()));
     assert.equal(created.filter(({ status }) => status === "rejected").length, 90, "the limit took effect");
-    assert.equal(await jobsOf(server, "full"), 10);
+    assert.equal(await countJobs(server, "full"), 10);
     await worker.serve(910);
     let refused = 0;
     for (const [i, job] of jobs.entries()) {
@@ -62,7 +63,7 @@ onEveryServer("many jobs at once", (kind) => {
     const submit = (_: unknown, i: number) => client.doBackground("background", `${i}`, { unique: "" });
     const jobs = await Promise.all(Array.from({ length: MANY / 2 }, submit));
     assert.equal(new Set(jobs.map(({ handle }) => handle)).size, MANY / 2);
-    assert.equal(await jobsOf(server, "background"), MANY / 2);
+    assert.equal(await countJobs(server, "background"), MANY / 2);
   });
 
   test("background and foreground jobs in one pipeline get their own handles and results", { timeout }, async () => {
@@ -121,7 +122,7 @@ onEveryServer("many jobs at once", (kind) => {
     const reasons = (await Promise.allSettled(calls)).map((one) => one.status === "rejected" ? one.reason : one.status);
     assert.deepEqual(reasons, ["enough", "enough", "fulfilled", "at once", "at once"]);
     await client.echo("");
-    assert.equal(await jobsOf(server, "never"), 0);
-    assert.equal(await jobsOf(server, "sent"), 1);
+    assert.equal(await countJobs(server, "never"), 0);
+    assert.equal(await countJobs(server, "sent"), 1);
   });
 });

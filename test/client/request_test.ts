@@ -8,9 +8,8 @@ import { PacketType } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { text } from "../support/bytes.ts";
-import { turns } from "../support/transports.ts";
-import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
+import { turns, until } from "../support/wait.ts";
+import { answerEverything, FakeServer, isSubmission } from "../support/fake_server.ts";
 import { countedSignal } from "../support/signals.ts";
 
 const timeout = 20_000;
@@ -40,7 +39,7 @@ async function reasonsOf(calls: Promise<unknown>[]): Promise<unknown[]> {
 
 describe("an aborted call rejects with the signal's reason and leaves no listener", () => {
   test("when the signal was aborted before; then nothing is dialed", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const reason = new Error("enough");
     const reasons = await reasonsOf(everyCall(client, AbortSignal.abort(reason)));
@@ -49,7 +48,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
   });
 
   test("in the tick of the call, on a connection that is open; then nothing is sent", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     await client.echo("open");
     const { signal, listeners, abort } = countedSignal();
@@ -62,7 +61,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
   });
 
   test("while dialing; the dial is aborted with the last call that waits for it", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     const dialed: AbortSignal[] = [];
     server.refuse = (_, signal) => {
       dialed.push(signal!);
@@ -98,7 +97,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     abort("enough");
     assert.deepEqual(await reasonsOf(calls), Array(9).fill("enough"));
     assert.equal(listeners(), 0);
-    const answer = polite();
+    const answer = answerEverything();
     for (const packet of server.peer.requests) answer(packet, server.peer);
     const handle = await kept.created();
     assert.equal(handle, "H:6", "the replies of the others were counted");
@@ -109,7 +108,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
   });
 
   test("while its job runs, after the events that were not read yet", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const { signal, listeners, abort } = countedSignal();
     const job = client.do("f", "", { signal });
@@ -133,7 +132,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     { timeout },
     async () => {
       const late: (() => void)[] = [];
-      const answer = polite();
+      const answer = answerEverything();
       const server = new FakeServer((packet, peer) => {
         answer(packet, peer);
         if (!isSubmission(packet)) return;
@@ -300,7 +299,7 @@ test("a call times out while its job runs", { timeout }, async () => {
 describe("a question is asked once more on a new connection", () => {
   test("when its connection is lost before it is answered", { timeout }, async () => {
     for (const losses of [1, 2]) {
-      const answer = polite();
+      const answer = answerEverything();
       const server = new FakeServer((packet, peer, index) => index < losses ? void peer.end() : answer(packet, peer));
       await using client = clientOf(server);
       const calls = [client.echo("x"), client.jobStatus("H:9"), client.jobStatusByUnique("u")];

@@ -11,12 +11,13 @@ import { PacketType } from "../../src/codec/mod.ts";
 import { memoryPipe } from "../../src/connection/mod.ts";
 import { readConnectOptions } from "../../src/connection/options.ts";
 import { text } from "../support/bytes.ts";
-import { withPeer } from "../support/sockets.ts";
+import { freePort, withSocketServer } from "../support/socket_server.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns, until } from "../support/wait.ts";
+import { answerEverything, FakeServer, isSubmission } from "../support/fake_server.ts";
+import { RawWorker } from "../support/raw_worker.ts";
 import { countedSignal } from "../support/signals.ts";
-import { deferred, PlayedTransport, turns } from "../support/transports.ts";
-import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
-import { freePort } from "../support/gearmand.ts";
-import { RawWorker, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
 
 const timeout = 20_000;
@@ -29,7 +30,7 @@ class Fleet {
   readonly dials: string[] = [];
 
   constructor(...names: string[]) {
-    for (const name of names) this.servers.set(name, new FakeServer(polite()));
+    for (const name of names) this.servers.set(name, new FakeServer(answerEverything()));
   }
 
   readonly dial: Dial = (address, options) => {
@@ -98,8 +99,8 @@ describe("a router", () => {
 
   test("that is closing sends what came before, and nothing more", { timeout }, async () => {
     for (const balance of ["failover", "round-robin"] as const) {
-      const transport = new PlayedTransport();
-      const write = deferred();
+      const transport = new FakeTransport();
+      const write = deferred<void>();
       transport.answers.push(write.promise);
       const router = routerOf("a:1,b:2", () => transport, balance);
       const before = [submit(router)];
@@ -171,7 +172,7 @@ describe("a router", () => {
 });
 
 /** A server that may reject the connection, and does so at the first bytes. */
-class RejectingTransport extends PlayedTransport {
+class RejectingTransport extends FakeTransport {
   readonly refusable = true;
 
   override write(bytes: Uint8Array): void | Promise<void> {
@@ -374,8 +375,8 @@ describe("an attempt to connect", () => {
     async () => {
       for (const end of ["FIN", "RST"]) {
         let accepted = 0;
-        const server = new FakeServer(polite());
-        await withPeer((socket) => {
+        const server = new FakeServer(answerEverything());
+        await withSocketServer((socket) => {
           accepted++;
           socket.once("data", () => end === "FIN" ? socket.end() : socket.resetAndDestroy());
         }, async (address) => {

@@ -6,10 +6,13 @@ import fc from "fast-check";
 import { GearmanClient, GearmanError, type JobEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { type JobSubscriber, RunningJobs } from "../../src/client/running_jobs.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
-import { command, RawWorker, until } from "../support/peers.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
+import { textCommand } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
+import { describeEvents } from "../support/job_events.ts";
 import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
-import { wordsOf } from "../support/words.ts";
 
 const timeout = 60_000;
 
@@ -202,7 +205,7 @@ onEveryServer("jobs that share a unique", (kind) => {
     const worker = await RawWorker.open(server, "twice");
     const [complete, fail, exception] = ["complete", "fail", "exception"].map((unique) => {
       const jobs = [client.do("twice", "", { unique }), client.do("twice", "", { unique })];
-      return { jobs, words: jobs.map(wordsOf) };
+      return { jobs, words: jobs.map(describeEvents) };
     });
     for (const { jobs } of [complete!, fail!, exception!]) {
       const [a, b] = await Promise.all(jobs.map((job) => job.created()));
@@ -235,8 +238,8 @@ onEveryServer("jobs that share a unique", (kind) => {
         const options = (i: number) =>
           i === abandonedIndex ? { unique: "u", signal: controller.signal } : { unique: "u" };
         const jobs = [client.do("left", "", options(0)), client.do("left", "", options(1))];
-        const abandoned = wordsOf(jobs[abandonedIndex]!);
-        const kept = wordsOf(jobs[1 - abandonedIndex]!);
+        const abandoned = describeEvents(jobs[abandonedIndex]!);
+        const kept = describeEvents(jobs[1 - abandonedIndex]!);
         await Promise.all(jobs.map((job) => job.created()));
         const { handle } = await worker.grab();
         worker.send(PacketType.WORK_DATA, handle, "1");
@@ -266,13 +269,13 @@ onEveryServer("jobs that share a unique", (kind) => {
       const first = client.do("join", "", { unique: "u" });
       await first.created();
       const { handle } = await worker.grab();
-      const firstWords = wordsOf(first);
+      const firstWords = describeEvents(first);
       worker.send(PacketType.WORK_DATA, handle, "1");
       await worker.connection.flush();
       worker.send(PacketType.ECHO_REQ, "");
       assert.equal((await worker.next()).type, PacketType.ECHO_RES);
       const joining = [client.do("join", "ignored", { unique: "u" }), other.do("join", "ignored", { unique: "u" })];
-      const words = joining.map(wordsOf);
+      const words = joining.map(describeEvents);
       for (const job of joining) assert.equal(await job.created(), handle);
       worker.send(PacketType.WORK_DATA, handle, "2");
       worker.send(PacketType.WORK_COMPLETE, handle, "3");
@@ -301,7 +304,7 @@ onEveryServer("jobs that share a unique", (kind) => {
           for await (const _ of job) break;
         }
         const again = submit();
-        const words = wordsOf(again);
+        const words = describeEvents(again);
         handles.push(await again.created());
         assert.equal(new Set(handles).size, 1, "it is the same job");
         const [handle] = handles as [string];
@@ -340,7 +343,9 @@ test("a job that was abandoned, joined again and discarded by gearmand is ended 
     const handle = await first.do("f", "", { unique: "u" }).created();
     await first.close();
     await using second = new GearmanClient({ ...server.connect, probeInterval: 100 });
-    await until(async () => (await command(server, "show jobs", true)).some((line) => line.split("\t")[2] === "1"));
+    await until(async () =>
+      (await textCommand(server, "show jobs", { list: true })).some((line) => line.split("\t")[2] === "1")
+    );
     const job = second.do("f", "", { unique: "u" });
     const result = job.bytes();
     assert.equal(await job.created(), handle);

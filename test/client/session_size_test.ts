@@ -10,10 +10,12 @@ import { Session } from "../../src/client/session.ts";
 import { type ConnectOptions, readConnectOptions } from "../../src/connection/options.ts";
 import { readText } from "../../src/internal/text.ts";
 import { pattern } from "../support/bytes.ts";
-import { FakeServer, polite } from "../support/fake_server.ts";
-import { limitQueue, RawWorker, until } from "../support/peers.ts";
+import { answerEverything, FakeServer } from "../support/fake_server.ts";
+import { limitQueue } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
-import { watchTimers } from "../support/timers.ts";
 
 const timeout = 60_000;
 const LIMITS = { maxBuffered: 1_000_000, maxResultSize: 1_000_000 };
@@ -220,7 +222,7 @@ describe("a session drops", () => {
   });
 
   test("the arguments of a request that is aborted before it is sent", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     session = await openSession({ dial: server.dial });
     const job = new TestJob("f", "", pattern(100_000));
     session.send(job);
@@ -233,9 +235,9 @@ describe("a session drops", () => {
 
   test("jobs that the server does not know, and aborted calls that are answered late", { timeout }, async () => {
     const probeInterval = 12_345;
-    using probes = watchTimers(probeInterval);
+    using probes = fakeTimers(probeInterval);
     let held: (() => void)[] | undefined = [];
-    const answer = polite();
+    const answer = answerEverything();
     const server = new FakeServer((packet, peer) => {
       if (held === undefined) answer(packet, peer);
       else held.push(() => answer(packet, peer));

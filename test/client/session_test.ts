@@ -8,12 +8,14 @@ import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.t
 import type { Packet } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
-import { PlayedTransport, turns } from "../support/transports.ts";
-import { FakeServer, isSubmission, polite } from "../support/fake_server.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns, until } from "../support/wait.ts";
+import { answerEverything, FakeServer, isSubmission } from "../support/fake_server.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 import type { FakePeer } from "../support/fake_server.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
-import { RawWorker, until } from "../support/peers.ts";
-import { watchTimers } from "../support/timers.ts";
 
 const timeout = 20_000;
 
@@ -32,7 +34,7 @@ function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
 
 /** Creates every job as `H:n`, and completes it with its workload. */
 function completing(): (packet: Packet, peer: FakePeer) => void {
-  const answer = polite();
+  const answer = answerEverything();
   let jobs = 0;
   return (packet, peer) => {
     answer(packet, peer);
@@ -42,7 +44,7 @@ function completing(): (packet: Packet, peer: FakePeer) => void {
 
 describe("sending", () => {
   test("the exceptions option is requested once per connection, in the write of the first call", async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     const client = new GearmanClient({ dial: () => transport });
     client.do("f", "1", { unique: "u" });
     client.do("f", "2");
@@ -61,7 +63,7 @@ describe("sending", () => {
   });
 
   test("a server that does not know the option still serves", { timeout }, async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     await using client = new GearmanClient({ dial: () => transport });
     const job = client.do("f");
     await until(() => transport.writes.length > 0);
@@ -145,7 +147,7 @@ describe("a server that breaks the protocol", () => {
   }
 
   test("an ERROR without a request ends the connection", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const job = client.do("f");
     await job.created();
@@ -154,7 +156,7 @@ describe("a server that breaks the protocol", () => {
   });
 
   test("packets for unknown handles are ignored", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const job = client.do("f");
     await job.created();
@@ -173,7 +175,7 @@ describe("a server that breaks the protocol", () => {
   });
 
   test("a NUL ends the handle of a WORK_FAIL", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     for (const [i, tail] of ["", "\0", "\0and more"].entries()) {
       const job = client.do("f");
@@ -184,7 +186,7 @@ describe("a server that breaks the protocol", () => {
   });
 
   test("WORK_EXCEPTION and then WORK_FAIL end one job, not two", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const [a, b] = [client.do("f"), client.do("f")];
     await Promise.all([a.created(), b.created()]);
@@ -204,7 +206,7 @@ describe("a server that breaks the protocol", () => {
       encodeResponse(PacketType.WORK_COMPLETE, "H:1", "end"),
     ]);
     for (const sizes of [[1], [bytes.length], [bytes.length - 5, 5], [11, 1], [7, 3], [64]]) {
-      const transport = new PlayedTransport();
+      const transport = new FakeTransport();
       await using client = new GearmanClient({ dial: () => transport });
       const job = client.do("f");
       await until(() => transport.writes.length > 0);
@@ -225,7 +227,7 @@ describe("a silent server", () => {
   const probeInterval = 20;
 
   test("is asked about the jobs that something waits for, each once in an interval", { timeout }, async () => {
-    const answer = polite();
+    const answer = answerEverything();
     const probes: string[][] = [];
     let probe: string[] | undefined;
     const server = new FakeServer((packet, peer) => {
@@ -252,7 +254,7 @@ describe("a silent server", () => {
   });
 
   test("is asked about all of many jobs, in turn", { timeout }, async () => {
-    const answer = polite();
+    const answer = answerEverything();
     const asked = new Set<string>();
     const server = new FakeServer((packet, peer) => {
       if (packet.type !== PacketType.GET_STATUS) return answer(packet, peer);
@@ -289,8 +291,8 @@ describe("a silent server", () => {
 
   test("is not probed while nothing waits for it", { timeout }, async () => {
     const probeInterval = 12_345;
-    using probes = watchTimers(probeInterval);
-    const server = new FakeServer(polite());
+    using probes = fakeTimers(probeInterval);
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server, { probeInterval });
     await client.doBackground("f");
     assert.equal(probes.active, 0, "nothing waits for a background job");
@@ -308,8 +310,8 @@ describe("a silent server", () => {
 
   test("is not silent while a packet is arriving, however long that takes", { timeout }, async () => {
     const probeInterval = 12_345;
-    using probes = watchTimers(probeInterval);
-    const transport = new PlayedTransport();
+    using probes = fakeTimers(probeInterval);
+    const transport = new FakeTransport();
     await using client = new GearmanClient({ dial: () => transport, probeInterval });
     const job = client.do("f");
     const result = job.bytes();
@@ -333,7 +335,7 @@ describe("a silent server", () => {
 
 describe("a job that has vanished from its server", () => {
   test("ends with a ConnectionError with delivery accepted", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server, { probeInterval: 10 });
     const job = client.do("f", "", { unique: "u" });
     await assert.rejects(job.text(), (error) => {
@@ -369,7 +371,7 @@ describe("a job that has vanished from its server", () => {
 describe("while a server may still reject the connection", () => {
   /** A server with transports that it may reject: `answers` has a function for each, which accepts or rejects it. */
   function rejecting(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     const answers: ((accepted: boolean) => void)[] = [];
     const client = new GearmanClient({
       minBackoff: 1,
@@ -439,8 +441,8 @@ describe("while a server may still reject the connection", () => {
 });
 
 test("a probe that is due while close() waits is not sent, and close() still ends", { timeout }, async () => {
-  using probe = watchTimers(100);
-  using closeTimer = watchTimers(2_000);
+  using probe = fakeTimers(100);
+  using closeTimer = fakeTimers(2_000);
   const sent = deferred<void>();
   const closed = deferred<void>();
   let writes = 0;

@@ -7,9 +7,13 @@ import type { ClientOptions, ConnectOptions, Dial } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { type Fault, JobServer } from "../../src/server/mod.ts";
 import { text } from "../support/bytes.ts";
-import { FakeServer, polite } from "../support/fake_server.ts";
-import { freePort, needs, startGearmand } from "../support/gearmand.ts";
-import { command, RawWorker, until } from "../support/peers.ts";
+import { answerEverything, FakeServer } from "../support/fake_server.ts";
+import { freePort } from "../support/socket_server.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
+import { textCommand } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
 import { onEveryServer } from "../support/servers.ts";
 
 const timeout = 30_000;
@@ -74,7 +78,7 @@ describe("a lost submission", () => {
   });
 
   test("is accepted when the server had created the job", { timeout }, async () => {
-    const server = new FakeServer(polite());
+    const server = new FakeServer(answerEverything());
     await using client = clientOf(server);
     const job = client.do("f", "", { unique: "u" });
     await job.created();
@@ -99,7 +103,7 @@ describe("a lost submission", () => {
   test("is never sent twice, and unsent ones go to a new connection", { timeout }, async () => {
     const large = new Uint8Array(200_000);
     let first = true;
-    const answer = polite();
+    const answer = answerEverything();
     const server = new FakeServer((packet, peer) => {
       if (!first) return answer(packet, peer);
       first = false;
@@ -252,7 +256,9 @@ describe(`a submission that is repeated, on gearmand${skip === false ? "" : ` ($
     const earlier = new GearmanClient(server.connect);
     const abandoned = await earlier.do("f", "the first", { unique: "u" }).created();
     await earlier.close();
-    await until(async () => (await command(server, "show jobs", true)).some((line) => line.split("\t")[2] === "1"));
+    await until(async () =>
+      (await textCommand(server, "show jobs", { list: true })).some((line) => line.split("\t")[2] === "1")
+    );
 
     await using client = new GearmanClient({ ...server.connect, probeInterval: 100 });
     const same = client.do("f", "the same unique", { unique: "u" });

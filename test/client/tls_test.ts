@@ -9,10 +9,20 @@ import { after, before, test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanWorker } from "../../mod.ts";
 import type { ClientOptions, GearmanEvent, TlsOptions } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { withPeer } from "../support/sockets.ts";
-import { CA_CERT, CLIENT_CERT, CLIENT_KEY, OTHER_CA_CERT, SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
-import { EXPIRED_CERT, EXPIRED_KEY, STRANGER_CERT, STRANGER_KEY } from "../support/tls.ts";
-import { jobsOf } from "../support/peers.ts";
+import { withSocketServer } from "../support/socket_server.ts";
+import {
+  CA_CERT,
+  CLIENT_CERT,
+  CLIENT_KEY,
+  EXPIRED_CERT,
+  EXPIRED_KEY,
+  OTHER_CA_CERT,
+  SERVER_CERT,
+  SERVER_KEY,
+  STRANGER_CERT,
+  STRANGER_KEY,
+} from "../support/certificates.ts";
+import { countJobs } from "../support/server_commands.ts";
 import { runProgram } from "../support/programs.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
 
@@ -34,7 +44,7 @@ type Secured = (tls: ServerTls, use: (port: number, inside: TestServer) => Promi
 /** A terminator in front of a server without TLS. */
 function terminated(inside: TestServer): Secured {
   return (tls, use) =>
-    withPeer(
+    withSocketServer(
       (socket) => {
         const inner = net.connect({ host: "127.0.0.1", port: inside.port });
         inner.on("error", () => socket.destroy());
@@ -124,7 +134,7 @@ onEveryServer("over TLS", (kind) => {
         const { cause } = first.error as { cause?: { code?: unknown; message?: unknown } };
         assert.match(`${cause?.code} ${cause?.message}`, code);
         assert.equal(events.some(({ type }) => type === "connected"), false);
-        assert.equal(await jobsOf(inside, "refused"), 0);
+        assert.equal(await countJobs(inside, "refused"), 0);
       });
     });
   }
@@ -137,7 +147,7 @@ onEveryServer("over TLS", (kind) => {
     test(`a client's certificate ${name} is refused, and no call is sent`, { timeout }, async () => {
       await secured(mutual, async (port, inside) => {
         assert.deepEqual(await callsWith(port, options), REFUSED);
-        assert.equal(await jobsOf(inside, "refused"), 0);
+        assert.equal(await countJobs(inside, "refused"), 0);
       });
     });
   }
@@ -152,8 +162,8 @@ onEveryServer("over TLS", (kind) => {
           const jobs = await Promise.all(Array.from({ length: 20 }, () => client.doBackground("skipped")));
           assert.deepEqual(new Set(jobs.map(({ server }) => server)), new Set([`127.0.0.1:${port}`]));
           assert.equal(new Set(jobs.map(({ handle }) => handle)).size, 20);
-          assert.equal(await jobsOf(second, "skipped"), 20);
-          if (first !== second) assert.equal(await jobsOf(first, "skipped"), 0);
+          assert.equal(await countJobs(second, "skipped"), 20);
+          if (first !== second) assert.equal(await countJobs(first, "skipped"), 0);
           await client.close();
         }));
     },
@@ -167,8 +177,8 @@ test("a server needs no caCerts if the runtime trusts its authority", { timeout 
   try {
     await ownTls(plain, async (port) => {
       const server = `127.0.0.1:${port}`;
-      assert.equal(await runProgram("tls_program", [server], { DENO_CERT: ca, NODE_EXTRA_CA_CERTS: ca }), "trusted");
-      assert.equal(await runProgram("tls_program", [server]), "ConnectionError");
+      assert.equal(await runProgram("tls_client", [server], { DENO_CERT: ca, NODE_EXTRA_CA_CERTS: ca }), "trusted");
+      assert.equal(await runProgram("tls_client", [server]), "ConnectionError");
     });
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanWorker } from "../../mod.ts";
-import { withPeer } from "../support/sockets.ts";
+import { withSocketServer } from "../support/socket_server.ts";
 import { onEveryServer } from "../support/servers.ts";
 
 onEveryServer("over a unix socket", (kind) => {
@@ -21,7 +21,7 @@ onEveryServer("over a unix socket", (kind) => {
       };
       let client!: GearmanClient;
       let held!: PromiseLike<unknown>;
-      await withPeer(serve, async ({ path }) => {
+      await withSocketServer(serve, async ({ path }) => {
         const servers = `unix:${path}`;
         await using worker = new GearmanWorker({ servers });
         worker.addFunction("echo", (job) => job.workload);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
 import { chunks, header, join, pattern } from "../support/bytes.ts";
-import { REQUIRED } from "../support/gearmand.ts";
+import { REQUIRED } from "../support/requirements.ts";
 
 /** Returns the median time of three runs in milliseconds. */
 function medianTime(run: () => void): number {

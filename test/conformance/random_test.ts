@@ -5,7 +5,7 @@ import process from "node:process";
 import { test } from "node:test";
 import fc from "fast-check";
 import { PacketType as P } from "../../src/codec/mod.ts";
-import { needs } from "../support/gearmand.ts";
+import { needs } from "../support/requirements.ts";
 import { playOnGearmand, playOnJobServer } from "./play.ts";
 import { canDo, complete, grab, grabAll, grabUniq, type Script, sleep, type Step } from "./script.ts";
 import { readable, request as r } from "./wire.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import fc from "fast-check";
-import { needs } from "../support/gearmand.ts";
+import { needs } from "../support/requirements.ts";
 import { playOnGearmand, playOnJobServer } from "./play.ts";
 import { canDo, type Script, submitBg } from "./script.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { needs } from "../support/gearmand.ts";
+import { needs } from "../support/requirements.ts";
 import { differenceScripts } from "./difference_scripts.ts";
 import { playOnGearmand, playOnJobServer } from "./play.ts";
 import { allScripts, scripts } from "./scripts.ts";

@@ -6,7 +6,10 @@ import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../
 import type { Packet, TextLine } from "../../src/codec/mod.ts";
 import { Connection, ConnectionError, GearmanError, memoryPipe, ProtocolError } from "../../src/connection/mod.ts";
 import { chunks, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
-import { deferred, holdTimers, PlayedTransport, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { holdTimers } from "../support/fake_timers.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns } from "../support/wait.ts";
 
 const timeout = 10_000;
 const echo = (data: string) => encodeResponse(PacketType.ECHO_RES, data);
@@ -17,7 +20,7 @@ function textOf(item: Packet | TextLine): string {
 }
 
 /** Number of packets in each write. */
-function packetsPerWrite(transport: PlayedTransport): number[] {
+function packetsPerWrite(transport: FakeTransport): number[] {
   return transport.writes.map((bytes) => {
     const decoder = new PacketDecoder();
     decoder.push(bytes);
@@ -28,7 +31,7 @@ function packetsPerWrite(transport: PlayedTransport): number[] {
 }
 
 test("packets of one tick leave as one write, in order", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
   for (let i = 0; i < 100; i++) connection.send(PacketType.ECHO_REQ, `${i}`);
   connection.sendText("status");
@@ -44,7 +47,7 @@ test("packets of one tick leave as one write, in order", { timeout }, async () =
 });
 
 test("each tick has a write of its own", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
   for (const count of [1, 5, 2]) {
     for (let i = 0; i < count; i++) connection.send(PacketType.PRE_SLEEP);
@@ -54,10 +57,10 @@ test("each tick has a write of its own", { timeout }, async () => {
 });
 
 test("packets that are sent during a write are collected, and leave together after it", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
-  const first = deferred();
-  const second = deferred();
+  const first = deferred<void>();
+  const second = deferred<void>();
   transport.answers.push(first.promise, second.promise);
   connection.send(PacketType.PRE_SLEEP);
   for (let i = 0; i < 10; i++) {
@@ -81,7 +84,7 @@ test("packets that are sent during a write are collected, and leave together aft
 });
 
 test("bytes of 64 KiB are handed to the transport without a copy", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport, { magic: "RES" });
   const large = pattern(65_536);
   connection.send(PacketType.ECHO_RES, "before");
@@ -100,7 +103,7 @@ test("bytes of 64 KiB are handed to the transport without a copy", { timeout }, 
 });
 
 test("send() refuses what the codec refuses, and sends nothing of it", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
   connection.send(PacketType.ECHO_REQ, "good");
   assert.throws(() => connection.send(PacketType.SUBMIT_JOB, "a\0b", "", ""), RangeError);
@@ -117,7 +120,7 @@ test("send() refuses what the codec refuses, and sends nothing of it", { timeout
 });
 
 test("sendText() ends a line with CR LF, or with LF on request", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
   connection.sendText("status");
   connection.sendText(utf8("OK"), "\n");
@@ -126,7 +129,7 @@ test("sendText() ends a line with CR LF, or with LF on request", { timeout }, as
 });
 
 test("for await yields packets, and ends with the stream", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(...chunks(join([echo("a"), echo("b"), echo("c")]), [5]));
   transport.end();
   const found: string[] = [];
@@ -135,7 +138,7 @@ test("for await yields packets, and ends with the stream", { timeout }, async ()
 });
 
 test("for await can be left and entered again without losing packets", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(join([echo("a"), echo("b"), echo("c")]), echo("d").subarray(0, 3));
   const connection = new Connection(transport);
   const found: string[] = [];
@@ -156,7 +159,7 @@ test("for await can be left and entered again without losing packets", { timeout
 });
 
 test("with text: true, packets and lines are read in the order of their arrival", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(join([utf8("OK\n"), echo("a"), utf8(".\r\n")]));
   transport.end();
   const found: string[] = [];
@@ -165,11 +168,11 @@ test("with text: true, packets and lines are read in the order of their arrival"
 });
 
 test("a promise that onPacket returns pauses reading until it settles", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(join([echo("a"), echo("b")]), echo("c"));
   transport.end();
   const connection = new Connection(transport);
-  const pause = deferred();
+  const pause = deferred<void>();
   const found: string[] = [];
   const pumping = connection.pump((packet) => {
     found.push(textOf(packet));
@@ -184,7 +187,7 @@ test("a promise that onPacket returns pauses reading until it settles", { timeou
 });
 
 test("an error that onPacket throws ends the pump, and another pump can continue after it", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(join([echo("a"), echo("b"), echo("c")]));
   transport.end();
   const connection = new Connection(transport);
@@ -202,7 +205,7 @@ test("an error that onPacket throws ends the pump, and another pump can continue
 });
 
 test("an end inside a packet is a ConnectionError with a ProtocolError as its cause", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(join([echo("a"), echo("b").subarray(0, 12)]));
   transport.end();
   const connection = new Connection(transport);
@@ -218,7 +221,7 @@ test("an end inside a packet is a ConnectionError with a ProtocolError as its ca
 
 test("garbage after packets is a ProtocolError, and closes the transport", { timeout }, async () => {
   for (const garbage of [utf8("HTTP/1.1 400 Bad Request\r\n\r\n"), header("\0RES", 43, 0)]) {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     transport.receive(join([echo("a"), garbage]));
     const connection = new Connection(transport);
     const iterator = connection[Symbol.asyncIterator]();
@@ -238,14 +241,14 @@ test("garbage after packets is a ProtocolError, and closes the transport", { tim
 });
 
 test("a body larger than maxPacketSize is refused when its header arrives", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.receive(header("\0RES", PacketType.ECHO_RES, 11));
   await assert.rejects(new Connection(transport, { maxPacketSize: 10 }).pump(() => {}), ProtocolError);
   assert.equal(transport.closed, 1);
 });
 
 test("a read that fails is a ConnectionError with the runtime's error as its cause", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const cause = new Error("read\u0007failed");
   transport.receive(echo("a"));
   transport.break(cause);
@@ -262,9 +265,9 @@ test("a read that fails is a ConnectionError with the runtime's error as its cau
 });
 
 test("a write that fails ends reading, sending and flush()", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
-  const failing = deferred();
+  const failing = deferred<void>();
   transport.answers.push(failing.promise);
   const reading = connection.pump(() => {}).catch((error: unknown) => error);
   connection.send(PacketType.PRE_SLEEP);
@@ -289,9 +292,9 @@ test("an error that write() throws has the same effect as a rejection", { timeou
 });
 
 test("close() lets pending writes go out, ends reading, and refuses further packets", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
-  const first = deferred();
+  const first = deferred<void>();
   transport.answers.push(first.promise);
   const pumping = connection.pump(() => {});
   connection.send(PacketType.PRE_SLEEP);
@@ -310,9 +313,9 @@ test("close() lets pending writes go out, ends reading, and refuses further pack
 });
 
 test("close() may be called again, and still waits for pending writes", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
-  const slow = deferred();
+  const slow = deferred<void>();
   transport.answers.push(slow.promise);
   connection.send(PacketType.PRE_SLEEP);
   await turns(1);
@@ -328,9 +331,9 @@ test("close() may be called again, and still waits for pending writes", { timeou
 });
 
 test("destroy() does not wait for a peer that does not read, and ends a close() that does", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
-  const stuck = deferred();
+  const stuck = deferred<void>();
   transport.answers.push(stuck.promise);
   connection.send(PacketType.PRE_SLEEP);
   await turns(1);
@@ -353,7 +356,7 @@ test("destroy(reason) rejects pump, iteration and flush with the reason, and dis
   const reason = { any: "value" };
   const isReason = (error: unknown) => error === reason;
 
-  const pumped = new PlayedTransport();
+  const pumped = new FakeTransport();
   const pumping = new Connection(pumped);
   pumped.receive(join([echo("a"), echo("b")]));
   const found: string[] = [];
@@ -366,7 +369,7 @@ test("destroy(reason) rejects pump, iteration and flush with the reason, and dis
   );
   assert.deepEqual(found, ["a"]);
 
-  const iterated = new PlayedTransport();
+  const iterated = new FakeTransport();
   const iterating = new Connection(iterated);
   iterated.answers.push(new Promise(() => {}));
   iterating.send(PacketType.PRE_SLEEP);
@@ -379,7 +382,7 @@ test("destroy(reason) rejects pump, iteration and flush with the reason, and dis
 });
 
 test("destroy() never rejects, may be called again, and changes nothing after the end", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const { close } = transport;
   transport.close = () => {
     close.call(transport);
@@ -391,13 +394,13 @@ test("destroy() never rejects, may be called again, and changes nothing after th
   assert.ok(await pumping instanceof ConnectionError);
   assert.equal(transport.closed, 1);
 
-  const closed = new Connection(new PlayedTransport());
+  const closed = new Connection(new FakeTransport());
   const ended = closed.pump(() => {});
   await closed.close();
   await closed.destroy("later");
   await Promise.all([ended, closed.flush()]);
 
-  const broken = new PlayedTransport();
+  const broken = new FakeTransport();
   const failed = new Connection(broken);
   broken.break(new Error("reset"));
   const error = await failed.pump(() => {}).catch((error: unknown) => error);
@@ -406,7 +409,7 @@ test("destroy() never rejects, may be called again, and changes nothing after th
 });
 
 test("close() with a peer that never reads ends after two seconds", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   const connection = new Connection(transport);
   transport.answers.push(new Promise(() => {}));
   connection.send(PacketType.PRE_SLEEP);
@@ -423,7 +426,7 @@ test("close() with a peer that never reads ends after two seconds", { timeout },
 });
 
 test("close() never rejects, and a packet that it cuts short is not an error", { timeout }, async () => {
-  const transport = new PlayedTransport();
+  const transport = new FakeTransport();
   transport.close = () => {
     transport.end();
     return Promise.reject(new Error("cannot close")) as never;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeepAlive } from "../../src/connection/keep_alive.ts";
-import { watchTimers } from "../support/timers.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 
 const INTERVAL = 12_345;
 
@@ -19,7 +19,7 @@ function watched() {
 }
 
 test("nothing is timed before start() and after stop(), and there is one timer at most", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const { keepAlive, seen } = watched();
   assert.equal(timers.active, 0);
   keepAlive.stop();
@@ -35,7 +35,7 @@ test("nothing is timed before start() and after stop(), and there is one timer a
 });
 
 test("an interval with traffic is reported as alive, and one without as silent", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const { keepAlive, seen, traffic } = watched();
   traffic.bytes = 1_000;
   keepAlive.start();
@@ -49,7 +49,7 @@ test("an interval with traffic is reported as alive, and one without as silent",
 });
 
 test("bytes that were transferred before start() are no sign of life", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const { keepAlive, seen, traffic } = watched();
   traffic.bytes = 1_000;
   keepAlive.start();
@@ -64,7 +64,7 @@ test("bytes that were transferred before start() are no sign of life", () => {
 });
 
 test("a second silent interval in a row is reported as dead, and not as silent", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const { keepAlive, seen } = watched();
   keepAlive.start();
   timers.fire();
@@ -74,7 +74,7 @@ test("a second silent interval in a row is reported as dead, and not as silent",
 });
 
 test("traffic after a silent interval ends the suspicion", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const { keepAlive, seen, traffic } = watched();
   keepAlive.start();
   for (let i = 0; i < 3; i++) {
@@ -87,7 +87,7 @@ test("traffic after a silent interval ends the suspicion", () => {
 });
 
 test("a new start() ends the suspicion too", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const { keepAlive, seen } = watched();
   keepAlive.start();
   timers.fire();
@@ -102,7 +102,7 @@ test("a new start() ends the suspicion too", () => {
 });
 
 test("stop() in a report ends the watch", () => {
-  using timers = watchTimers(INTERVAL);
+  using timers = fakeTimers(INTERVAL);
   const seen: string[] = [];
   const keepAlive = new KeepAlive(INTERVAL, () => 0, {
     onTick: () => void seen.push("silent"),

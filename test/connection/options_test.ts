@@ -9,7 +9,8 @@ import {
   readConnectOptions,
   signalOf,
 } from "../../src/connection/options.ts";
-import { PlayedTransport, turns } from "../support/transports.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns } from "../support/wait.ts";
 
 test("options that are absent have their defaults", () => {
   const { servers, settings } = readConnectOptions({});
@@ -27,7 +28,7 @@ test("options that are absent have their defaults", () => {
 });
 
 test("options that are given are used", () => {
-  const dial = () => new PlayedTransport();
+  const dial = () => new FakeTransport();
   const given = { connectTimeout: 1, maxPacketSize: 0, minBackoff: 0, maxBackoff: 0, probeInterval: 1 };
   const { servers, settings } = readConnectOptions({ servers: ["a", "b:2"], dial, ...given });
   assert.deepEqual(servers, [{ hostname: "a", port: 4730 }, { hostname: "b", port: 2 }]);

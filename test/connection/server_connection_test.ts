@@ -12,16 +12,17 @@ import {
 } from "../../src/connection/mod.ts";
 import { ServerConnection } from "../../src/connection/server_connection.ts";
 import { type ConnectOptions, type GearmanEvent, readConnectOptions } from "../../src/connection/options.ts";
-import { deferred, PlayedTransport, turns } from "../support/transports.ts";
-import { until } from "../support/peers.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns, until } from "../support/wait.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 import { countedSignal } from "../support/signals.ts";
-import { watchTimers } from "../support/timers.ts";
 
 const timeout = 10_000;
 const SERVER: ServerAddress = { hostname: "a", port: 1 };
 
 /** A transport that records if it keeps the process alive. */
-class HeldTransport extends PlayedTransport {
+class HeldTransport extends FakeTransport {
   held = true;
   ref(): void {
     this.held = true;
@@ -52,7 +53,7 @@ describe("opening", () => {
     { timeout },
     async () => {
       const dialed: ServerAddress[] = [];
-      const { server, seen } = connectionTo((server) => (dialed.push(server), new PlayedTransport()));
+      const { server, seen } = connectionTo((server) => (dialed.push(server), new FakeTransport()));
       assert.equal(server.name, "a:1");
       assert.equal(server.connection, undefined);
       await turns();
@@ -104,20 +105,20 @@ describe("opening", () => {
   });
 
   test("a transport that arrives too late is closed, and so is one that never opens", { timeout }, async () => {
-    const late = deferred<PlayedTransport>();
+    const late = deferred<FakeTransport>();
     const first = connectionTo(() => late.promise, { connectTimeout: 5 });
     await assert.rejects(first.server.open(), /no connection within 5 ms/);
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     late.resolve(transport);
     await until(() => transport.closed > 0);
     assert.equal(first.server.connection, undefined);
 
-    const stuck = new PlayedTransport();
+    const stuck = new FakeTransport();
     const second = connectionTo(() => Object.assign(stuck, { opened: new Promise(() => {}) }), { connectTimeout: 5 });
     await assert.rejects(second.server.open(), /no connection within 5 ms/);
     await until(() => stuck.closed > 0);
 
-    const broken = new PlayedTransport();
+    const broken = new FakeTransport();
     const third = connectionTo(() => Object.assign(broken, { opened: Promise.reject(new Error("proxy says no")) }));
     await assert.rejects(third.server.open(), /proxy says no/);
     await until(() => broken.closed > 0);
@@ -126,7 +127,7 @@ describe("opening", () => {
 
 test("the timer of connectTimeout exists only while a dial is under way", { timeout }, async () => {
   const connectTimeout = 123_457;
-  using timers = watchTimers(connectTimeout);
+  using timers = fakeTimers(connectTimeout);
   let dials = 0;
   /** Dials; returns the number of timers during the dial, after it, and in all, and the outcome. */
   const during = async (dial: Dial, act = (_server: ServerConnection, _abort: () => void): unknown => undefined) => {
@@ -143,8 +144,8 @@ test("the timer of connectTimeout exists only while a dial is under way", { time
     return seen;
   };
   const never = () => new Promise<never>(() => {});
-  assert.deepEqual(await during(() => new PlayedTransport()), [1, 0, 1, "opened"]);
-  assert.deepEqual(await during(() => Promise.resolve(new PlayedTransport())), [1, 0, 1, "opened"]);
+  assert.deepEqual(await during(() => new FakeTransport()), [1, 0, 1, "opened"]);
+  assert.deepEqual(await during(() => Promise.resolve(new FakeTransport())), [1, 0, 1, "opened"]);
   assert.deepEqual(await during(() => Promise.reject(new Error("refused"))), [1, 0, 1, "ConnectionError"]);
   assert.deepEqual(await during(never, (_, abort) => abort()), [1, 0, 1, "aborted"]);
   assert.deepEqual(await during(never, (server) => server.close()), [1, 0, 1, "ConnectionError"]);
@@ -153,13 +154,13 @@ test("the timer of connectTimeout exists only while a dial is under way", { time
 
 describe("a connection that ends", () => {
   test("is reported once with its reason, and its transport is closed", { timeout }, async () => {
-    const ends: [(transport: PlayedTransport) => void, typeof ConnectionError | typeof ProtocolError][] = [
+    const ends: [(transport: FakeTransport) => void, typeof ConnectionError | typeof ProtocolError][] = [
       [(transport) => transport.end(), ConnectionError],
       [(transport) => transport.break(new Error("reset")), ConnectionError],
       [(transport) => transport.receive(new TextEncoder().encode("HTTP/1.1 400 ")), ProtocolError],
     ];
     for (const [end, kind] of ends) {
-      const transport = new PlayedTransport();
+      const transport = new FakeTransport();
       const { server, seen } = connectionTo(() => transport);
       await server.open();
       transport.receive(echo);
@@ -177,7 +178,7 @@ describe("a connection that ends", () => {
   });
 
   test("by drop() ends at once, and packets that arrive later are discarded", { timeout }, async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     const { server, seen, user } = connectionTo(() => transport);
     const reason = new GearmanError("enough");
     user.onPacket = (packet) => {
@@ -195,7 +196,7 @@ describe("a connection that ends", () => {
   });
 
   test("because onPacket throws is reported with that error", { timeout }, async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     const { server, seen, user } = connectionTo(() => transport);
     const error = new ProtocolError("unasked");
     user.onPacket = () => {
@@ -209,8 +210,8 @@ describe("a connection that ends", () => {
   });
 
   test("without an answer costs no back-off the first time, and one the second time", { timeout }, async () => {
-    const transports: PlayedTransport[] = [];
-    const { server, seen } = connectionTo(() => (transports.push(new PlayedTransport()), transports.at(-1)!));
+    const transports: FakeTransport[] = [];
+    const { server, seen } = connectionTo(() => (transports.push(new FakeTransport()), transports.at(-1)!));
     for (const [i, backsOff] of [false, true].entries()) {
       await server.open();
       transports[i]!.end();
@@ -222,9 +223,9 @@ describe("a connection that ends", () => {
 
 describe("an open connection", () => {
   test("pauses reading until the promise that onPacket returns has settled", { timeout }, async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     const { server, seen, user } = connectionTo(() => transport);
-    const pause = deferred();
+    const pause = deferred<void>();
     user.onPacket = (packet) => {
       seen.packets.push(packet);
       return pause.promise;
@@ -251,7 +252,7 @@ describe("an open connection", () => {
   });
 
   test("is probed once if it is silent, and lost if no answer comes", { timeout }, async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     const { server, seen, user } = connectionTo(() => transport, { probeInterval: 10 });
     user.onTick = ({ silent }) => {
       if (!silent) return;
@@ -268,9 +269,9 @@ describe("an open connection", () => {
   });
 
   test("is watched only while something waits for it", { timeout }, async () => {
-    const transport = new PlayedTransport();
+    const transport = new FakeTransport();
     const probeInterval = 12_345;
-    using probes = watchTimers(probeInterval);
+    using probes = fakeTimers(probeInterval);
     const { server, seen } = connectionTo(() => transport, { probeInterval });
     server.setWaiting(true);
     assert.equal(probes.active, 0, "there is nothing to watch yet");
@@ -296,7 +297,7 @@ describe("close()", () => {
     "may be called again, is reported without an error, and prevents further connections",
     { timeout },
     async () => {
-      const transport = new PlayedTransport();
+      const transport = new FakeTransport();
       const { server, seen } = connectionTo(() => transport);
       await server.open();
       await Promise.all([server.close(), server.close()]);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { deferred, ignoreErrors, markHandled } from "../../src/internal/promises.ts";
-import { turns } from "../support/transports.ts";
+import { turns } from "../support/wait.ts";
 
 const timeout = 10_000;
 

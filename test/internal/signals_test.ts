@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkSignal, delay, onAbort, orAbort } from "../../src/internal/signals.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns } from "../support/wait.ts";
 import { countedSignal } from "../support/signals.ts";
 
 const timeout = 10_000;
@@ -70,7 +71,7 @@ test("onAbort() listens again after all callbacks were cancelled", () => {
 });
 
 test("callers that wait for one promise resume in the order of their calls", { timeout }, async () => {
-  const promise = deferred();
+  const promise = deferred<void>();
   const order: number[] = [];
   const { signal } = new AbortController();
   for (let i = 0; i < 6; i++) orAbort(promise.promise, i % 2 === 0 ? signal : undefined).then(() => order.push(i));

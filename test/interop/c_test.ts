@@ -4,12 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
 import { pattern, text, toHex, utf8 } from "../support/bytes.ts";
-import { needs } from "../support/gearmand.ts";
-import { until } from "../support/peers.ts";
+import { needs } from "../support/requirements.ts";
+import { until } from "../support/wait.ts";
+import { ALL_BYTES, eventsOf, failureOf, gearman, onEveryPort, type Program, timeout } from "./foreign_programs.ts";
 import { type TestServer, withClient } from "../support/servers.ts";
 import { withOurWorker, workOff } from "./our_worker.ts";
-import { ALL_BYTES, eventsOf, failureOf, gearman, onEveryPort, timeout } from "./programs.ts";
-import type { Program } from "./programs.ts";
 
 // What our worker throws cannot be tried: the WORK_FAIL that gearmand makes of it for a client that has not asked for
 // exceptions ends in a NUL, and this client waits on for one that does not.

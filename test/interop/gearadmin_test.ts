@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../../mod.ts";
 import { GearmanAdmin } from "../../src/admin/mod.ts";
-import { needs } from "../support/gearmand.ts";
-import { until } from "../support/peers.ts";
+import { needs } from "../support/requirements.ts";
+import { until } from "../support/wait.ts";
+import { onEveryPort, Program, timeout } from "./foreign_programs.ts";
 import type { TestServer } from "../support/servers.ts";
-import { onEveryPort, Program, timeout } from "./programs.ts";
 
 onEveryPort("gearadmin", needs("gearadmin"), (start) => {
   let server: TestServer;

@@ -2,7 +2,7 @@
 
 import { after, before } from "node:test";
 import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
-import { until } from "../support/peers.ts";
+import { until } from "../support/wait.ts";
 import type { TestServer } from "../support/servers.ts";
 
 /** A running worker, and the client by which it watches its own jobs. */

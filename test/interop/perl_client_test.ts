@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { toHex, utf8 } from "../support/bytes.ts";
 import type { TestServer } from "../support/servers.ts";
 import { withOurWorker, workOff } from "./our_worker.ts";
-import { ALL_BYTES, onEveryPort, perl, timeout, withoutPerl } from "./programs.ts";
+import { ALL_BYTES, onEveryPort, perl, timeout, withoutPerl } from "./foreign_programs.ts";
 
 // Without `exceptions` it cannot read the WORK_FAIL that gearmand makes of an exception, and dies of it.
 const CLIENT = String.raw`

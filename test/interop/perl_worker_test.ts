@@ -7,10 +7,18 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type GearmanClient, JobFailedError } from "../../mod.ts";
 import { pattern, text, toHex, utf8 } from "../support/bytes.ts";
-import { until } from "../support/peers.ts";
+import { until } from "../support/wait.ts";
+import {
+  ALL_BYTES,
+  eventsOf,
+  failureOf,
+  onEveryPort,
+  perl,
+  type Program,
+  timeout,
+  withoutPerl,
+} from "./foreign_programs.ts";
 import { type TestServer, withClient } from "../support/servers.ts";
-import { ALL_BYTES, eventsOf, failureOf, onEveryPort, perl, timeout, withoutPerl } from "./programs.ts";
-import type { Program } from "./programs.ts";
 
 // An empty result or exception cannot be sent by it: Gearman::Worker then leaves out the NUL that ends the handle.
 const WORKER = String.raw`

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { toHex, utf8 } from "../support/bytes.ts";
 import type { TestServer } from "../support/servers.ts";
 import { startOurWorker, withOurWorker, workOff } from "./our_worker.ts";
-import { ALL_BYTES, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";
+import { ALL_BYTES, onEveryPort, php, timeout, withoutPhp } from "./foreign_programs.ts";
 
 // An empty workload cannot be sent by it: libgearman calls it invalid.
 const CLIENT = String.raw`

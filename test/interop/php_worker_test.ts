@@ -7,10 +7,18 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
 import { pattern, toHex } from "../support/bytes.ts";
-import { until } from "../support/peers.ts";
+import { until } from "../support/wait.ts";
+import {
+  ALL_BYTES,
+  eventsOf,
+  failureOf,
+  onEveryPort,
+  php,
+  type Program,
+  timeout,
+  withoutPhp,
+} from "./foreign_programs.ts";
 import { type TestServer, withClient } from "../support/servers.ts";
-import { ALL_BYTES, eventsOf, failureOf, onEveryPort, php, timeout, withoutPhp } from "./programs.ts";
-import type { Program } from "./programs.ts";
 
 const WORKER = String.raw`
   $worker = new GearmanWorker();

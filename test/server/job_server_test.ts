@@ -13,9 +13,9 @@ import { ConnectionError, dialTcp, memoryPipe } from "../../src/connection/mod.t
 import type { ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { JobServerOptions } from "../../src/server/mod.ts";
-import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
-import { REQUIRED } from "../support/gearmand.ts";
-import { watchTimers } from "../support/timers.ts";
+import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../support/certificates.ts";
+import { REQUIRED } from "../support/requirements.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 import { readable, request as r, Wire } from "../conformance/wire.ts";
 
 const HELLO = r(P.ECHO_REQ, "hello");
@@ -135,7 +135,7 @@ test("a client that ends its side still gets the answers to everything that it s
 
 test("a job that is due in a thousand years sets a timer of 24.8 days, the maximum of a timer", () =>
   withServer(async (server) => {
-    using timers = watchTimers(2_147_483_647);
+    using timers = fakeTimers(2_147_483_647);
     const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
     await wire.send(r(P.SUBMIT_JOB_EPOCH, "f", "", "33333333333", ""));
     await wire.sync();
@@ -257,7 +257,7 @@ test("close() ends all connections, and may be called again", async () => {
 });
 
 test("nothing keeps the process alive after close()", { timeout: 60_000 }, async () => {
-  const program = fileURLToPath(import.meta.url).replace("job_server_test", "exit_program");
+  const program = fileURLToPath(new URL(`../programs/idle_server.${import.meta.url.slice(-2)}`, import.meta.url));
   const child = spawn(process.execPath, [..."Deno" in globalThis ? ["run", "-A"] : [], program], { stdio: "inherit" });
   const [code] = await once(child, "exit");
   assert.equal(code, 0);

@@ -5,16 +5,17 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { withPeer } from "../support/sockets.ts";
-import { size } from "../support/gearmand.ts";
-import { RawWorker, until } from "../support/peers.ts";
+import { withSocketServer } from "../support/socket_server.ts";
+import { fullOrQuick } from "../support/requirements.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
 import { type Program, runProgram, startProgram } from "../support/programs.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 60_000;
-const ROUNDS = size(100, 30);
-const LINES = size(200_000, 50_000);
+const ROUNDS = fullOrQuick(100, 30);
+const LINES = fullOrQuick(200_000, 50_000);
 const kib = (bytes: number[]) => bytes.map((one) => one >> 10).join(" ");
 
 /** The first samples are of code that is still being compiled. */
@@ -42,7 +43,7 @@ onEveryServer("a client of long standing", (kind) => {
     `has empty tables and the memory it had after ${ROUNDS * 100} jobs, ${ROUNDS * 5} aborts and ${ROUNDS} reconnects`,
     { timeout },
     async () => {
-      const result = JSON.parse(await runProgram("client_program", ["rounds", `${server.port}`, `${ROUNDS}`]));
+      const result = JSON.parse(await runProgram("client_tasks", ["rounds", `${server.port}`, `${ROUNDS}`]));
       const { memory, ...ended } = result;
       console.log(`${kind.name}: after each tenth of ${ROUNDS} rounds, each with a reconnect: ${kib(memory)} KiB`);
       const expected = { done: ROUNDS * 100, aborted: ROUNDS * 5, lost: ROUNDS * 3, reconnects: ROUNDS, size: 0 };
@@ -53,7 +54,7 @@ onEveryServer("a client of long standing", (kind) => {
 
   test(`pushes ${LINES} lines through doBackgroundAll() in the memory of the first ones`, { timeout }, async () => {
     const { done, rate, memory } = JSON.parse(
-      await runProgram("client_program", ["lines", `${server.port}`, `${LINES}`]),
+      await runProgram("client_tasks", ["lines", `${server.port}`, `${LINES}`]),
     );
     console.log(`${kind.name}: ${rate} lines a second; after each tenth of ${LINES}: ${kib(memory)} KiB`);
     assert.equal(done, LINES);
@@ -92,8 +93,8 @@ test(
   { timeout },
   async () => {
     let program!: Program;
-    await withPeer(() => {}, async ({ port }) => {
-      program = startProgram("client_program", ["stuck", `${port}`, "300"]);
+    await withSocketServer(() => {}, async ({ port }) => {
+      program = startProgram("client_tasks", ["stuck", `${port}`, "300"]);
       await Promise.race([until(() => program.output.includes("stuck ")), program.ended]);
     }, { pauseOnConnect: true });
     // Now the server has gone.

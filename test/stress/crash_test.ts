@@ -7,10 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type AssignedJob, GearmanClient, type GearmanEvent, type GearmanWorker } from "../../mod.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
-import { until } from "../support/peers.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
+import { until } from "../support/wait.ts";
+import { makeWorker } from "../support/workers.ts";
+import { functionStatus } from "../support/server_commands.ts";
 import { Proxy } from "../support/proxy.ts";
-import { makeWorker, statusOf } from "../support/workers.ts";
 
 const JOBS = 5_000;
 const KILLS = 20;
@@ -41,7 +43,7 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
       Array.from({ length: JOBS }, (_, i) => client.doBackground("f", String(i), { unique: `job-${i}` })),
     );
     await client.close();
-    assert.deepEqual(await statusOf(server, "f"), [JOBS, 0, 0]);
+    assert.deepEqual(await functionStatus(server, "f"), [JOBS, 0, 0]);
 
     const runs = new Map<string, number>();
     let allowed = QUOTA, dropped = 0;
@@ -89,7 +91,7 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
       openGate();
       gearmand = await startGearmand({ port, args });
       if (!isConnected(workers[0]!.events)) workers[0]!.events.push({ type: "retrying", server: "up", delay: 0 });
-      const [left] = await statusOf(server, "f");
+      const [left] = await functionStatus(server, "f");
       assert.ok(JOBS - left <= runs.size, `${JOBS - left} jobs are complete, but ${runs.size} have run`);
     }
     await until(() => workers.every(({ serves }) => serves));
@@ -97,7 +99,7 @@ describe(`a server that crashes${skip === false ? "" : ` (${skip})`}`, { skip },
     openGate();
     await until(async () => {
       faulty.resetStalled(); // until the server sees the end of a connection, it keeps the jobs of that worker
-      return (await statusOf(server, "f"))[0] === 0;
+      return (await functionStatus(server, "f"))[0] === 0;
     });
     assert.equal(runs.size, JOBS, "every job that is complete has run");
     const total = [...runs.values()].reduce((sum, count) => sum + count, 0);

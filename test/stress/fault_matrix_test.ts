@@ -10,13 +10,13 @@ import { encodeRequest, encodeResponse, type Packet, PacketType } from "../../sr
 import { JobServer } from "../../src/server/mod.ts";
 import type { Fault as ServerFault } from "../../src/server/mod.ts";
 import { header, pattern, utf8 } from "../support/bytes.ts";
-import { type PeerOptions, withPeer } from "../support/sockets.ts";
-import { SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
-import { deferred } from "../support/transports.ts";
+import { freePort, type SocketServerOptions, withSocketServer } from "../support/socket_server.ts";
+import { SERVER_CERT, SERVER_KEY } from "../support/certificates.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { fullOrQuick, REQUIRED } from "../support/requirements.ts";
+import { type Fault, runCell, runRow, tableOf, work } from "../support/fault_matrix.ts";
+import { until } from "../support/wait.ts";
 import { isSubmission } from "../support/fake_server.ts";
-import { freePort, REQUIRED, size } from "../support/gearmand.ts";
-import { type Fault, runCell, runRow, tableOf, work } from "../support/matrix.ts";
-import { until } from "../support/peers.ts";
 import { type Faults, Proxy } from "../support/proxy.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
@@ -76,16 +76,16 @@ function peer(
   name: string,
   server: () => TestServer,
   serve: (socket: net.Socket) => void,
-  options: PeerOptions & { tls?: never; every?: boolean; dial?: Dial } & Partial<Fault> = {},
+  options: SocketServerOptions & { tls?: never; every?: boolean; dial?: Dial } & Partial<Fault> = {},
 ): Fault {
   return {
     ...options,
     name,
     passes: options.every !== true,
     start: async () => {
-      const ended = deferred();
+      const ended = deferred<void>();
       const ready = deferred<ServerAddress>();
-      const done = withPeer(serve, (address) => (ready.resolve(address), ended.promise), options);
+      const done = withSocketServer(serve, (address) => (ready.resolve(address), ended.promise), options);
       const { port } = await ready.promise;
       const bad: Dial = options.dial === undefined
         ? dialPort(port)
@@ -249,7 +249,7 @@ onEveryServer("the fault matrix", (kind) => {
     for (const name of ["await", "background", "all"]) {
       const spans: [string, number][] = [];
       const outcomes: string[] = [];
-      for (let at = 0; outcomes.at(-1) !== "ok"; at += size(2, 8)) {
+      for (let at = 0; outcomes.at(-1) !== "ok"; at += fullOrQuick(2, 8)) {
         outcomes.push(
           ...await Promise.all([
             runCell(proxied(`reset after ${at}`, get, { resetAfter: at }, { passes: true }), name),
@@ -264,7 +264,7 @@ onEveryServer("the fault matrix", (kind) => {
       console.log(`${kind.name}, ${name}: ${spans.map(([outcome, bytes]) => `${outcome} ${bytes}`).join(", ")} bytes`);
       assert.equal(outcomes[0], "unknown");
       assert.equal(outcomes.includes("accepted"), name === "await");
-      for (let most = 0, outcome = ""; outcome !== "ok"; most += size(3, 12)) {
+      for (let most = 0, outcome = ""; outcome !== "ok"; most += fullOrQuick(3, 12)) {
         outcome = await runCell(cut(`cut when ${most} bytes are written`, get, most), name);
       }
     }

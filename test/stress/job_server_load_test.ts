@@ -4,13 +4,13 @@ import { test } from "node:test";
 import { encodeRequest, PacketType as P } from "../../src/codec/mod.ts";
 import { Connection, dialTcp, memoryPipe, type Transport } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { size } from "../support/gearmand.ts";
-import { until } from "../support/peers.ts";
-import { watchClock, watchTimers } from "../support/timers.ts";
+import { fullOrQuick } from "../support/requirements.ts";
+import { until } from "../support/wait.ts";
+import { fakeClock, fakeTimers } from "../support/fake_timers.ts";
 import { request as r, Wire } from "../conformance/wire.ts";
 
 const ANYWHERE = { hostname: "", port: 0 };
-const MANY = size(100_000, 20_000);
+const MANY = fullOrQuick(100_000, 20_000);
 
 /** Submits so many background jobs of one function, then has them all done; returns what that costs, in ms of CPU. */
 async function queueAndWork(jobs: number): Promise<number> {
@@ -75,7 +75,7 @@ test(
   },
 );
 
-const PAIRS = size(500, 100);
+const PAIRS = fullOrQuick(500, 100);
 test(`${PAIRS * 2} connections are served, each job by one of them`, { timeout: 120_000 }, async () => {
   const server = new JobServer();
   const address = await server.listen();
@@ -121,7 +121,7 @@ async function joined(server: JobServer, transport: Transport, submissions: numb
 }
 
 test("a client that never reads its results is closed when 64 MiB have waited for it a while", async () => {
-  using clock = watchClock();
+  using clock = fakeClock();
   const server = new JobServer();
   const [here, there] = memoryPipe();
   server.accept(there);
@@ -160,8 +160,8 @@ test("a client that reads gets results that come faster than it can read", { tim
 });
 
 test("a client that has ended its side and reads nothing holds its place for a while only", async () => {
-  using timers = watchTimers(5_000);
-  using clock = watchClock();
+  using timers = fakeTimers(5_000);
+  using clock = fakeClock();
   const server = new JobServer();
   const [here, there] = memoryPipe();
   const ended = {

@@ -6,11 +6,11 @@ import { dialTcp, GearmanClient, type GearmanWorker, ServerError } from "../../m
 import type { GearmanEvent, WorkerOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { header } from "../support/bytes.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns, until } from "../support/wait.ts";
+import { countPackets, type Functions, serverWithJobs, startWorker, untilSent } from "../support/workers.ts";
 import { type FakePeer, FakeServer } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
-import { count, type Functions, heard, serverOf, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -41,7 +41,7 @@ describe("unexpected packets", () => {
       noise(peer);
     });
     await using _worker = start(server, { f: () => turns(1) }, { concurrency: 3 });
-    await until(() => count(server, PacketType.WORK_COMPLETE) === 30);
+    await until(() => countPackets(server, PacketType.WORK_COMPLETE) === 30);
     assert.equal(max, 3);
   });
 
@@ -49,10 +49,10 @@ describe("unexpected packets", () => {
     "errors are reported, unrequested answers are ignored, and the connection stays open",
     { timeout },
     async () => {
-      const server = serverOf();
+      const server = serverWithJobs();
       const events: GearmanEvent[] = [];
       await using _worker = start(server, { f: () => "done" }, { onEvent: (event) => events.push(event) });
-      await heard(server, "PRE_SLEEP");
+      await untilSent(server, "PRE_SLEEP");
       const { peer } = server;
       peer.answer(PacketType.ERROR, "JOB_NOT_FOUND", "Job given in work result not found");
       peer.answer(PacketType.ERROR, "", "");
@@ -63,7 +63,7 @@ describe("unexpected packets", () => {
       peer.answer(PacketType.WORK_COMPLETE, "H:1", "");
       peer.answer(PacketType.CAN_DO, "f");
       peer.answer(PacketType.NOOP);
-      await until(() => count(server, PacketType.PRE_SLEEP) === 2);
+      await until(() => countPackets(server, PacketType.PRE_SLEEP) === 2);
       assert.equal(server.peers.length, 1);
       assert.deepEqual(events.map(({ type }) => type), ["connected", "error", "error"]);
       const [, first] = events as [unknown, { error: ServerError; server: string }];
@@ -83,7 +83,7 @@ describe("unexpected packets", () => {
         (peer) => void peer.transport.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")),
       ];
       for (const wrong of wrongs) {
-        const server = serverOf();
+        const server = serverWithJobs();
         const lost: unknown[] = [];
         let runs = 0;
         await using _worker = start(server, { f: () => void runs++ }, {
@@ -91,9 +91,9 @@ describe("unexpected packets", () => {
             if (event.type === "disconnected" && "error" in event) lost.push(event.error);
           },
         });
-        await heard(server, "PRE_SLEEP");
+        await untilSent(server, "PRE_SLEEP");
         wrong(server.peer);
-        await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+        await until(() => server.peers.length === 2 && countPackets(server, PacketType.PRE_SLEEP) === 1);
         assert.equal(runs, 0);
         assert.equal((lost[0] as Error).name, "ProtocolError");
       }
@@ -115,7 +115,7 @@ describe("unexpected packets", () => {
     const long = (i: number) => sleeps[i]! - sleeps[i - 1]! > 100;
     await until(() => sleeps.some((_, i) => i > 1 && long(i) && long(i - 1)));
     await worker.close();
-    const more = count(server, PacketType.GRAB_JOB_ALL) - sleeps.length;
+    const more = countPackets(server, PacketType.GRAB_JOB_ALL) - sleeps.length;
     assert.ok(more === 0 || more === 1, `one grab for each alarm, not ${more} more`);
   });
 
@@ -182,15 +182,15 @@ describe("an empty server", () => {
       jobs += 1;
       peer.answer(PacketType.JOB_ASSIGN, `H:${jobs}`, "f", "");
     });
-    const quiet = serverOf();
+    const quiet = serverWithJobs();
     await using _worker = start(busy, { f: () => turns(1) }, {
       servers: ["busy:1", "quiet:2"],
       dial: (address, options) => (address.port === 1 ? busy : quiet).dial(address, options),
     });
-    await until(() => count(quiet, PacketType.GRAB_JOB_ALL) > 0);
+    await until(() => countPackets(quiet, PacketType.GRAB_JOB_ALL) > 0);
     const before = jobs;
     await until(() => jobs > before + 30);
-    const chances = count(quiet, PacketType.PRE_SLEEP) + count(quiet, PacketType.GRAB_JOB_ALL) - 1;
+    const chances = countPackets(quiet, PacketType.PRE_SLEEP) + countPackets(quiet, PacketType.GRAB_JOB_ALL) - 1;
     assert.ok(chances > 0, `it had no chance while the other server assigned ${jobs - before} jobs`);
   });
 });
@@ -202,7 +202,9 @@ describe("a silent connection", () => {
       if (type === PacketType.ECHO_REQ) peer.answer(PacketType.ECHO_RES, "");
     });
     await using _worker = start(server, { f: () => {} }, { probeInterval: 200 });
-    await until(() => count(server, PacketType.GRAB_JOB_ALL) >= 3 && count(server, PacketType.ECHO_REQ) >= 2);
+    await until(() =>
+      countPackets(server, PacketType.GRAB_JOB_ALL) >= 3 && countPackets(server, PacketType.ECHO_REQ) >= 2
+    );
     assert.equal(server.peers.length, 1);
   });
 
@@ -213,9 +215,9 @@ describe("a silent connection", () => {
       if (due) peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
       else peer.answer(PacketType.NO_JOB);
     });
-    const done = deferred();
+    const done = deferred<void>();
     await using _worker = start(server, { f: () => done.resolve() }, { probeInterval: 50, drainTimeout: 0 });
-    await heard(server, "PRE_SLEEP");
+    await untilSent(server, "PRE_SLEEP");
     due = true;
     await done.promise;
   });
@@ -223,9 +225,9 @@ describe("a silent connection", () => {
   test("is probed too while the worker is busy or has no function", { timeout }, async () => {
     const functions: Functions[] = [{ f: () => new Promise(() => {}) }, {}];
     for (const given of functions) {
-      const server = serverOf(["H:1", "f"]);
+      const server = serverWithJobs(["H:1", "f"]);
       await using _worker = start(server, given, { probeInterval: 20, drainTimeout: 0 });
-      await heard(server, "ECHO_REQ ");
+      await untilSent(server, "ECHO_REQ ");
     }
   });
 

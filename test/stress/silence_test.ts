@@ -6,9 +6,9 @@ import { ConnectionError, fromStreams, GearmanClient } from "../../mod.ts";
 import type { Dial } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { PlayedTransport } from "../support/transports.ts";
-import { FakeServer, polite } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { answerEverything, FakeServer } from "../support/fake_server.ts";
+import { until } from "../support/wait.ts";
 
 const timeout = 20_000;
 const servers = ["silent:1", "well:2"];
@@ -30,9 +30,9 @@ async function echo(client: GearmanClient): Promise<void> {
 }
 
 test("a server that falls silent costs the calls that it had, and no other", { timeout }, async () => {
-  const silent: PlayedTransport[] = [];
+  const silent: FakeTransport[] = [];
   await using well = new JobServer();
-  const { dial, dials } = two(() => silent[silent.push(new PlayedTransport()) - 1]!, well.dial);
+  const { dial, dials } = two(() => silent[silent.push(new FakeTransport()) - 1]!, well.dial);
   await using client = new GearmanClient({ servers, dial, probeInterval: 20, minBackoff: 1_000_000 });
   await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "unknown" });
   for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "well:2");
@@ -43,7 +43,7 @@ test("a server that falls silent costs the calls that it had, and no other", { t
 
 test("a server that shakes hands and says nothing costs no call, and is not dialed for ever", { timeout }, async () => {
   await using well = new JobServer();
-  const hanging: Dial = () => Object.assign(new PlayedTransport(), { refusable: true });
+  const hanging: Dial = () => Object.assign(new FakeTransport(), { refusable: true });
   const { dial, dials } = two(hanging, well.dial);
   await using client = new GearmanClient({ servers, dial, probeInterval: 20, minBackoff: 0, maxBackoff: 0 });
   assert.equal((await client.doBackground("f")).server, "well:2");
@@ -94,7 +94,7 @@ test("JobServer closes a transport whose write never settles", { timeout }, asyn
 });
 
 test("a vanished job is found while other calls are answered", { timeout }, async () => {
-  const server = new FakeServer(polite()); // knows of no job that it is asked about
+  const server = new FakeServer(answerEverything()); // knows of no job that it is asked about
   await using client = new GearmanClient({ dial: server.dial, probeInterval: 20 });
   let error: unknown;
   const job = client.do("f");
@@ -106,7 +106,7 @@ test("a vanished job is found while other calls are answered", { timeout }, asyn
 
 test("a vanished job is found by a server that refuses to say how it is, the first time", { timeout }, async () => {
   let asked = 0;
-  const answer = polite();
+  const answer = answerEverything();
   const server = new FakeServer((packet, peer) => {
     if (packet.type === PacketType.GET_STATUS && asked++ === 0) peer.answer(PacketType.ERROR, "BUSY", "ask again");
     else answer(packet, peer);

@@ -8,8 +8,9 @@ import { fileURLToPath } from "node:url";
 import { GearmanClient } from "../../mod.ts";
 import { text } from "../support/bytes.ts";
 import { runtime } from "../support/exceptions.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
-import { statusOf } from "../support/workers.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
+import { functionStatus } from "../support/server_commands.ts";
 
 const JOBS = 100_000;
 const SAMPLES = 10;
@@ -21,7 +22,7 @@ describe(`a worker of many jobs${skip === false ? "" : ` (${skip})`}`, { skip },
     const { port } = gearmand;
     const address = `127.0.0.1:${port}`;
     // Compiled for Node the program is JavaScript too.
-    const name = `../support/endurance_program.${import.meta.url.slice(-2)}`;
+    const name = `../programs/worker_endurance.${import.meta.url.slice(-2)}`;
     const program = fileURLToPath(new URL(name, import.meta.url));
     const command = runtime === "deno" ? ["run", "-A", "--no-check", program] : [program];
     const args = [...command, address, String(JOBS), String(SAMPLES)];
@@ -48,7 +49,11 @@ describe(`a worker of many jobs${skip === false ? "" : ` (${skip})`}`, { skip },
     // The first samples are of code that is still being compiled. A hundred bytes a job would be eight MB.
     const growth = Math.min(...heap.slice(-3)) / Math.max(...heap.slice(1, 4));
     assert.ok(growth < 1.2, `its heap has grown ${growth.toFixed(2)} times: ${heap}`);
-    assert.deepEqual(await statusOf({ connect: { servers: address }, port, stop: gearmand.stop }, "f"), [0, 0, 0]);
+    assert.deepEqual(await functionStatus({ connect: { servers: address }, port, stop: gearmand.stop }, "f"), [
+      0,
+      0,
+      0,
+    ]);
     await gearmand.stop();
   });
 });

@@ -1,20 +1,22 @@
-// A job server that a test plays: it is dialed in memory, keeps what it is sent, and answers what the test says.
+// A job server that a test controls: it is connected in memory, records all requests, and answers as the test says.
 
+import { GearmanClient } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import type { Packet, PacketInput } from "../../src/codec/mod.ts";
 import { Connection, memoryPipe } from "../../src/connection/mod.ts";
 import type { Dial, ServerAddress, Transport } from "../../src/connection/mod.ts";
+import { text } from "./bytes.ts";
 
-/** One connection to it. */
+/** One connection to a fake server. */
 export class FakePeer {
-  /** Everything it was sent, without the requests for options. */
+  /** All requests, without those for options. */
   readonly requests: Packet[] = [];
-  /** The options it was asked for. */
+  /** The requested options. */
   readonly options: string[] = [];
-  /** The transport itself, for bytes that are no packets. */
+  /** The transport itself, for bytes that are not packets. */
   readonly transport: Transport;
   readonly #connection: Connection;
-  /** Resolves when the client has ended it. */
+  /** Resolves when the other side has closed the connection. */
   readonly ended: Promise<void>;
 
   constructor(transport: Transport, onRequest: (packet: Packet, peer: FakePeer) => void) {
@@ -35,27 +37,27 @@ export class FakePeer {
     this.#connection.send(type, ...args);
   }
 
-  /** Resolves when the client's side can take more. */
+  /** Resolves when the other side can receive more. */
   flush(): Promise<void> {
     return this.#connection.flush();
   }
 
-  /** Ends the connection, after what was answered. */
+  /** Closes the connection after all answers are sent. */
   async end(): Promise<void> {
     await this.#connection.close();
   }
 }
 
-/** What a dial does instead of connecting, if anything. */
+/** Runs before a connection is made; if it rejects, the dial fails. */
 export type Refusal = (server: ServerAddress, signal: AbortSignal | undefined) => Promise<void> | undefined;
 
-/** A server of packets that a test writes itself. */
+/** A server that answers with the packets that the test chooses. */
 export class FakeServer {
-  /** Its connections, in the order in which they were made. */
+  /** All connections, in the order in which they were made. */
   readonly peers: FakePeer[] = [];
-  /** The servers that were dialed, by `host:port`, in order. */
+  /** The addresses that were dialed, as `host:port`, in order. */
   readonly dials: string[] = [];
-  /** Makes dials fail, hang, or take their time. */
+  /** Makes dials fail, hang, or wait. */
   refuse: Refusal = () => undefined;
   readonly #onRequest: (packet: Packet, peer: FakePeer, index: number) => void;
 
@@ -72,27 +74,39 @@ export class FakeServer {
     return here;
   };
 
-  /** The connection made last. */
+  /** The last connection. */
   get peer(): FakePeer {
     return this.peers.at(-1)!;
   }
 }
 
-/** Whether a packet submits a job. */
+/** Returns true if a packet submits a job. */
 export function isSubmission({ type }: Packet): boolean {
   return [7, 18, 21, 32, 33, 34, 36, 37, 38].includes(type);
 }
 
-/** An answer to each kind of request: every job is created as `H:n`, unknown to status, and echoes come back. */
-export function polite(): (packet: Packet, peer: FakePeer) => void {
+/** Makes a function that answers every kind of request: it creates all jobs as `H:n`, and knows no job's status. */
+export function answerEverything(): (packet: Packet, peer: FakePeer) => void {
   let jobs = 0;
   return (packet, peer) => {
     const last = packet.args.at(-1) ?? "";
-    if (isSubmission(packet)) peer.answer(PacketType.JOB_CREATED, `H:${++jobs}`);
-    else if (packet.type === PacketType.ECHO_REQ) peer.answer(PacketType.ECHO_RES, last);
+    if (isSubmission(packet)) {
+      jobs++;
+      peer.answer(PacketType.JOB_CREATED, `H:${jobs}`);
+    } else if (packet.type === PacketType.ECHO_REQ) peer.answer(PacketType.ECHO_RES, last);
     else if (packet.type === PacketType.GET_STATUS) peer.answer(PacketType.STATUS_RES, last, "0", "0", "0", "0");
     else if (packet.type === PacketType.GET_STATUS_UNIQUE) {
       peer.answer(PacketType.STATUS_RES_UNIQUE, last, "0", "0", "0", "0", "0");
     }
   };
+}
+
+/** Makes a client of the server that reconnects at once. */
+export function makeClient(server: FakeServer): GearmanClient {
+  return new GearmanClient({ dial: server.dial, minBackoff: 1, maxBackoff: 1 });
+}
+
+/** Lists the workloads that the server received. */
+export function submittedWorkloads({ peers }: FakeServer): string[] {
+  return peers.flatMap(({ requests }) => requests.filter(isSubmission)).map(({ args }) => text(args.at(-1)!));
 }

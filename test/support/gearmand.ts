@@ -1,55 +1,19 @@
-// Starts the real gearmand (Debian: gearman-job-server), for the tests that prove things against it.
+// Starts the real gearmand (Debian: gearman-job-server) for the tests that run on it.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
-import { delimiter, join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import process from "node:process";
+import { findProgram } from "./requirements.ts";
+import { freePort } from "./socket_server.ts";
 
-/** Set under CI: a test that needs a program then fails where it is missing, instead of being skipped. */
-export const REQUIRED: boolean = process.env["GEARMAN_REQUIRED"] === "1";
-
-/** How much a test does that proves something by its size: under CI all of it, elsewhere what shows a plain break. */
-export function size(full: number, quick: number): number {
-  return REQUIRED ? full : quick;
-}
-
-/** Set by `deno task ok`, which is to be quick: real programs count as missing, though they may be installed. */
-const WITHOUT_PROGRAMS = process.env["GEARMAN_WITHOUT_PROGRAMS"] === "1";
-
-/** The path of a program, if it is installed. */
-export function findProgram(name: string): string | undefined {
-  if (WITHOUT_PROGRAMS) return undefined;
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-}
-
-/** The `skip` option of a test that needs programs: false if they are installed, or if they have to be. */
-export function needs(...programs: string[]): string | false {
-  const missing = programs.filter((program) => findProgram(program) === undefined);
-  if (missing.length === 0 || REQUIRED) return false;
-  return `needs ${missing.join(" and ")}, which is ${WITHOUT_PROGRAMS ? "not used here" : "not installed"}`;
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
-
-/** A gearmand of a test's own. */
+/** A running gearmand. */
 export interface Gearmand {
   readonly port: number;
   readonly process: ChildProcess;
-  /** Has it neither read nor answer any more (SIGSTOP); its port still takes connections, until its backlog is full. */
+  /** Stops it from reading and answering (SIGSTOP). Its port still accepts connections until its backlog is full. */
   freeze(): Promise<void>;
-  /** Kills it (SIGKILL) and waits until it is gone. */
+  /** Kills it (SIGKILL), and waits until it has ended. */
   stop(): Promise<void>;
 }
 
@@ -66,12 +30,14 @@ export async function startGearmand(
   let exited = false;
   gone.then(() => exited = true);
   for (let pid = NaN; pid !== child.pid; pid = await askPid(port)) {
-    if (exited && options.port === undefined) return await startGearmand(options); // the port was free a moment ago
-    if (exited) throw new Error(`gearmand ended at once; is port ${port} taken?`);
+    if (exited && options.port === undefined) return await startGearmand(options); // another process has taken the port
+    if (exited) throw new Error(`gearmand has ended: is port ${port} in use?`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  // Not child.kill(): on Deno a second signal is never sent.
-  const signal = (name: "SIGSTOP" | "SIGKILL") => void (exited || process.kill(child.pid!, name));
+  // Not child.kill(): on Deno it sends only one signal.
+  const signal = (name: "SIGSTOP" | "SIGKILL") => {
+    if (!exited) process.kill(child.pid!, name);
+  };
   return {
     port,
     process: child,
@@ -86,13 +52,13 @@ export async function startGearmand(
   };
 }
 
-/** Whether all threads of a process are stopped: a signal takes its time. */
+/** Returns true if all threads of a process are stopped, which takes a moment after the signal. */
 function isFrozen(pid: number): boolean {
   const tasks = `/proc/${pid}/task`;
   return readdirSync(tasks).every((task) => / T \d/.test(readFileSync(`${tasks}/${task}/stat`, "utf8")));
 }
 
-/** The process that answers on a port: another's may have taken it meanwhile. NaN while there is none. */
+/** Asks for the id of the process that listens on a port, which may be another process; NaN if none does. */
 function askPid(port: number): Promise<number> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port }, () => socket.write("getpid\n"));

@@ -1,23 +1,24 @@
-// Programs that tests start, on the runtime that the tests run on.
+// Starts the programs in test/programs, on the runtime that the tests run on.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { runtime } from "./exceptions.ts";
 
-/** A program of `test/support` that runs. */
+/** A running program of `test/programs`. */
 export interface Program {
   readonly child: ChildProcess;
-  /** What it has written so far. */
+  /** The standard output so far. */
   output: string;
+  /** The standard error so far. */
   errors: string;
-  /** Its exit code, once it has ended. */
+  /** Resolves to the exit code. */
   readonly ended: Promise<number | null>;
 }
 
-/** Starts `test/support/NAME.ts`, or what it was compiled to for Node. */
+/** Starts `test/programs/NAME.ts`, or on Node the file that it was compiled to. */
 export function startProgram(name: string, args: readonly string[], env: Record<string, string> = {}): Program {
-  const file = fileURLToPath(new URL(`./${name}.${import.meta.url.slice(-2)}`, import.meta.url));
+  const file = fileURLToPath(new URL(`../programs/${name}.${import.meta.url.slice(-2)}`, import.meta.url));
   const command = runtime === "deno" ? ["run", "-A", "--no-check", file] : [file];
   const child = spawn(process.execPath, [...command, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -30,7 +31,7 @@ export function startProgram(name: string, args: readonly string[], env: Record<
   return program;
 }
 
-/** Runs one to its end, which must be a good one, and returns what it wrote. */
+/** Runs a program that must succeed, and returns its output. */
 export async function runProgram(name: string, args: readonly string[], env?: Record<string, string>): Promise<string> {
   const program = startProgram(name, args, env);
   const code = await program.ended;

@@ -1,24 +1,28 @@
-// The job servers that the same tests run against: gearmand, and JobServer over TCP and in memory.
+// The job servers that the same tests run on: gearmand, JobServer over TCP, and JobServer in memory.
 
 import { after, before, describe } from "node:test";
 import { type ConnectOptions, GearmanClient } from "../../mod.ts";
+import { Connection, dialTcp } from "../../src/connection/mod.ts";
+import type { ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { needs, startGearmand } from "./gearmand.ts";
+import { parseServers } from "../../src/transport/addresses.ts";
+import { needs } from "./requirements.ts";
+import { startGearmand } from "./gearmand.ts";
 
-/** A running job server, whatever it is. */
+/** A running job server of any kind. */
 export interface TestServer {
-  /** Options that a client or a worker reaches it with. */
+  /** The options with which a client or a worker connects to it. */
   readonly connect: ConnectOptions;
   /** Its TCP port, or 0 if it has none. */
   readonly port: number;
-  /** Ends it and all of its connections at once. */
+  /** Stops it, and closes all of its connections. */
   stop(): Promise<void>;
 }
 
 /** A kind of job server. */
 export interface ServerKind {
   readonly name: "gearmand" | "JobServer over TCP" | "JobServer in memory";
-  /** Starts one; on a free port, if it has any, unless told which. */
+  /** Starts a server, on the port if one is given, otherwise on an unused one. */
   start(port?: number): Promise<TestServer>;
 }
 
@@ -29,20 +33,30 @@ const KINDS: readonly ServerKind[] = [
 ];
 
 /**
- * Describes the same tests for every kind of job server, or for those that have a port; those on gearmand are skipped
- * where there is none.
+ * Describes the same tests for every kind of job server; with `port`, only for those that have a port. Tests on gearmand
+ * are skipped if it is not installed.
  */
 export function onEveryServer(name: string, tests: (kind: ServerKind) => void, options: { port?: boolean } = {}): void {
   for (const kind of KINDS) {
     if (options.port === true && kind.name === "JobServer in memory") continue;
     const skip = kind.name === "gearmand" ? needs("gearmand") : false;
-    // Deno does not print why something is skipped, but it prints its name.
+    // Deno does not print the reason for a skip, so the name contains it.
     const why = skip === false ? "" : ` (skipped: ${skip})`;
     describe(`${name}, on ${kind.name}${why}`, { skip }, () => tests(kind));
   }
 }
 
-/** Starts a server of the kind and a client of it before the tests beside it, gives them out, and ends both after the tests. */
+/** Opens a connection to a server; with `text` it accepts lines too. */
+export async function openConnection<Text extends boolean = false>(
+  server: TestServer,
+  options: { readonly text?: Text } = {},
+): Promise<Connection<Text>> {
+  const dial = server.connect.dial ?? dialTcp();
+  const address: ServerAddress = parseServers(server.connect.servers ?? "127.0.0.1:1")[0]!;
+  return new Connection(await dial(address, {}), { text: options.text ?? false } as { text: Text });
+}
+
+/** Starts a server and a client before the tests of a suite, passes them to `use`, and stops both after the tests. */
 export function withClient(
   kind: Pick<ServerKind, "start">,
   use: (server: TestServer, client: GearmanClient) => void,

@@ -17,9 +17,12 @@ import { GearmanClient } from "../../mod.ts";
 import { ServerConnection } from "../../src/connection/server_connection.ts";
 import { readConnectOptions } from "../../src/connection/options.ts";
 import { join, pattern, text, utf8 } from "../support/bytes.ts";
-import { echoBack, freeAddress, withPeer } from "../support/sockets.ts";
-import { deferred, holdTimers, turns } from "../support/transports.ts";
-import { needs, startGearmand } from "../support/gearmand.ts";
+import { echoBack, unusedAddress, withSocketServer } from "../support/socket_server.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { holdTimers } from "../support/fake_timers.ts";
+import { turns } from "../support/wait.ts";
+import { needs } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
 
 const timeout = 20_000;
 const dial = dialTcp();
@@ -52,7 +55,7 @@ function code(error: unknown): unknown {
 }
 
 test("packets go to a TCP server and back", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     await assertEchoes(await connect(address));
     await assertEchoes(new Connection(await dialTcp({ keepAlive: false, tls: false })(address, {})));
     await assertEchoes(await connect({ hostname: "localhost", port: address.port }));
@@ -60,16 +63,19 @@ test("packets go to a TCP server and back", { timeout }, async () => {
 });
 
 test("packets go to a unix socket and back", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => await assertEchoes(await connect(address)), { unix: true });
+  await withSocketServer(echoBack, async (address) => await assertEchoes(await connect(address)), { unix: true });
 });
 
 test("8 MiB are sent and received, though a socket may take only a part of a write", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => await assertEchoes(await connect(address), [8_388_608, 1, 1_000_000]));
+  await withSocketServer(
+    echoBack,
+    async (address) => await assertEchoes(await connect(address), [8_388_608, 1, 1_000_000]),
+  );
 });
 
 test("received bytes are never overwritten, and a slow reader loses nothing", { timeout }, async () => {
   const sent = pattern(3_000_000);
-  await withPeer((socket) => void socket.end(sent), async (address) => {
+  await withSocketServer((socket) => void socket.end(sent), async (address) => {
     const transport = await dial(address, {});
     const found: Uint8Array[] = [];
     for await (const chunk of transport) {
@@ -83,7 +89,7 @@ test("received bytes are never overwritten, and a slow reader loses nothing", { 
 });
 
 test("a refused connection rejects with the runtime's error", { timeout }, async () => {
-  const address = await freeAddress();
+  const address = await unusedAddress();
   await assert.rejects(connect(address), (error) => error instanceof Error && code(error) === "ECONNREFUSED");
 });
 
@@ -137,7 +143,7 @@ test("a peer that takes no connections any more is given up in time, with a Time
 
 test("a reset is a ConnectionError whose cause is the runtime's error", { timeout }, async () => {
   const reset = (socket: net.Socket) => void socket.once("data", () => socket.resetAndDestroy());
-  await withPeer(reset, async (address) => {
+  await withSocketServer(reset, async (address) => {
     const connection = await connect(address);
     connection.send(PacketType.PRE_SLEEP);
     const error = await failure(connection);
@@ -150,7 +156,7 @@ test("a reset is a ConnectionError whose cause is the runtime's error", { timeou
 
 test("writing to a connection that was reset fails, also without a reader", { timeout }, async () => {
   const reset = (socket: net.Socket) => void socket.once("data", () => socket.resetAndDestroy());
-  await withPeer(reset, async (address) => {
+  await withSocketServer(reset, async (address) => {
     const connection = await connect(address);
     await assert.rejects(async () => {
       for (;;) {
@@ -168,11 +174,11 @@ test(
   { timeout },
   async () => {
     const packet = encodeResponse(PacketType.ECHO_RES, "hello");
-    await withPeer((socket) => void socket.end(packet.subarray(0, 14)), async (address) => {
+    await withSocketServer((socket) => void socket.end(packet.subarray(0, 14)), async (address) => {
       const error = await failure(await connect(address));
       assert.ok(error instanceof ConnectionError && error.cause instanceof ProtocolError);
     });
-    await withPeer((socket) => void socket.end(packet), async (address) => {
+    await withSocketServer((socket) => void socket.end(packet), async (address) => {
       const connection = await connect(address);
       let found = 0;
       for await (const _ of connection) found++;
@@ -183,12 +189,12 @@ test(
 );
 
 test("bytes of another protocol are a ProtocolError, and the socket is closed", { timeout }, async () => {
-  const gone = deferred();
+  const gone = deferred<void>();
   const serve = (socket: net.Socket) => {
     socket.on("close", () => gone.resolve());
     socket.resume().write("HTTP/1.1 400 Bad Request\r\n\r\n");
   };
-  await withPeer(serve, async (address) => {
+  await withSocketServer(serve, async (address) => {
     assert.ok(await failure(await connect(address)) instanceof ProtocolError);
     await gone.promise;
   });
@@ -203,7 +209,7 @@ test("a peer that has ended its own direction still receives packets", { timeout
     socket.write(encodeResponse(PacketType.NOOP));
     socket.once("data", () => socket.end());
   };
-  await withPeer(serve, async (address) => {
+  await withSocketServer(serve, async (address) => {
     const connection = await connect(address);
     for await (const _ of connection) {
       connection.send(PacketType.PRE_SLEEP);
@@ -226,7 +232,7 @@ test("bytes sent before close() arrive, also while many received bytes are unrea
     socket.on("error", (error) => received.reject(error));
     socket.on("close", () => received.resolve(size));
   };
-  await withPeer(serve, async (address) => {
+  await withSocketServer(serve, async (address) => {
     const connection = await connect(address);
     for await (const _ of connection) break;
     for (let i = 0; i < 3; i++) connection.send(PacketType.ECHO_REQ, pattern(200_000));
@@ -242,7 +248,7 @@ test("a peer that keeps sending is not read faster than its packets are consumed
   const size = 67_108_864; // more than the buffers of both kernels' ends hold
   let sent = false;
   const serve = (socket: net.Socket) => void socket.end(new Uint8Array(size), () => sent = true);
-  await withPeer(serve, async (address) => {
+  await withSocketServer(serve, async (address) => {
     const transport = await dial(address, {});
     let received = 0;
     for await (const chunk of transport) {
@@ -256,7 +262,7 @@ test("a peer that keeps sending is not read faster than its packets are consumed
 });
 
 test("flush() waits for a peer that does not read, and destroy() ends it at once", { timeout }, async () => {
-  await withPeer(() => {}, async (address) => {
+  await withSocketServer(() => {}, async (address) => {
     const connection = await connect(address);
     const pumping = connection.pump(() => {}).catch((error: unknown) => error);
     for (let i = 0; i < 64; i++) connection.send(PacketType.ECHO_REQ, new Uint8Array(1_048_576));
@@ -273,7 +279,7 @@ test("flush() waits for a peer that does not read, and destroy() ends it at once
 });
 
 test("close() ends a waiting read, and a second close() has no effect", { timeout }, async () => {
-  await withPeer((socket) => void socket.resume(), async (address) => {
+  await withSocketServer((socket) => void socket.resume(), async (address) => {
     const transport: Transport = await dial(address, {});
     const reading = transport[Symbol.asyncIterator]().next();
     await turns(2);
@@ -287,7 +293,7 @@ test("close() ends a waiting read, and a second close() has no effect", { timeou
 
 test("an aborted signal prevents dialing", { timeout }, async () => {
   let connections = 0;
-  await withPeer(() => connections++, async (address) => {
+  await withSocketServer(() => connections++, async (address) => {
     const reason = new Error("too late");
     const signal = AbortSignal.abort(reason);
     await assert.rejects(async () => await dial(address, { signal }), (error) => error === reason);
@@ -306,7 +312,7 @@ test(
         gone.push(new Promise((resolve) => socket.on("close", () => resolve())));
         echoBack(socket);
       };
-      await withPeer(serve, async (address) => {
+      await withSocketServer(serve, async (address) => {
         for (const reason of [new Error("gave up"), "a string", undefined]) {
           const controller = new AbortController();
           const dialing = dial(address, { signal: controller.signal });
@@ -321,7 +327,7 @@ test(
 );
 
 test("an abort after dialing has no effect", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     const controller = new AbortController();
     const connection = new Connection(await dial(address, { signal: controller.signal }));
     controller.abort();

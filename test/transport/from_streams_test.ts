@@ -8,7 +8,8 @@ import { encodeRequest, PacketType } from "../../src/codec/mod.ts";
 import { Connection, ConnectionError, fromStreams } from "../../src/connection/mod.ts";
 import type { Duplex, Transport } from "../../src/connection/mod.ts";
 import { chunks, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns } from "../support/wait.ts";
 import { exception } from "../support/exceptions.ts";
 
 const timeout = 10_000;
@@ -107,7 +108,7 @@ test("a chunk that is not bytes fails the connection, with a TypeError as the ca
 });
 
 test("nothing is written or read before opened has resolved", { timeout }, async () => {
-  const opened = deferred();
+  const opened = deferred<void>();
   const { writable, written } = sink();
   const transport = fromStreams({ readable: source(utf8("hi")), writable, opened: opened.promise });
   assert.equal(transport.opened, opened.promise);
@@ -145,7 +146,7 @@ test(
 );
 
 test("if closed rejects, the transport can still be used", { timeout }, async () => {
-  const closed = deferred();
+  const closed = deferred<void>();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const transport = fromStreams({ readable, writable, closed: closed.promise });
   closed.reject(new Error("network lost"));

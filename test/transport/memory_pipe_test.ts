@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { memoryPipe } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
 import { pattern, text, utf8 } from "../support/bytes.ts";
-import { turns } from "../support/transports.ts";
+import { turns } from "../support/wait.ts";
 
 const timeout = 10_000;
 

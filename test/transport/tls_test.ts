@@ -8,14 +8,14 @@ import { PacketType } from "../../src/codec/mod.ts";
 import { Connection, ConnectionError, dialTcp } from "../../src/connection/mod.ts";
 import type { ServerAddress, TlsOptions } from "../../src/connection/mod.ts";
 import { pattern, text } from "../support/bytes.ts";
-import { echoBack, withPeer } from "../support/sockets.ts";
-import type { PeerOptions } from "../support/sockets.ts";
-import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { echoBack, type SocketServerOptions, withSocketServer } from "../support/socket_server.ts";
+import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../support/certificates.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns } from "../support/wait.ts";
 
 const timeout = 20_000;
-const plain: PeerOptions = { tls: { cert: SERVER_CERT, key: SERVER_KEY } };
-const mutual: PeerOptions = { tls: { ...plain.tls, ca: CA_CERT, requestCert: true, rejectUnauthorized: true } };
+const plain: SocketServerOptions = { tls: { cert: SERVER_CERT, key: SERVER_KEY } };
+const mutual: SocketServerOptions = { tls: { ...plain.tls, ca: CA_CERT, requestCert: true, rejectUnauthorized: true } };
 const trusting: TlsOptions = { caCerts: [CA_CERT] };
 
 /** Dials with these settings, sends packets to an echoing peer, and compares the replies. */
@@ -40,14 +40,14 @@ async function assertRefused(address: ServerAddress, options: true | TlsOptions)
 }
 
 test("a server of a given authority is trusted, by its name and by its address", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     await assertEchoes(address, trusting);
     await assertEchoes({ hostname: "localhost", port: address.port }, trusting);
   }, plain);
 });
 
 test("a server of an unknown authority is refused", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     await assertRefused(address, true);
     await assertRefused(address, {});
     await assertRefused(address, { caCerts: [CLIENT_CERT] });
@@ -60,7 +60,7 @@ test("serverName is sent as SNI and checked, whatever host was dialed", { timeou
     names.push((socket as tls.TLSSocket).servername);
     echoBack(socket);
   };
-  await withPeer(serve, async (address) => {
+  await withSocketServer(serve, async (address) => {
     await assertEchoes(address, { ...trusting, serverName: "jobs.test" });
     assert.deepEqual(names, ["jobs.test"]);
     await assertRefused(address, { ...trusting, serverName: "other.test" });
@@ -69,7 +69,7 @@ test("serverName is sent as SNI and checked, whatever host was dialed", { timeou
 });
 
 test("serverName can be an address, which is checked too", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     await assertEchoes({ hostname: "localhost", port: address.port }, { ...trusting, serverName: "127.0.0.1" });
     await assertRefused(address, { ...trusting, serverName: "10.9.9.9" });
     await assertRefused(address, { ...trusting, serverName: "::1" });
@@ -82,14 +82,14 @@ test("a server that asks for a certificate receives the client's", { timeout }, 
     names.push((socket as tls.TLSSocket).getPeerCertificate().subject?.CN);
     echoBack(socket);
   };
-  await withPeer(serve, async (address) => {
+  await withSocketServer(serve, async (address) => {
     await assertEchoes(address, { ...trusting, cert: CLIENT_CERT, key: CLIENT_KEY });
   }, mutual);
   assert.deepEqual(names, ["gearwire test client"]);
 });
 
 test("a client without a certificate is refused by a server that asks for one", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     let connection: Connection;
     try {
       connection = new Connection(await dialTcp({ tls: trusting })(address, {}));
@@ -109,20 +109,20 @@ test("a client without a certificate is refused by a server that asks for one", 
 });
 
 test("TLS over a unix socket checks serverName", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     await assertEchoes(address, { ...trusting, serverName: "jobs.test" });
     await assertRefused(address, { ...trusting, serverName: "other.test" });
   }, { ...plain, unix: true });
 });
 
 test("a server without TLS is refused", { timeout }, async () => {
-  await withPeer((socket) => void socket.end("OK 1.1.20\n"), async (address) => {
+  await withSocketServer((socket) => void socket.end("OK 1.1.20\n"), async (address) => {
     await assert.rejects(async () => await dialTcp({ tls: trusting })(address, {}), Error);
   });
 });
 
 test("a server that closes before the handshake is an error at once", { timeout }, async () => {
-  await withPeer((socket) => void socket.end(), async (address) => {
+  await withSocketServer((socket) => void socket.end(), async (address) => {
     await assert.rejects(async () => await dialTcp({ tls: trusting })(address, {}), Error);
   });
 });
@@ -131,13 +131,13 @@ test(
   "an abort during the handshake rejects with the reason and destroys the socket",
   { timeout },
   async () => {
-    const gone = deferred();
-    const begun = deferred();
+    const gone = deferred<void>();
+    const begun = deferred<void>();
     const serve = (socket: net.Socket) => {
       socket.once("data", () => begun.resolve());
       socket.on("close", () => gone.resolve());
     };
-    await withPeer(serve, async (address) => {
+    await withSocketServer(serve, async (address) => {
       const controller = new AbortController();
       const reason = new Error("gave up");
       const dialing = Promise.resolve(dialTcp({ tls: trusting })(address, { signal: controller.signal }));
@@ -151,7 +151,7 @@ test(
 );
 
 test("an abort at once, and an aborted signal, reject with the reason", { timeout }, async () => {
-  await withPeer(echoBack, async (address) => {
+  await withSocketServer(echoBack, async (address) => {
     const reason = new Error("gave up");
     const controller = new AbortController();
     const dialing = Promise.resolve(dialTcp({ tls: trusting })(address, { signal: controller.signal }));

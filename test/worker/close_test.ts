@@ -6,10 +6,11 @@ import { type Dial, GearmanClient, GearmanError, type GearmanEvent, GearmanWorke
 import type { AssignedJob } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { RawWorker } from "../support/peers.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns } from "../support/wait.ts";
+import { heldHandler, makeWorker, sentPackets, serverWithJobs, startWorker, untilSent } from "../support/workers.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
-import { deferred, turns } from "../support/transports.ts";
-import { heard, holder, makeWorker, said, serverOf, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -30,7 +31,7 @@ onEveryServer("close()", (kind) => {
 
   withClient("at the end of a block finishes the running job, also after run() was aborted", async (client) => {
     const stop = new AbortController();
-    const { handler, started, release } = holder();
+    const { handler, started, release } = heldHandler();
     let running: Promise<void>;
     let result: Promise<string>;
     let signal: AbortSignal;
@@ -50,7 +51,7 @@ onEveryServer("close()", (kind) => {
 
   for (const calls of [2, 3]) {
     withClient(`called ${calls} times finishes the running job`, async (client) => {
-      const { handler, started, release } = holder();
+      const { handler, started, release } = heldHandler();
       const worker = new GearmanWorker(server.connect).addFunction("f", handler);
       const running = worker.run();
       const result = client.do("f").text();
@@ -68,7 +69,7 @@ onEveryServer("close()", (kind) => {
   }
 
   withClient("resolves when destroy() is called, and another worker gets the job", async (client) => {
-    const { handler, started, release } = holder();
+    const { handler, started, release } = heldHandler();
     const worker = new GearmanWorker(server.connect).addFunction("f", handler);
     const running = worker.run();
     const result = client.do("f").text();
@@ -92,7 +93,7 @@ describe("destroy()", () => {
   for (const [name, reason] of Object.entries(reasons)) {
     test(`with ${name} aborts the jobs with it, and reports it`, { timeout }, async () => {
       const events: GearmanEvent[] = [];
-      const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+      const server = serverWithJobs(["H:1", "f"], ["H:2", "f"]);
       const jobs: AssignedJob[] = [];
       const worker = makeWorker({
         dial: server.dial,
@@ -107,7 +108,7 @@ describe("destroy()", () => {
         },
       });
       const running = worker.run();
-      await heard(server, "GRAB_JOB_ALL");
+      await untilSent(server, "GRAB_JOB_ALL");
       await turns();
       const early = jobs[0]!.signal;
       await worker.destroy(reason);
@@ -119,8 +120,8 @@ describe("destroy()", () => {
   }
 
   test("without a reason aborts the jobs with a GearmanError", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
-    const { handler, started } = holder();
+    const server = serverWithJobs(["H:1", "f"]);
+    const { handler, started } = heldHandler();
     const worker = startWorker({ dial: server.dial }, { f: handler });
     const { signal } = await started.promise;
     await worker.destroy();
@@ -129,8 +130,8 @@ describe("destroy()", () => {
   });
 
   test("discards the result of a job that ends later, and sends nothing for it", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
-    const { handler, started, release } = holder();
+    const server = serverWithJobs(["H:1", "f"]);
+    const { handler, started, release } = heldHandler();
     const worker = startWorker({ dial: server.dial }, { f: handler });
     const job = await started.promise;
     const destroying = worker.destroy();
@@ -138,12 +139,12 @@ describe("destroy()", () => {
     await job.sendData("late too");
     await destroying;
     await server.peer.ended;
-    assert.deepEqual(said(server.peer), ["CAN_DO f"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f"]);
   });
 
   test("twice has the effect of the first call", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
-    const { handler, started } = holder();
+    const server = serverWithJobs(["H:1", "f"]);
+    const { handler, started } = heldHandler();
     const worker = startWorker({ dial: server.dial }, { f: handler });
     const { signal } = await started.promise;
     const first = new Error("first");
@@ -152,7 +153,7 @@ describe("destroy()", () => {
     await worker.close();
     assert.equal(signal.reason, first);
     await server.peer.ended;
-    assert.deepEqual(said(server.peer), ["CAN_DO f"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f"]);
   });
 
   test("before run() closes the worker: it never connects", { timeout }, async () => {
@@ -163,7 +164,7 @@ describe("destroy()", () => {
   });
 
   test("ends an attempt to connect", { timeout }, async () => {
-    const dialed = deferred();
+    const dialed = deferred<void>();
     const worker = new GearmanWorker({
       dial: () => {
         dialed.resolve();
@@ -179,18 +180,18 @@ describe("destroy()", () => {
   test("ends a drain in which a server owes the answer to a grab", { timeout }, async () => {
     const server = new FakeServer();
     const worker = startWorker({ dial: server.dial }, { f: () => {} });
-    await heard(server, "GRAB_JOB_ALL");
+    await untilSent(server, "GRAB_JOB_ALL");
     const closing = worker.close();
     await turns();
     await worker.destroy();
     await closing;
     await server.peer.ended;
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "RESET_ABILITIES"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "RESET_ABILITIES"]);
   });
 
   for (const how of ["awaited", "not awaited"] as const) {
     test(`inside a handler, ${how}, ends the worker; what the handler sent before arrives`, { timeout }, async () => {
-      const server = serverOf(["H:1", "f"]);
+      const server = serverWithJobs(["H:1", "f"]);
       const left = deferred<unknown>();
       const worker = makeWorker({ dial: server.dial }, {});
       worker.addFunction("f", async (job) => {
@@ -204,12 +205,12 @@ describe("destroy()", () => {
       await worker.run();
       assert.equal(await left.promise, "by the handler");
       await server.peer.ended;
-      assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_DATA H:1 before"]);
+      assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "WORK_DATA H:1 before"]);
     });
   }
 
   test("inside a synchronous handler discards its result", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
+    const server = serverWithJobs(["H:1", "f"]);
     const worker = makeWorker({ dial: server.dial }, {});
     worker.addFunction("f", () => {
       worker.destroy();
@@ -217,12 +218,12 @@ describe("destroy()", () => {
     });
     await worker.run();
     await server.peer.ended;
-    assert.deepEqual(said(server.peer), ["CAN_DO f"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f"]);
   });
 
   test("inside a listener of a job's signal, or of events, does no harm", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
-    const started = deferred();
+    const server = serverWithJobs(["H:1", "f"]);
+    const started = deferred<void>();
     const worker: GearmanWorker = makeWorker({
       dial: server.dial,
       onEvent: (event) => {
@@ -243,7 +244,7 @@ describe("destroy()", () => {
 
   test("starts no job that arrives while the connection waits for pending writes", { timeout }, async () => {
     const server = new FakeServer();
-    const gate = deferred();
+    const gate = deferred<void>();
     let isStalled = false;
     const dial: Dial = async (address, options) => {
       const transport = await server.dial(address, options);
@@ -260,7 +261,7 @@ describe("destroy()", () => {
         runs += 1;
       },
     });
-    await heard(server, "GRAB_JOB_ALL");
+    await untilSent(server, "GRAB_JOB_ALL");
     isStalled = true;
     const destroying = worker.destroy();
     await turns();
@@ -270,6 +271,6 @@ describe("destroy()", () => {
     await destroying;
     await server.peer.ended;
     assert.equal(runs, 0);
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "RESET_ABILITIES"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "RESET_ABILITIES"]);
   });
 });

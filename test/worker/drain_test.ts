@@ -5,12 +5,22 @@ import { describe, test } from "node:test";
 import { type Dial, GearmanClient, type GearmanEvent } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns, until } from "../support/wait.ts";
+import { countJobs } from "../support/server_commands.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
+import {
+  countPackets,
+  describePacket,
+  heldHandler,
+  makeWorker,
+  sentPackets,
+  serverWithJobs,
+  startWorker,
+  untilSent,
+} from "../support/workers.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { jobsOf, until } from "../support/peers.ts";
 import { onEveryServer } from "../support/servers.ts";
-import { watchTimers } from "../support/timers.ts";
-import { count, heard, holder, makeWorker, said, serverOf, show, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -19,7 +29,7 @@ describe("a draining worker", () => {
     "sends a result to a slow server, even if that takes longer than closing a connection may",
     { timeout },
     async () => {
-      using linger = watchTimers(2_000);
+      using linger = fakeTimers(2_000);
       await using server = new JobServer();
       await using client = new GearmanClient({ dial: server.dial });
       const sending = deferred<void>();
@@ -38,7 +48,7 @@ describe("a draining worker", () => {
           [Symbol.asyncIterator]: () => transport[Symbol.asyncIterator](),
         };
       };
-      const { handler, started, release } = holder();
+      const { handler, started, release } = heldHandler();
       const worker = makeWorker({ dial: slow, drainTimeout: 60_000 }, { f: handler });
       worker.run();
       const result = client.do("f").text();
@@ -54,38 +64,38 @@ describe("a draining worker", () => {
   test("finishes a job that is assigned during the drain", { timeout }, async () => {
     const server = new FakeServer();
     const worker = startWorker({ dial: server.dial, concurrency: 2 }, { f: () => turns(2).then(() => "done") });
-    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 2);
+    await until(() => countPackets(server, PacketType.GRAB_JOB_ALL) === 2);
     const closing = worker.close();
     server.peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
     server.peer.answer(PacketType.NO_JOB);
     await closing;
     await server.peer.ended;
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 done", "RESET_ABILITIES"]);
-    assert.equal(count(server, PacketType.GRAB_JOB_ALL), 2);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 done", "RESET_ABILITIES"]);
+    assert.equal(countPackets(server, PacketType.GRAB_JOB_ALL), 2);
   });
 
   test("ignores NOOP, and withdraws no function while a job is held", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
-    const { handler, started, release } = holder();
+    const server = serverWithJobs(["H:1", "f"]);
+    const { handler, started, release } = heldHandler();
     const worker = startWorker({ dial: server.dial, concurrency: 2 }, { f: handler, g: () => {} });
     await started.promise;
-    await heard(server, "PRE_SLEEP");
-    const grabs = count(server, PacketType.GRAB_JOB_ALL);
+    await untilSent(server, "PRE_SLEEP");
+    const grabs = countPackets(server, PacketType.GRAB_JOB_ALL);
     const closing = worker.close();
     worker.removeFunction("f");
     for (let i = 0; i < 5; i++) server.peer.answer(PacketType.NOOP);
     await turns();
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "CAN_DO g"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "CAN_DO g"]);
     release.resolve("done");
     await closing;
     await server.peer.ended;
-    assert.equal(count(server, PacketType.GRAB_JOB_ALL), grabs);
-    assert.deepEqual(said(server.peer).slice(2), ["WORK_COMPLETE H:1 done", "CANT_DO f", "RESET_ABILITIES"]);
+    assert.equal(countPackets(server, PacketType.GRAB_JOB_ALL), grabs);
+    assert.deepEqual(sentPackets(server.peer).slice(2), ["WORK_COMPLETE H:1 done", "CANT_DO f", "RESET_ABILITIES"]);
   });
 
   test("neither grabs nor sleeps after a result", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
-    const release = deferred();
+    const server = serverWithJobs(["H:1", "f"], ["H:2", "f"]);
+    const release = deferred<void>();
     let runs = 0;
     const worker = startWorker({ dial: server.dial, concurrency: 2 }, {
       f: () => {
@@ -98,7 +108,7 @@ describe("a draining worker", () => {
     release.resolve();
     await closing;
     await server.peer.ended;
-    assert.deepEqual(server.peer.requests.map(show).slice(3), [
+    assert.deepEqual(server.peer.requests.map(describePacket).slice(3), [
       "WORK_COMPLETE H:1 ",
       "WORK_COMPLETE H:2 ",
       "RESET_ABILITIES",
@@ -106,8 +116,8 @@ describe("a draining worker", () => {
   });
 
   test("does not connect again to a server that it loses", { timeout }, async () => {
-    const [busy, other] = [serverOf(["H:1", "f"]), serverOf()];
-    const { handler, started, release } = holder();
+    const [busy, other] = [serverWithJobs(["H:1", "f"]), serverWithJobs()];
+    const { handler, started, release } = heldHandler();
     const worker = startWorker({
       servers: ["busy:1", "other:2"],
       dial: (address, options) => (address.port === 1 ? busy : other).dial(address, options),
@@ -121,16 +131,16 @@ describe("a draining worker", () => {
     assert.equal(other.dials.length, 1);
     release.resolve("done");
     await closing;
-    assert.equal(show(busy.peer.requests.at(-1)!), "RESET_ABILITIES");
+    assert.equal(describePacket(busy.peer.requests.at(-1)!), "RESET_ABILITIES");
   });
 
   test("waits at most drainTimeout for a silent server, and for a handler that never ends", {
     timeout,
   }, async () => {
     const events: GearmanEvent[] = [];
-    const servers = [new FakeServer(), serverOf(["H:1", "f"])];
+    const servers = [new FakeServer(), serverWithJobs(["H:1", "f"])];
     for (const server of servers) {
-      const { handler, started } = holder();
+      const { handler, started } = heldHandler();
       const worker = makeWorker({
         dial: server.dial,
         drainTimeout: 20,
@@ -139,7 +149,7 @@ describe("a draining worker", () => {
         },
       }, { f: handler });
       const running = worker.run();
-      await heard(server, "GRAB_JOB_ALL");
+      await untilSent(server, "GRAB_JOB_ALL");
       if (server === servers[1]) await started.promise;
       await worker.close();
       await running;
@@ -167,7 +177,7 @@ onEveryServer("a draining worker", (kind) => {
     await worker.run();
     const done = runs.size;
     assert.ok(done >= 25 && done < 100, `${done} jobs`);
-    await until(async () => await jobsOf(server, "f") === 100 - done);
+    await until(async () => await countJobs(server, "f") === 100 - done);
     await using _other = startWorker({ ...server.connect, concurrency: 10 }, { f: handler });
     assert.deepEqual(await Promise.all(jobs), Array.from({ length: 100 }, (_, i) => String(i)));
     assert.deepEqual([...new Set(runs.values())], [1]);

@@ -5,11 +5,11 @@ import { describe, test } from "node:test";
 import { type GearmanClient, JobFailedError } from "../../mod.ts";
 import type { AssignedJob, Dial, Job } from "../../mod.ts";
 import { text } from "../support/bytes.ts";
-import { type Deferred, deferred, turns } from "../support/transports.ts";
+import { type Deferred, deferred } from "../../src/internal/promises.ts";
+import { turns, until } from "../support/wait.ts";
+import { serverWithJobs, startWorker, untilSent } from "../support/workers.ts";
 import type { FakeServer } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
 import { onEveryServer, type TestServer, withClient } from "../support/servers.ts";
-import { heard, serverOf, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 /** A value that the types of a handler do not allow. */
@@ -35,7 +35,7 @@ function stallable(server: FakeServer): { dial: Dial; stall(): void; resume(): v
       };
       return transport;
     },
-    stall: () => gate = deferred(),
+    stall: () => gate = deferred<void>(),
     resume: () => (gate?.resolve(), gate = undefined),
   };
 }
@@ -53,7 +53,7 @@ describe("a handler that sends more than the server reads", () => {
 
   for (const [name, send] of Object.entries(senders)) {
     test(`waits in ${name}() until the server reads again`, { timeout }, async () => {
-      const server = serverOf(["H:1", "f"]);
+      const server = serverWithJobs(["H:1", "f"]);
       const line = stallable(server);
       const steps: string[] = [];
       await using _worker = startWorker({ dial: line.dial }, {
@@ -69,7 +69,7 @@ describe("a handler that sends more than the server reads", () => {
       await turns();
       assert.deepEqual(steps, ["sends"]);
       line.resume();
-      await heard(server, "WORK_COMPLETE H:1 done");
+      await untilSent(server, "WORK_COMPLETE H:1 done");
       assert.deepEqual(steps, ["sends", "sent"]);
     });
 
@@ -80,9 +80,9 @@ describe("a handler that sends more than the server reads", () => {
     };
     for (const [end, act] of Object.entries(ends)) {
       test(`stops waiting in ${name}() when ${end}, without a rejection`, { timeout }, async () => {
-        const server = serverOf(["H:1", "f"]);
+        const server = serverWithJobs(["H:1", "f"]);
         const line = stallable(server);
-        const [sent, waiting] = [deferred<boolean>(), deferred()];
+        const [sent, waiting] = [deferred<boolean>(), deferred<void>()];
         const worker = startWorker({ dial: line.dial, drainTimeout: 0 }, {});
         worker.addFunction("f", async (job) => {
           line.stall();
@@ -102,9 +102,9 @@ describe("a handler that sends more than the server reads", () => {
   }
 
   test("and is a generator cleans up when its time limit is over", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
+    const server = serverWithJobs(["H:1", "f"]);
     const line = stallable(server);
-    const left = deferred();
+    const left = deferred<void>();
     const worker = startWorker({ dial: line.dial, drainTimeout: 0 }, {});
     worker.addFunction("f", async function* () {
       line.stall();

@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
 import type { AssignedJob, Job, JobEvent, JobHandler, WorkerOptions } from "../../mod.ts";
 import { pattern, text, toHex } from "../support/bytes.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns } from "../support/wait.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 import { onEveryServer, withClient } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
-import { watchTimers } from "../support/timers.ts";
 
 const timeout = 30_000;
 /** A value that the types of a handler do not allow. */
@@ -152,7 +153,7 @@ onEveryServer("a handler", (kind) => {
   });
 
   test("fails its job by yielding a value that cannot be sent, and cleans up", { timeout }, async () => {
-    const left = deferred();
+    const left = deferred<void>();
     await using _worker = start({
       yields: async function* () {
         try {
@@ -300,8 +301,8 @@ onEveryServer("a handler", (kind) => {
   );
 
   test("is aborted only if it exceeds its time limit, and its late result is discarded", { timeout }, async () => {
-    const release = deferred();
-    const late = deferred();
+    const release = deferred<void>();
+    const late = deferred<void>();
     let timely: AbortSignal | undefined;
     await using worker = start({}, { concurrency: 2 });
     worker.addFunction("timely", (job) => {
@@ -325,7 +326,7 @@ onEveryServer("a handler", (kind) => {
 
   test("that exceeds a time limit of a second, which gearmand watches too, fails its job", { timeout }, async () => {
     // Whether gearmand has requeued the job by then shows in real time only.
-    using timers = kind.name === "gearmand" ? undefined : watchTimers(1_000);
+    using timers = kind.name === "gearmand" ? undefined : fakeTimers(1_000);
     let runs = 0;
     await using worker = start({});
     worker.addFunction("second", () => {

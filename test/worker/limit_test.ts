@@ -5,10 +5,21 @@ import { describe, test } from "node:test";
 import { GearmanClient, JobFailedError } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { jobsOf, RawWorker, until } from "../support/peers.ts";
+import { countJobs, functionStatus } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { until } from "../support/wait.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
+import {
+  countPackets,
+  describePacket,
+  dialByPort,
+  heldHandler,
+  makeWorker,
+  serverWithJobs,
+  startWorker,
+  untilSent,
+} from "../support/workers.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
-import { watchTimers } from "../support/timers.ts";
-import { count, dialTo, heard, holder, makeWorker, serverOf, show, startWorker, statusOf } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -21,17 +32,17 @@ async function exceptionOf(job: PromiseLike<unknown>): Promise<string> {
 
 describe("a worker with a time limit", () => {
   test("does not sleep while its only job runs: PRE_SLEEP would stop the server's timer", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
-    const { handler, started, release } = holder();
+    const server = serverWithJobs(["H:1", "f"]);
+    const { handler, started, release } = heldHandler();
     await using worker = startWorker({ dial: server.dial, probeInterval: 20 }, {});
     worker.addFunction("f", handler, { timeout: 60_000 });
     await started.promise;
     worker.addFunction("g", () => {}).removeFunction("h");
     server.peer.answer(PacketType.NOOP);
-    await heard(server, "ECHO_REQ ");
-    assert.equal(count(server, PacketType.PRE_SLEEP), 0);
+    await untilSent(server, "ECHO_REQ ");
+    assert.equal(countPackets(server, PacketType.PRE_SLEEP), 0);
     release.resolve("");
-    await heard(server, "PRE_SLEEP");
+    await untilSent(server, "PRE_SLEEP");
   });
 
   test("grabs or sleeps right after each job, also if another server gets the slot", { timeout }, async () => {
@@ -39,7 +50,7 @@ describe("a worker with a time limit", () => {
       if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.JOB_ASSIGN, "H:1", "f", "");
     });
     const other = new FakeServer();
-    const { handler, started, release } = holder();
+    const { handler, started, release } = heldHandler();
     await using worker = startWorker({
       servers: ["timed:1", "other:2"],
       dial: (address, options) => (address.port === 1 ? timed : other).dial(address, options),
@@ -49,11 +60,11 @@ describe("a worker with a time limit", () => {
     await started.promise;
     await until(() => other.peers.length === 1);
     release.resolve("done");
-    await heard(other, "GRAB_JOB_ALL");
-    await heard(timed, "PRE_SLEEP");
+    await untilSent(other, "GRAB_JOB_ALL");
+    await untilSent(timed, "PRE_SLEEP");
     await until(() => timed.peer.requests.length === 7);
     // PRE_SLEEP stops the timer only if no job is runnable: no job is, while no function is announced.
-    assert.deepEqual(timed.peer.requests.map(show).slice(2), [
+    assert.deepEqual(timed.peer.requests.map(describePacket).slice(2), [
       "WORK_COMPLETE H:1 done",
       "RESET_ABILITIES",
       "PRE_SLEEP",
@@ -76,7 +87,7 @@ onEveryServer("a worker with a time limit", (kind) => {
       const good = Array.from({ length: 4 }, (_, i) => client.do("good", String(i)).text());
       for (const job of stuck) assert.match(await exceptionOf(job), /^Job .* of "stuck" took longer than 20 ms$/);
       assert.deepEqual(await Promise.all(good), ["0", "1", "2", "3"]);
-      assert.deepEqual((await statusOf(server, "stuck")).slice(0, 2), [0, 0]);
+      assert.deepEqual((await functionStatus(server, "stuck")).slice(0, 2), [0, 0]);
     }
     await server.stop();
   });
@@ -84,7 +95,7 @@ onEveryServer("a worker with a time limit", (kind) => {
   test("of another function keeps a slot for a job that is stuck", { timeout }, async () => {
     const server = await kind.start();
     await using client = new GearmanClient(server.connect);
-    const { handler, started } = holder();
+    const { handler, started } = heldHandler();
     await using _worker = startWorker({ ...server.connect, concurrency: 2, drainTimeout: 10 }, {
       stuck: handler,
       good: (job) => job.text(),
@@ -97,37 +108,38 @@ onEveryServer("a worker with a time limit", (kind) => {
   });
 
   test("leaves no timer at a server when the slot goes to another server", { timeout }, async () => {
-    using timers = watchTimers(1_900);
+    using timers = fakeTimers(1_900);
     const servers = [await kind.start(), await kind.start()] as const;
     const [one, two] = servers;
     await using client = new GearmanClient(one.connect);
     await using other = new GearmanClient(two.connect);
-    const { handler, started, release } = holder();
+    const { handler, started, release } = heldHandler();
     let timed = 0;
     for (let i = 0; i < 2; i++) await client.doBackground("timed");
     for (let i = 0; i < 3; i++) await other.doBackground("hold");
-    const there = (server: TestServer, name: string) => until(async () => (await statusOf(server, name))[2] === 1);
-    const worker = makeWorker({ servers: ["one:1", "two:2"], dial: dialTo(servers) }, {
+    const there = (server: TestServer, name: string) =>
+      until(async () => (await functionStatus(server, name))[2] === 1);
+    const worker = makeWorker({ servers: ["one:1", "two:2"], dial: dialByPort(servers) }, {
       hold: (job) => timed === 0 ? there(one, "timed") : handler(job),
     });
     worker.addFunction("timed", () => there(two, "hold").then(() => void timed++), { timeout: 900 });
     worker.run();
     await started.promise;
-    assert.deepEqual([timed, ...await statusOf(one, "timed")], [1, 1, 0, 1]);
+    assert.deepEqual([timed, ...await functionStatus(one, "timed")], [1, 1, 0, 1]);
     if (kind.name === "gearmand") {
       // A timer that started later fires at the other server: the timer of the ended job would have fired before.
       const watched = await RawWorker.open(two);
       watched.send(PacketType.CAN_DO_TIMEOUT, "watched", "2200");
       await other.doBackground("watched");
       await watched.grab();
-      await until(async () => (await statusOf(two, "watched"))[1] === 0);
+      await until(async () => (await functionStatus(two, "watched"))[1] === 0);
       await watched.close();
     } else {
       assert.deepEqual([timers.set, timers.active], [1, 0], "this server's timers are in this process");
     }
-    assert.deepEqual(await statusOf(one, "timed"), [1, 0, 1], "jobs, running jobs, workers");
+    assert.deepEqual(await functionStatus(one, "timed"), [1, 0, 1], "jobs, running jobs, workers");
     release.resolve("");
-    await until(async () => await jobsOf(one, "timed") + await jobsOf(two, "hold") === 0);
+    await until(async () => await countJobs(one, "timed") + await countJobs(two, "hold") === 0);
     assert.equal(timed, 2);
     await worker.close();
     await Promise.all(servers.map((server) => server.stop()));

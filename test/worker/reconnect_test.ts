@@ -8,13 +8,13 @@ import type { Dial, GearmanEvent } from "../../mod.ts";
 import { PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { pattern, toHex } from "../support/bytes.ts";
-import { PlayedTransport, turns } from "../support/transports.ts";
+import { FakeTransport } from "../support/fake_transport.ts";
+import { turns, until } from "../support/wait.ts";
+import { freePort } from "../support/socket_server.ts";
+import { countPackets, heldHandler, startWorker } from "../support/workers.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { freePort } from "../support/gearmand.ts";
-import { until } from "../support/peers.ts";
 import { Proxy } from "../support/proxy.ts";
 import { onEveryServer } from "../support/servers.ts";
-import { count, holder, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -127,7 +127,7 @@ onEveryServer("a worker behind a proxy", (kind) => {
   for (const [name, end] of Object.entries(ends)) {
     withProxy(`that ${name} aborts its job, connects again, registers, and serves`, async (proxy, client) => {
       const events: GearmanEvent[] = [];
-      const { handler, started, release } = holder();
+      const { handler, started, release } = heldHandler();
       let holds = 0;
       await using _worker = startWorker({
         servers: `127.0.0.1:${proxy.port}`,
@@ -220,7 +220,7 @@ test("a worker whose connection is lost while it holds no job grabs again at onc
   const server = new FakeServer();
   await using _worker = startWorker({ dial: server.dial, drainTimeout: 0 }, { f: () => {} });
   for (let i = 1; i <= 5; i++) {
-    await until(() => server.peers.length === i && count(server, 39) === 1);
+    await until(() => server.peers.length === i && countPackets(server, 39) === 1);
     await server.peer.end();
   }
 });
@@ -229,10 +229,10 @@ test(
   "a server that was silent is not asked for jobs before it answers: other servers get the slots",
   { timeout },
   async () => {
-    const silent: PlayedTransport[] = [];
+    const silent: FakeTransport[] = [];
     await using well = new JobServer();
     const dial: Dial = (server, options) =>
-      server.hostname === "well" ? well.dial(server, options) : silent[silent.push(new PlayedTransport()) - 1]!;
+      server.hostname === "well" ? well.dial(server, options) : silent[silent.push(new FakeTransport()) - 1]!;
     await using _worker = startWorker({ servers: "silent:1,well:2", dial, probeInterval: 20 }, { f: () => {} });
     await using client = new GearmanClient({ servers: "well:2", dial });
     while (silent.length < 4) {

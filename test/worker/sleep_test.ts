@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packetName, type PacketType } from "../../src/codec/packet.ts";
 import { Sleep, type Sleeper } from "../../src/worker/sleep.ts";
-import { watchTimers } from "../support/timers.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 
 /** A connection that records what is sent on it. */
 class FakeSleeper implements Sleeper {
@@ -97,7 +97,7 @@ test("announcements, the end of a job and a probe make a server worth a grab aga
 });
 
 test("after false alarms sleep is delayed, and a grab, a job or the end of the connection cancels the delay", () => {
-  using timers = watchTimers(16);
+  using timers = fakeTimers(16);
   const { connection, sleep } = start();
   const sleepAndWake = () => {
     sleep.noJob();

@@ -8,9 +8,10 @@ import { fileURLToPath } from "node:url";
 import { GearmanClient } from "../../mod.ts";
 import { text } from "../support/bytes.ts";
 import { runtime } from "../support/exceptions.ts";
-import { until } from "../support/peers.ts";
+import { until } from "../support/wait.ts";
+import { startWorker } from "../support/workers.ts";
+import { functionStatus } from "../support/server_commands.ts";
 import { onEveryServer } from "../support/servers.ts";
-import { startWorker, statusOf } from "../support/workers.ts";
 
 /** Jobs that are submitted at the same time, so that there is work for the whole test. */
 const LANES = 200;
@@ -24,7 +25,7 @@ after(() => {
 /** Starts a worker in a process of its own. */
 function startProgram(server: string) {
   // Compiled for Node, the program is JavaScript too.
-  const program = fileURLToPath(new URL(`../support/worker_program.${import.meta.url.slice(-2)}`, import.meta.url));
+  const program = fileURLToPath(new URL(`../programs/worker.${import.meta.url.slice(-2)}`, import.meta.url));
   const args = runtime === "deno" ? ["run", "-A", "--no-check", program, server] : [program, server];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
@@ -75,7 +76,7 @@ onEveryServer("SIGTERM to a worker under load", (kind) => {
       assert.match(said.out, /\nended\n$/);
       assert.equal(said.errors, "", "nothing is written to the console");
     }
-    await until(async () => String(await statusOf(server, "f")) === "0,0,1");
+    await until(async () => String(await functionStatus(server, "f")) === "0,0,1");
     await client.close();
     await server.stop();
   });

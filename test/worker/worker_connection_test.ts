@@ -5,10 +5,18 @@ import { describe, test } from "node:test";
 import { ConnectionError, type GearmanWorker } from "../../mod.ts";
 import type { AssignedJob, Dial, GearmanEvent, WorkerOptions } from "../../mod.ts";
 import { PacketDecoder, PacketType } from "../../src/codec/mod.ts";
-import { deferred, turns } from "../support/transports.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns, until } from "../support/wait.ts";
+import {
+  countPackets,
+  describePacket,
+  type Functions,
+  sentPackets,
+  serverWithJobs,
+  startWorker,
+  untilSent,
+} from "../support/workers.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { until } from "../support/peers.ts";
-import { count, type Functions, heard, said, serverOf, show, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -19,11 +27,11 @@ function start(server: FakeServer, functions: Functions, options: WorkerOptions 
 
 describe("a worker on a new connection", () => {
   test("sends its id and functions before it grabs, and sleeps after NO_JOB", { timeout }, async () => {
-    const server = serverOf();
+    const server = serverWithJobs();
     await using worker = start(server, { a: () => {} }, { id: "my-worker" });
     worker.addFunction("b", () => {}, { timeout: 1_500 });
-    await heard(server, "PRE_SLEEP");
-    assert.deepEqual(server.peer.requests.map(show), [
+    await untilSent(server, "PRE_SLEEP");
+    assert.deepEqual(server.peer.requests.map(describePacket), [
       "SET_CLIENT_ID my-worker",
       "CAN_DO a",
       "CAN_DO_TIMEOUT b 2500",
@@ -33,47 +41,52 @@ describe("a worker on a new connection", () => {
   });
 
   test("registers and grabs in one write, and requests exceptions each time", { timeout }, async () => {
-    const server = serverOf();
+    const server = serverWithJobs();
     const writes = countedWrites(server);
     await using _worker = start({ dial: writes.dial } as FakeServer, { a: () => {}, b: () => {} }, { id: "me" });
-    await heard(server, "PRE_SLEEP");
+    await untilSent(server, "PRE_SLEEP");
     assert.deepEqual(writes.packets(), [5, 1], "OPTION_REQ, SET_CLIENT_ID, two CAN_DO and the grab; then PRE_SLEEP");
     await server.peer.end();
-    await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+    await until(() => server.peers.length === 2 && countPackets(server, PacketType.PRE_SLEEP) === 1);
     assert.deepEqual(server.peers.map(({ options }) => options), [["exceptions"], ["exceptions"]]);
   });
 
   test("announces time limits only with a concurrency of 1", { timeout }, async () => {
-    const server = serverOf();
+    const server = serverWithJobs();
     await using worker = start(server, {}, { concurrency: 2 });
     worker.addFunction("b", () => {}, { timeout: 1_500 });
-    await heard(server, "PRE_SLEEP");
-    assert.deepEqual(server.peer.requests.map(show), ["CAN_DO b", "GRAB_JOB_ALL", "GRAB_JOB_ALL", "PRE_SLEEP"]);
+    await untilSent(server, "PRE_SLEEP");
+    assert.deepEqual(server.peer.requests.map(describePacket), [
+      "CAN_DO b",
+      "GRAB_JOB_ALL",
+      "GRAB_JOB_ALL",
+      "PRE_SLEEP",
+    ]);
   });
 
   test("does not grab while it has no function", { timeout }, async () => {
-    const server = serverOf();
+    const server = serverWithJobs();
     await using worker = start(server, {});
     await until(() => server.peers.length === 1);
     server.peer.answer(PacketType.NOOP);
     await turns();
     assert.deepEqual(server.peer.requests, []);
     worker.addFunction("late", () => {});
-    await heard(server, "PRE_SLEEP");
-    assert.deepEqual(said(server.peer), ["CAN_DO late"]);
+    await untilSent(server, "PRE_SLEEP");
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO late"]);
   });
 
   test("sends RESET_ABILITIES when it is closed, after the last result", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
+    const server = serverWithJobs(["H:1", "f"]);
     const release = deferred<string>();
     const worker = start(server, { f: () => release.promise });
-    await until(() => count(server, PacketType.GRAB_JOB_ALL) === 1);
+    await until(() => countPackets(server, PacketType.GRAB_JOB_ALL) === 1);
     await turns();
     const closing = worker.close();
     release.resolve("last");
     await closing;
     await server.peer.ended;
-    assert.deepEqual(said(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 last", "RESET_ABILITIES"]);
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "WORK_COMPLETE H:1 last", "RESET_ABILITIES"]);
   });
 });
 
@@ -93,7 +106,7 @@ describe("a job", () => {
       seen.push([job.handle, job.functionName, job.unique, job.reducer, job.text()]);
     };
     await using _worker = start(server, { f: handler });
-    await heard(server, "PRE_SLEEP");
+    await untilSent(server, "PRE_SLEEP");
     assert.deepEqual(seen, [
       ["H:1", "f", "", undefined, "one"],
       ["H:2", "f", "u", undefined, "two"],
@@ -102,27 +115,34 @@ describe("a job", () => {
   });
 
   test("of an unknown function fails", { timeout }, async () => {
-    const server = serverOf(["H:1", "other"], ["H:2", "f"]);
+    const server = serverWithJobs(["H:1", "other"], ["H:2", "f"]);
     await using _worker = start(server, { f: () => "done" });
-    await heard(server, "WORK_COMPLETE H:2 done");
-    assert.deepEqual(said(server.peer).slice(1), [
+    await untilSent(server, "WORK_COMPLETE H:2 done");
+    assert.deepEqual(sentPackets(server.peer).slice(1), [
       'WORK_EXCEPTION H:1 This worker has no function "other"',
       "WORK_COMPLETE H:2 done",
     ]);
   });
 
   test("sends its final packet before the next grab, and nothing after that", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+    const server = serverWithJobs(["H:1", "f"], ["H:2", "f"]);
     const handler = async function* (job: AssignedJob) {
       yield "x";
       job.sendWarning("w");
     };
     await using _worker = start(server, { f: handler });
-    await heard(server, "PRE_SLEEP");
+    await untilSent(server, "PRE_SLEEP");
     const lines = ["WORK_DATA H:1 x", "WORK_WARNING H:1 w", "WORK_COMPLETE H:1 "];
     const again = lines.map((line) => line.replace("H:1", "H:2"));
     const grab = "GRAB_JOB_ALL";
-    assert.deepEqual(server.peer.requests.map(show).slice(1), [grab, ...lines, grab, ...again, grab, "PRE_SLEEP"]);
+    assert.deepEqual(server.peer.requests.map(describePacket).slice(1), [
+      grab,
+      ...lines,
+      grab,
+      ...again,
+      grab,
+      "PRE_SLEEP",
+    ]);
   });
 
   test(
@@ -130,10 +150,10 @@ describe("a job", () => {
     { timeout },
     async () => {
       for (const handler of [() => "done", () => turns(2).then(() => "done")]) {
-        const server = serverOf(["H:1", "f"], ["H:2", "f"]);
+        const server = serverWithJobs(["H:1", "f"], ["H:2", "f"]);
         const writes = countedWrites(server);
         await using _worker = start({ dial: writes.dial } as FakeServer, { f: handler });
-        await heard(server, "PRE_SLEEP");
+        await untilSent(server, "PRE_SLEEP");
         assert.deepEqual(writes.packets(), [3, 2, 2, 1]);
       }
     },
@@ -143,19 +163,19 @@ describe("a job", () => {
     timeout,
   }, async () => {
     const events: GearmanEvent[] = [];
-    const server = serverOf(["H:1", "f"], ["H:2", "g"]);
+    const server = serverWithJobs(["H:1", "f"], ["H:2", "g"]);
     await using _worker = start(server, { f: () => Promise.reject(undefined), g: () => {} }, {
       onEvent: (event) => {
         if (event.type === "jobEnded") events.push(event);
       },
     });
-    await heard(server, "PRE_SLEEP");
+    await untilSent(server, "PRE_SLEEP");
     assert.deepEqual(events.map((event) => "error" in event), [true, false]);
-    assert.deepEqual(said(server.peer).slice(2), ["WORK_EXCEPTION H:1 undefined", "WORK_COMPLETE H:2 "]);
+    assert.deepEqual(sentPackets(server.peer).slice(2), ["WORK_EXCEPTION H:1 undefined", "WORK_COMPLETE H:2 "]);
   });
 
   test("sends every status, from 0 to the maximum of gearmand, in order with other packets", { timeout }, async () => {
-    const server = serverOf(["H:1", "f"]);
+    const server = serverWithJobs(["H:1", "f"]);
     const handler = (job: AssignedJob) => {
       job.sendStatus(0, 0);
       job.sendStatus(3, 2);
@@ -163,8 +183,8 @@ describe("a job", () => {
       job.sendStatus(4_294_967_295, 4_294_967_295);
     };
     await using _worker = start(server, { f: handler });
-    await heard(server, "PRE_SLEEP");
-    assert.deepEqual(said(server.peer).slice(1), [
+    await untilSent(server, "PRE_SLEEP");
+    assert.deepEqual(sentPackets(server.peer).slice(1), [
       "WORK_STATUS H:1 0 0",
       "WORK_STATUS H:1 3 2",
       "WORK_DATA H:1 x",
@@ -176,7 +196,7 @@ describe("a job", () => {
   test("is aborted when the connection is lost; its result is discarded, and the worker registers again", {
     timeout,
   }, async () => {
-    const server = serverOf(["H:1", "f"]);
+    const server = serverWithJobs(["H:1", "f"]);
     const events: GearmanEvent[] = [];
     const release = deferred<string>();
     let job: AssignedJob | undefined;
@@ -198,10 +218,15 @@ describe("a job", () => {
     await until(() => signal.aborted);
     assert.ok(signal.reason instanceof ConnectionError);
     assert.match(signal.reason.message, /another worker/);
-    await until(() => server.peers.length === 2 && count(server, PacketType.PRE_SLEEP) === 1);
+    await until(() => server.peers.length === 2 && countPackets(server, PacketType.PRE_SLEEP) === 1);
     release.resolve("discarded");
     await turns();
-    assert.deepEqual(server.peer.requests.map(show), ["SET_CLIENT_ID me", "CAN_DO f", "GRAB_JOB_ALL", "PRE_SLEEP"]);
+    assert.deepEqual(server.peer.requests.map(describePacket), [
+      "SET_CLIENT_ID me",
+      "CAN_DO f",
+      "GRAB_JOB_ALL",
+      "PRE_SLEEP",
+    ]);
     const ended = events.filter(({ type }) => type === "jobEnded");
     assert.equal(ended.length, 1);
     assert.equal((ended[0] as { error?: unknown }).error, signal.reason);

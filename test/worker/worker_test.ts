@@ -6,12 +6,14 @@ import { ConnectionError, dialTcp, GearmanClient, GearmanError, GearmanWorker } 
 import type { Dial, GearmanEvent } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { parseServers } from "../../src/transport/addresses.ts";
-import { deferred, turns } from "../support/transports.ts";
-import { command, jobsOf, RawWorker, until } from "../support/peers.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { turns, until } from "../support/wait.ts";
+import { countJobs, functionStatus, textCommand } from "../support/server_commands.ts";
+import { RawWorker } from "../support/raw_worker.ts";
+import { dialByPort, heldHandler, makeWorker, startWorker } from "../support/workers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { countedSignal } from "../support/signals.ts";
-import { dialTo, holder, makeWorker, startWorker, statusOf } from "../support/workers.ts";
 
 const timeout = 30_000;
 /** Dials the server that is current at the time of the call. */
@@ -139,10 +141,10 @@ onEveryServer("several servers", (kind) => {
       for (let job = 0; job < count; job++) await clients[i]!.doBackground("f", String(i));
     }
     const order: string[] = [];
-    const worker = makeWorker({ servers: ["one:1", "two:2", "three:3"], dial: dialTo(servers) }, {
+    const worker = makeWorker({ servers: ["one:1", "two:2", "three:3"], dial: dialByPort(servers) }, {
       // The first job waits until the worker has registered with all servers.
       first: () =>
-        until(async () => (await Promise.all(servers.map((server) => statusOf(server, "f")))).every(isThere)),
+        until(async () => (await Promise.all(servers.map((server) => functionStatus(server, "f")))).every(isThere)),
       f: (job) => void order.push(job.text()),
     });
     const isThere = ([, , workers]: readonly number[]) => workers === 1;
@@ -179,7 +181,7 @@ onEveryServer("a worker", (kind) => {
   withServer("never holds more jobs than it has slots, and uses all of them", async (server, client) => {
     for (const concurrency of [1, 3]) {
       let running = 0, max = 0;
-      const full = deferred();
+      const full = deferred<void>();
       await using _worker = startWorker({ ...server.connect, concurrency }, {
         f: async (job) => {
           running += 1;
@@ -208,7 +210,7 @@ onEveryServer("a worker", (kind) => {
   withServer(
     "adds and removes functions while it runs, and finishes the job of a removed function",
     async (server, client) => {
-      const { handler, started, release } = holder();
+      const { handler, started, release } = heldHandler();
       await using worker = startWorker({ ...server.connect, concurrency: 2 }, { f: () => "f" });
       assert.equal(await client.do("f").text(), "f");
       const held = client.do("late");
@@ -219,10 +221,10 @@ onEveryServer("a worker", (kind) => {
       await turns(5);
       release.resolve("finished");
       assert.equal(await held.text(), "finished");
-      await until(async () => (await statusOf(server, "late"))[2] === 0);
+      await until(async () => (await functionStatus(server, "late"))[2] === 0);
       const waiting = client.do("late");
       await waiting.created();
-      assert.equal(await jobsOf(server, "late"), 1);
+      assert.equal(await countJobs(server, "late"), 1);
       worker.addFunction("f", () => "new f").addFunction("late", () => "late again");
       assert.equal(await client.do("f").text(), "new f");
       assert.equal(await waiting.text(), "late again");
@@ -235,15 +237,15 @@ onEveryServer("a worker", (kind) => {
     worker.addFunction("g", () => "g").removeFunction("g");
     const signal = AbortSignal.timeout(5_000);
     assert.equal(await client.do("f", "", { signal }).text(), "f");
-    await until(async () => signal.aborted || (await statusOf(server, "g"))[2] === 0);
-    assert.equal((await statusOf(server, "g"))[2], 0);
+    await until(async () => signal.aborted || (await functionStatus(server, "g"))[2] === 0);
+    assert.equal((await functionStatus(server, "g"))[2], 0);
   });
 
   test("aborts its job when the server is stopped, and registers again when it is restarted", {
     timeout,
   }, async () => {
     let server = await kind.start();
-    const { handler, started, release } = holder();
+    const { handler, started, release } = heldHandler();
     const dial = dialerOf(() => server);
     await using _worker = startWorker({ dial, id: "phoenix" }, { f: () => "served", hold: handler });
     {
@@ -255,7 +257,8 @@ onEveryServer("a worker", (kind) => {
       assert.ok(signal.reason instanceof ConnectionError);
     }
     server = await kind.start();
-    const line = async () => (await command(server, "workers", true)).find((line) => line.includes("phoenix")) ?? "";
+    const line = async () =>
+      (await textCommand(server, "workers", { list: true })).find((line) => line.includes("phoenix")) ?? "";
     await until(async () => /hold/.test(await line()));
     assert.deepEqual((await line()).split(" : ").pop()?.replace(/^.*:/, "").trim().split(" ").sort(), ["f", "hold"]);
     await using client = new GearmanClient(server.connect);
@@ -266,7 +269,7 @@ onEveryServer("a worker", (kind) => {
 
   for (const how of ["abort", "close()"] as const) {
     withServer(`finishes the held job after ${how}, grabs no more, and run() resolves`, async (server, client) => {
-      const { handler, started, release } = holder();
+      const { handler, started, release } = heldHandler();
       const stop = new AbortController();
       const worker = makeWorker({ ...server.connect, drainTimeout: timeout }, { f: handler });
       let ended = false;
@@ -282,14 +285,14 @@ onEveryServer("a worker", (kind) => {
       await running;
       await closing;
       assert.equal(await held.text(), "finished");
-      assert.equal(await jobsOf(server, "f"), 1);
+      assert.equal(await countJobs(server, "f"), 1);
       assert.equal(signal.aborted, false);
     });
   }
 
   for (const how of ["destroy()", "drainTimeout"] as const) {
     withServer(`drops the held job after ${how}, and another worker gets it`, async (server, client) => {
-      const { handler, started, release } = holder();
+      const { handler, started, release } = heldHandler();
       const ended: GearmanEvent[] = [];
       const worker = makeWorker({
         ...server.connect,
@@ -321,7 +324,7 @@ onEveryServer("a worker", (kind) => {
     let result: Promise<string>;
     {
       await using worker = makeWorker(server.connect, {});
-      const started = deferred();
+      const started = deferred<void>();
       worker.addFunction("f", async () => {
         started.resolve();
         await turns(5);
@@ -333,7 +336,7 @@ onEveryServer("a worker", (kind) => {
     }
     assert.equal(await result, "finished");
     await running;
-    await until(async () => (await statusOf(server, "f"))[2] === 0);
+    await until(async () => (await functionStatus(server, "f"))[2] === 0);
   });
 
   withServer("reports events in order, also to a listener that throws", async (server, client) => {

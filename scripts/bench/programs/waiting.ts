@@ -5,7 +5,7 @@
 import process from "node:process";
 import { GearmanClient, type Transport } from "../../../mod.ts";
 import { PacketDecoder, PacketEncoder, PacketType } from "../../../src/codec/mod.ts";
-import { collect } from "../../../test/support/memory.ts";
+import { collectGarbage } from "../../../test/support/collect_garbage.ts";
 import { startMeasuring } from "./measure.ts";
 
 const jobs = Number(process.argv[2]);
@@ -46,7 +46,7 @@ class Server implements Transport {
 }
 
 function heap(): number {
-  collect();
+  collectGarbage();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }

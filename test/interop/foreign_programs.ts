@@ -5,7 +5,8 @@ import { after, describe } from "node:test";
 import type { Job } from "../../mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { join, text, toHex } from "../support/bytes.ts";
-import { findProgram, needs, REQUIRED, startGearmand } from "../support/gearmand.ts";
+import { findProgram, needs, REQUIRED } from "../support/requirements.ts";
+import { startGearmand } from "../support/gearmand.ts";
 import type { TestServer } from "../support/servers.ts";
 
 /** The options of every test here. */

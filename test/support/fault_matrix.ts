@@ -6,7 +6,7 @@ import type { AssignedJob, ClientOptions, Dial, JobHandler } from "../../mod.ts"
 import { type Packet, PacketType } from "../../src/codec/mod.ts";
 import { text } from "./bytes.ts";
 import { isSubmission } from "./fake_server.ts";
-import { Tap } from "./tap.ts";
+import { PacketRecorder } from "./packet_recorder.ts";
 
 /** A way in which things go wrong. */
 export interface Fault {
@@ -149,9 +149,9 @@ export async function runCell(fault: Fault, name: string): Promise<string> {
 
 async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
   const { call, result, question } = CALLS[name]!;
-  const tap = new Tap(dial);
+  const recorder = new PacketRecorder(dial);
   const client = new GearmanClient({
-    ...{ dial: tap.dial, minBackoff: 0, maxBackoff: 0, connectTimeout: 5_000, probeInterval: 10_000 },
+    ...{ dial: recorder.dial, minBackoff: 0, maxBackoff: 0, connectTimeout: 5_000, probeInterval: 10_000 },
     ...fault.options,
   });
   const begun = (created: Promise<unknown>) =>
@@ -160,10 +160,12 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
     call(client, begun).then((value) => (assert.equal(value, result), "ok"), wordOf),
     `${name} under "${fault.name}" hangs`,
   );
-  const submissions = tap.requests.filter(isSubmission);
-  const count = (type: PacketType) => tap.answers.filter((packet) => packet.type === type).length;
+  const submissions = recorder.requests.filter(isSubmission);
+  const count = (type: PacketType) => recorder.answers.filter((packet) => packet.type === type).length;
   const created = count(PacketType.JOB_CREATED);
-  const what = `${name} under "${fault.name}" ended as ${outcome}: ${show(tap.requests)} / ${show(tap.answers)}`;
+  const what = `${name} under "${fault.name}" ended as ${outcome}: ${show(recorder.requests)} / ${
+    show(recorder.answers)
+  }`;
 
   // Nothing is sent twice, whatever happens.
   const workloads = submissions.map(({ args }) => text([...args].at(-1)!));
@@ -185,9 +187,9 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
     else if (count(question[1]) > 0) allowed.add("ok");
     else {
       // It was never sent, or asked twice; the second time in vain only if that connection was bad as well, or late.
-      const asked = tap.requests.filter(({ type }) => type === question[0]).length;
+      const asked = recorder.requests.filter(({ type }) => type === question[0]).length;
       // Of a server that has failed, nothing is asked before it has answered the option.
-      const greeted = tap.requests.filter(({ type }) => type === PacketType.OPTION_REQ).length;
+      const greeted = recorder.requests.filter(({ type }) => type === PacketType.OPTION_REQ).length;
       if (asked === 0 || ((asked > 1 || greeted > asked) && (fault.passes !== true || fault.silent === true))) {
         allowed.add("lost").add("protocol");
       }

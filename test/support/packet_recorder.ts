@@ -1,16 +1,16 @@
-// A tap on a client's transports: what it wrote and what it read, which is what its errors have to agree with.
+// Records the packets that a client writes and reads, so that a test can compare them with its errors.
 
 import { type Packet, PacketDecoder } from "../../src/codec/mod.ts";
 import type { Dial, Transport } from "../../src/connection/mod.ts";
 
-/** One connection, as its bytes. */
+/** The bytes of one connection. */
 interface Recording {
   readonly written: Uint8Array[];
   readonly read: Uint8Array[];
 }
 
-/** Listens to all connections that are dialed through it. */
-export class Tap {
+/** Records the packets of all connections that are dialed through it. */
+export class PacketRecorder {
   readonly #recordings: Recording[] = [];
   readonly #dial: Dial;
 
@@ -22,21 +22,21 @@ export class Tap {
     const transport = await this.#dial(server, options);
     const recording: Recording = { written: [], read: [] };
     this.#recordings.push(recording);
-    return new Tapped(transport, recording);
+    return new RecordedTransport(transport, recording);
   };
 
-  /** The requests that were handed to a transport, on all connections. */
+  /** The requests that were written, on all connections. */
   get requests(): Packet[] {
     return this.#recordings.flatMap(({ written }) => packetsOf(written));
   }
 
-  /** The answers that were read, on all connections, up to what is none. */
+  /** The answers that were read, on all connections, up to the first malformed one. */
   get answers(): Packet[] {
     return this.#recordings.flatMap(({ read }) => packetsOf(read));
   }
 }
 
-class Tapped implements Transport {
+class RecordedTransport implements Transport {
   readonly refusable: boolean;
   readonly #inner: Transport;
   readonly #recording: Recording;
@@ -81,7 +81,7 @@ function packetsOf(chunks: readonly Uint8Array[]): Packet[] {
       for (const packet of decoder) packets.push(packet);
     }
   } catch {
-    // Nothing after it was understood by the client either.
+    // The client has not understood anything after it either.
   }
   return packets;
 }

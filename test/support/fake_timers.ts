@@ -1,19 +1,19 @@
-// Timers of one duration, counted: whether something is still to happen is then seen, and not waited for.
+// Timers and a clock that a test controls, so that it does not have to wait.
 
 import assert from "node:assert/strict";
 
-/** The timers and intervals of one duration that were set while it watched. */
-export interface WatchedTimers extends Disposable {
-  /** How many were set. */
+/** The timers and intervals of one duration. */
+export interface FakeTimers extends Disposable {
+  /** Number of timers that were set. */
   readonly set: number;
-  /** How many are still to fire. */
+  /** Number of timers that are active. */
   readonly active: number;
-  /** Fires all that are active, as if their time had come. */
+  /** Fires all active timers. */
   fire(): void;
 }
 
-/** Watches timers of `ms` until it is disposed of: they never fire by themselves, nor keep the process alive. */
-export function watchTimers(ms: number): WatchedTimers {
+/** Replaces timers of `ms` until it is disposed of: they do not fire by themselves, and do not keep the process alive. */
+export function fakeTimers(ms: number): FakeTimers {
   const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
   const active = new Map<unknown, { callback: () => void; repeats: boolean }>();
   let set = 0;
@@ -48,12 +48,14 @@ export function watchTimers(ms: number): WatchedTimers {
         callback();
       }
     },
-    [Symbol.dispose]: () => void Object.assign(globalThis, { setTimeout, setInterval, clearTimeout, clearInterval }),
+    [Symbol.dispose]() {
+      Object.assign(globalThis, { setTimeout, setInterval, clearTimeout, clearInterval });
+    },
   };
 }
 
-/** A clock that can be put forward: what `performance.now` says, until it is disposed of. */
-export function watchClock(): Disposable & { advance(ms: number): void } {
+/** Replaces `performance.now` by a clock that a test can advance, until it is disposed of. */
+export function fakeClock(): Disposable & { advance(ms: number): void } {
   const { performance } = globalThis;
   let ahead = 0;
   const now = () => performance.now() + ahead;
@@ -62,7 +64,25 @@ export function watchClock(): Disposable & { advance(ms: number): void } {
     advance(ms) {
       ahead += ms;
     },
-    [Symbol.dispose]: () =>
-      void Object.defineProperty(globalThis, "performance", { value: performance, configurable: true, writable: true }),
+    [Symbol.dispose]() {
+      Object.defineProperty(globalThis, "performance", { value: performance, configurable: true, writable: true });
+    },
   };
+}
+
+/** Runs `run` with a `setTimeout` that starts no timer; returns the timers, so that the test can fire them. */
+export function holdTimers(run: () => void): { callback: () => void; ms: number }[] {
+  const held: { callback: () => void; ms: number }[] = [];
+  const real = globalThis.setTimeout;
+  const holding = (callback: () => void, ms = 0) => {
+    held.push({ callback, ms });
+    return real(() => {}, 0);
+  };
+  globalThis.setTimeout = holding as unknown as typeof setTimeout;
+  try {
+    run();
+  } finally {
+    globalThis.setTimeout = real;
+  }
+  return held;
 }

@@ -3,14 +3,14 @@
 import process from "node:process";
 import { ConnectionError, type Dial, dialTcp, GearmanClient } from "../../mod.ts";
 import { Session } from "../../src/client/session.ts";
-import { collect } from "./memory.ts";
-import { Proxy } from "./proxy.ts";
+import { collectGarbage } from "../support/collect_garbage.ts";
+import { Proxy } from "../support/proxy.ts";
 
 const [task, port, count] = process.argv.slice(2) as [string, string, string];
 
 /** Bytes in use after a collection. */
 function inUse(): number {
-  collect();
+  collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { GearmanWorker } from "../../mod.ts";
-import { collect } from "./memory.ts";
+import { collectGarbage } from "../support/collect_garbage.ts";
 
 const [server, jobs, samples] = process.argv.slice(2) as [string, string, string];
 
@@ -35,7 +35,7 @@ const worker = new GearmanWorker({ servers: server, concurrency: 50 });
 worker.addFunction("f", async (job) => {
   mostTimers = Math.max(mostTimers, timers.size);
   if (++done % every === 0) {
-    collect();
+    collectGarbage();
     heap.push(process.memoryUsage().heapUsed);
   }
   if (done === Number(jobs)) stop.abort();

@@ -7,7 +7,7 @@ import process from "node:process";
 import { PacketType } from "../../src/codec/mod.ts";
 import { dialTcp } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
-import { SERVER_CERT, SERVER_KEY } from "../support/tls.ts";
+import { SERVER_CERT, SERVER_KEY } from "../support/certificates.ts";
 import { request, Wire } from "../conformance/wire.ts";
 
 const server = new JobServer();

@@ -1,0 +1,52 @@
+// Commands of the text protocol, for a look into a job server.
+
+import assert from "node:assert/strict";
+import type { RawWorker } from "./raw_worker.ts";
+import { openConnection, type TestServer } from "./servers.ts";
+
+/** Sends a command of the text protocol, and reads its answer: one line, or with `list` all lines before `.`. */
+export async function textCommand(
+  server: TestServer,
+  line: string,
+  { list = false }: { readonly list?: boolean } = {},
+): Promise<string[]> {
+  const connection = await openConnection(server, { text: true });
+  try {
+    connection.sendText(line);
+    const lines: string[] = [];
+    for await (const item of connection) {
+      if (item.magic !== "TEXT" || item.line === ".") break;
+      lines.push(item.line);
+      if (!list) break;
+    }
+    return lines;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Limits the queue of a function. The worker must have registered it: gearmand answers OK for unknown functions too. */
+export async function limitQueue(server: TestServer, worker: RawWorker, name: string, max: number): Promise<void> {
+  await worker.served();
+  const functions = (await textCommand(server, "status", { list: true })).map((line) => line.split("\t")[0]);
+  assert.ok(functions.includes(name), `the server does not know ${name}, only ${functions}`);
+  assert.deepEqual(await textCommand(server, `maxqueue ${name} ${max}`), ["OK"]);
+}
+
+/** Counts the jobs of a function, with those that run; 0 if the server does not know the function. */
+export async function countJobs(server: TestServer, functionName: string): Promise<number> {
+  const lines = await textCommand(server, "status", { list: true });
+  const line = lines.find((line) => line.startsWith(`${functionName}\t`));
+  return Number(line?.split("\t")[1] ?? 0);
+}
+
+/** Reads a function's line of `status`: the numbers of its jobs, running jobs, and registered workers. */
+export async function functionStatus(
+  server: TestServer,
+  functionName: string,
+): Promise<[jobs: number, running: number, workers: number]> {
+  const lines = await textCommand(server, "status", { list: true });
+  const line = lines.find((line) => line.startsWith(`${functionName}\t`));
+  const [, jobs = "0", running = "0", workers = "0"] = line?.split("\t") ?? [];
+  return [Number(jobs), Number(running), Number(workers)];
+}
