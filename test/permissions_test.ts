@@ -1,4 +1,4 @@
-// What a program that uses the library must be allowed to do.
+// The permissions that a program needs to use the library.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

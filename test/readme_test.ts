@@ -1,4 +1,4 @@
-/** README's tables for those who come from elsewhere: what they say to write is there, and nothing of PHP's or C's is missing. */
+/** Tests of README's tables for users of other clients: the members exist, and no function of PHP or C is missing. */
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -11,14 +11,14 @@ import { needs, REQUIRED } from "./support/requirements.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
-test("README's tables for those who come from elsewhere name no member that is not there", async () => {
+test("README's tables for users of other clients name only members that exist", async () => {
   await using server = new JobServer();
   await using admin = new GearmanAdmin({ dial: server.dial });
   await using client = new GearmanClient({ dial: server.dial });
   await using worker = new GearmanWorker({ dial: server.dial });
   let assigned = {};
   worker.addFunction("any", (job) => {
-    assigned = { ...members(job), reducer: true }; // only some jobs have one
+    assigned = { ...members(job), reducer: true }; // an optional member
   });
   worker.run();
   const job = client.do("any");
@@ -45,7 +45,7 @@ const LIST = `foreach (["GearmanClient", "GearmanWorker", "GearmanJob", "Gearman
   foreach ((new ReflectionClass($class))->getMethods() as $method)
     if (substr($method->name, 0, 2) !== "__") echo "$class $method->name\\n";`;
 
-test("README says what each method of PHP's classes is here", { skip: needs("php"), timeout }, async () => {
+test("README lists every method of PHP's classes", { skip: needs("php"), timeout }, async () => {
   const said = new Set<string>();
   for (const [, name, table] of readme.matchAll(/^\| PHP's `(\w+)`.*\n((?:\|.*\n)+)/gm)) {
     for (const row of table!.split("\n").slice(1)) {
@@ -57,11 +57,11 @@ test("README says what each method of PHP's classes is here", { skip: needs("php
   assert.deepEqual([...said].sort(), there.sort());
 });
 
-/** Where Debian's libgearman-dev has them. */
+/** The folder of the headers in Debian's libgearman-dev. */
 const HEADERS = "/usr/include/libgearman-1.0/";
 const noHeaders = existsSync(HEADERS) || REQUIRED ? false : "needs libgearman-dev, which is not installed";
 
-test("README says what each function of libgearman is here", { skip: noHeaders }, () => {
+test("README lists every function of libgearman", { skip: noHeaders }, () => {
   const said: string[] = [];
   for (const [, prefix, table] of readme.matchAll(/^\| `(gearman_\w*)…`.*\n((?:\|.*\n)+)/gm)) {
     for (const row of table!.split("\n").slice(1)) {
@@ -78,7 +78,7 @@ test("README says what each function of libgearman is here", { skip: noHeaders }
   assert.deepEqual(said.sort(), [...there].sort());
 });
 
-/** The names of an object's members, those of its class too. */
+/** Collects the names of an object's members, with those of its class. */
 function members(object: object): Record<string, true> {
   const names = [object, Object.getPrototypeOf(object)].flatMap((each) => Object.getOwnPropertyNames(each));
   return Object.fromEntries(names.map((name) => [name, true]));

@@ -1,4 +1,7 @@
-/** The program in C, `gearman`: as a client with our worker, and with -w as a worker that runs a command for each job. */
+/**
+ * Tests of `gearman`, the tool in C: as a client with our worker, and with -w as a worker that runs a command for each
+ * job.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,13 +13,13 @@ import { ALL_BYTES, eventsOf, failureOf, gearman, onEveryPort, type Program, tim
 import { type TestServer, withClient } from "../support/servers.ts";
 import { withOurWorker, workOff } from "./our_worker.ts";
 
-// What our worker throws cannot be tried: the WORK_FAIL that gearmand makes of it for a client that has not asked for
-// exceptions ends in a NUL, and this client waits on for one that does not.
+// No test throws in our worker: for a client that has not requested exceptions, gearmand turns WORK_EXCEPTION into a
+// WORK_FAIL that ends in a NUL, and this client ignores it and waits for another one.
 onEveryPort("the client in C with our worker", needs("gearman"), (start) => {
   let server: TestServer;
   withOurWorker(start, (given) => server = given);
 
-  test("every byte comes back, and nothing where there is nothing", { timeout }, async () => {
+  test("all bytes come back unchanged, and an empty result is empty", { timeout }, async () => {
     for (const option of ["-f", "-If", "-Lf"]) {
       assert.equal(toHex(await gearman(server.port, [option, "echo"], ALL_BYTES).output()), toHex(ALL_BYTES));
     }
@@ -29,22 +32,22 @@ onEveryPort("the client in C with our worker", needs("gearman"), (start) => {
     assert.deepEqual(await gearman(server.port, ["-f", "echo"], megabyte).output(), megabyte);
   });
 
-  test("it prints data, statuses and the result, and warnings beside them", { timeout }, async () => {
+  test("it prints data, statuses and the result, and warnings on its standard error", { timeout }, async () => {
     const { status, stdout, stderr } = await gearman(server.port, ["-f", "story", "the tale "]).ended;
     assert.equal(status, 0);
-    // Into a pipe it writes data at once, and statuses when it ends.
+    // It writes data to a pipe at once, and statuses when it ends.
     assert.equal(text(stdout), "the tale \0done25% Complete\n75% Complete\n");
     assert.match(stderr, /^w\0/);
   });
 
-  test("a failed job is told by its status, after what was sent before", { timeout }, async () => {
+  test("a failed job sets the exit status, after its data was printed", { timeout }, async () => {
     const { status, stdout, stderr } = await gearman(server.port, ["-f", "fail", "x"]).ended;
     assert.equal(status, 1);
     assert.equal(text(stdout), "half");
     assert.match(stderr, /Job failed/);
   });
 
-  test("with -n each line is a job, and with several functions each is asked", { timeout }, async () => {
+  test("with -n each line is a job, and with several functions each gets the job", { timeout }, async () => {
     const lines = await gearman(server.port, ["-n", "-f", "echo"], "one\ntwo\nthree\n").output();
     assert.equal(text(lines), "one\ntwo\nthree\n");
     const several = await gearman(server.port, ["-P", "-f", "echo", "-f", "nothing", "word"]).output();
@@ -55,7 +58,7 @@ onEveryPort("the client in C with our worker", needs("gearman"), (start) => {
     assert.equal(text(await gearman(server.port, ["-u", "job-17", "-f", "unique", "x"]).output()), "job-17");
   });
 
-  test("background jobs come to our worker by priority, and can be followed", { timeout }, async () => {
+  test("background jobs reach our worker by priority, and their status can be followed", { timeout }, async () => {
     for (const option of ["-Lbf", "-bf", "-Ibf"]) {
       const output = await gearman(server.port, [option, "by-priority", `with ${option}`]).output();
       assert.equal(text(output), "");
@@ -82,13 +85,13 @@ onEveryPort("the client in C with our worker", needs("gearman"), (start) => {
 onEveryPort("our client with the worker in C", needs("gearman"), (start) => {
   let server: TestServer;
   let client: GearmanClient;
-  /** Starts a worker that runs a command for each job: the workload is its input, and its output the result. */
+  /** Starts a worker that runs a command for each job; its input is the workload, its output the result. */
   const work = (functionName: string, command: readonly string[], ...options: string[]): Program => {
     return gearman(server.port, ["-w", ...options, "-f", functionName, "--", ...command]);
   };
   withClient({ start }, (...given) => [server, client] = given);
 
-  test("every byte goes through a command and comes back, and so does nothing", { timeout }, async () => {
+  test("all bytes pass through a command and come back, and so does an empty workload", { timeout }, async () => {
     const worker = work("cat", ["cat"]);
     assert.equal(toHex(await worker.serves(client.do("cat", ALL_BYTES))), toHex(ALL_BYTES));
     assert.equal((await worker.serves(client.do("cat", ""))).length, 0);
@@ -96,7 +99,7 @@ onEveryPort("our client with the worker in C", needs("gearman"), (start) => {
   });
 
   test("a megabyte comes back", { timeout }, async () => {
-    // It writes all of the input before it reads: the command must not answer earlier.
+    // The worker writes all of the input before it reads: the command must not write earlier.
     const worker = work("last", ["tail", "-c", "1048576"]);
     const megabyte = pattern(1_048_576);
     assert.deepEqual(await worker.serves(client.do("last", megabyte).bytes()), megabyte);
@@ -121,13 +124,13 @@ onEveryPort("our client with the worker in C", needs("gearman"), (start) => {
     }
   });
 
-  test("background jobs run by priority, and are over when the worker has done them", { timeout }, async () => {
+  test("background jobs run by priority, and are unknown after the worker has done them", { timeout }, async () => {
     const jobs = [];
     for (const priority of ["low", "normal", "high"] as const) {
       jobs.push(await client.doBackground("by-priority", `${priority} `, { priority }));
     }
     for (const job of jobs) assert.equal((await job.status()).known, true);
-    // What the command says beside its output is what the worker in C says.
+    // The standard error of the command is that of the worker.
     const worker = work("by-priority", ["sh", "-c", "cat >&2"], "-c", "3");
     const { status, stderr } = await worker.ended;
     assert.equal(stderr, "high normal low ");

@@ -1,4 +1,4 @@
-/** Runs the Gearman programs of others: PHP, Perl and the tools in C, as clients and as workers. */
+/** Runs other Gearman programs, as clients and as workers: in PHP, in Perl, and the tools in C. */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { after, describe } from "node:test";
@@ -9,18 +9,18 @@ import { findProgram, needs, REQUIRED } from "../support/requirements.ts";
 import { startGearmand } from "../support/gearmand.ts";
 import type { TestServer } from "../support/servers.ts";
 
-/** The options of every test here. */
+/** The timeout of every test in this folder, in ms. */
 export const timeout = 30_000;
 
-/** Every byte that there is. */
+/** All values of a byte. */
 export const ALL_BYTES: Uint8Array = Uint8Array.from({ length: 256 }, (_, i) => i);
 
-/** The programs that have not been stopped. */
+/** The programs that were not stopped yet. */
 const running = new Set<Program>();
 
 /**
- * Describes the same tests for each job server that has a port; the reason to skip them is what is missing. Programs
- * that are left over are killed in the end.
+ * Describes the same tests for gearmand and JobServer, or skips them with the reason in `missing`. Programs that still
+ * run after the tests are killed.
  */
 export function onEveryPort(
   name: string,
@@ -31,7 +31,7 @@ export function onEveryPort(
     await Promise.all(Array.from(running, (program) => program.stop()));
   };
   const on = (server: string, skip: string | false, start: () => Promise<TestServer>) => {
-    // Not every runner shows the reason of a skipped suite.
+    // Not every runner shows the reason for skipping a suite.
     describe(`${name}, on ${server}${skip === false ? "" : ` (${skip})`}`, { skip }, () => {
       after(stopPrograms);
       tests(start);
@@ -48,13 +48,13 @@ export function onEveryPort(
   });
 }
 
-/** Why tests with PHP cannot run, if they cannot. */
+/** Returns the reason why tests with PHP cannot run; false if they can. */
 export function withoutPhp(): string | false {
   return needs("php") ||
     needsPart("PHP's extension gearman", "php", ["-r", "exit(extension_loaded('gearman') ? 0 : 1);"]);
 }
 
-/** Why tests with Perl cannot run, if they cannot. */
+/** Returns the reason why tests with Perl cannot run; false if they can. */
 export function withoutPerl(): string | false {
   return needs("perl") ||
     needsPart("Perl's Gearman::Client", "perl", ["-MGearman::Client", "-MGearman::Worker", "-e", "1"]);
@@ -65,7 +65,9 @@ function needsPart(part: string, program: string, args: string[]): string | fals
   return `needs ${part}, which is not installed`;
 }
 
-/** What happens to a job after it was created, with bytes as hexadecimal digits; fills `events` on the way. */
+/**
+ * Describes the events of a job after its creation, with bytes as hexadecimal digits; fills `events` as they arrive.
+ */
 export async function eventsOf(job: Job, events: string[] = []): Promise<string[]> {
   for await (const event of job) {
     if (event.type === "status") events.push(`status ${event.numerator}/${event.denominator}`);
@@ -74,7 +76,7 @@ export async function eventsOf(job: Job, events: string[] = []): Promise<string[
   return events;
 }
 
-/** What the work fails with. */
+/** Resolves to the error that the work fails with. */
 export async function failureOf(work: PromiseLike<unknown>): Promise<unknown> {
   let result: unknown;
   try {
@@ -82,7 +84,7 @@ export async function failureOf(work: PromiseLike<unknown>): Promise<unknown> {
   } catch (error) {
     return error;
   }
-  throw new Error(`Expected a failure, and there was a result: ${String(result)}`);
+  throw new Error(`Expected an error, got a result: ${String(result)}`);
 }
 
 /** How a program ended. */
@@ -108,7 +110,7 @@ export class Program {
     const stderr: Uint8Array[] = [];
     child.stdout.on("data", (chunk: Uint8Array) => stdout.push(chunk));
     child.stderr.on("data", (chunk: Uint8Array) => stderr.push(chunk));
-    // A program may end without having read its input.
+    // A program may end before it has read its input.
     child.stdin.on("error", () => {});
     child.stdin.end(input);
     this.ended = new Promise((resolve, reject) => {
@@ -120,7 +122,7 @@ export class Program {
     this.ended.catch(() => {});
   }
 
-  /** Waits until it has printed something, and fails if it ends without. */
+  /** Waits until the program has printed a text; rejects if it ends before. */
   async printed(what: string): Promise<void> {
     const arrived = new Promise<void>((resolve) => {
       let printed = "";
@@ -132,19 +134,19 @@ export class Program {
     await this.serves(arrived);
   }
 
-  /** What a program printed; throws with its complaints where it did not end well. */
+  /** Resolves to the output; rejects with the standard error if the program fails. */
   async output(): Promise<Uint8Array> {
     const { status, stdout, stderr } = await this.ended;
     if (status === 0) return stdout;
     throw new Error(`${this.#name} ended with status ${status}: ${stderr}${text(stdout)}`);
   }
 
-  /** The lines that it printed. */
+  /** Resolves to the lines of the output, without empty ones. */
   async lines(): Promise<string[]> {
     return text(await this.output()).split("\n").filter((line) => line !== "");
   }
 
-  /** What the work comes to that needs this program: its early end is the end of the work. */
+  /** Waits for work that needs this program; rejects if the program ends before. */
   async serves<T>(work: PromiseLike<T>): Promise<T> {
     const end = this.ended.then(({ status, stderr }) => {
       throw new Error(`The program in ${this.#name} ended with status ${status}: ${stderr}`);
@@ -152,7 +154,7 @@ export class Program {
     return await Promise.race([work, end]);
   }
 
-  /** Kills it, and waits until it is gone. */
+  /** Kills the program, and waits until it has ended. */
   async stop(): Promise<void> {
     running.delete(this);
     this.#child.kill("SIGKILL");
@@ -171,7 +173,7 @@ export function perl(script: string, port: number, ...args: string[]): Program {
   return new Program("perl", ["-Mstrict", "-Mwarnings", "-e", script, "--", String(port), ...args]);
 }
 
-/** Runs the client and worker in C, which is called gearman. */
+/** Runs `gearman`, the client and worker in C. */
 export function gearman(port: number, args: readonly string[], input?: string | Uint8Array): Program {
   return new Program("gearman", ["-h", "127.0.0.1", "-p", String(port), ...args], input);
 }

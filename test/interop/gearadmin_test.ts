@@ -1,4 +1,4 @@
-/** What `gearadmin` sees of our worker and our client. */
+/** Tests of `gearadmin` with our worker, our client and our admin client. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -35,12 +35,15 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
     await server.stop();
   });
 
-  test("--workers shows our worker's id and functions, the newest first", { timeout }, async () => {
+  test("--workers shows the id and the functions of our worker, the newest function first", { timeout }, async () => {
     assert.equal(await client.do("echo", "up").text(), "up");
     const lines = await ask("--workers");
     assert.equal(lines.at(-1), ".");
     assert.match(lines.find((line) => line.includes("our-worker.1")) ?? "", /^\d+ \S+ our-worker\.1 : echo hold$/);
-    assert.ok(lines.some((line) => /^\d+ \S+ - :$/.test(line)), "the client, which has no id and no functions");
+    assert.ok(
+      lines.some((line) => /^\d+ \S+ - :$/.test(line)),
+      "it must show the client, without an id and without functions",
+    );
   });
 
   test("--status and --priority-status count queued and running jobs", { timeout }, async () => {
@@ -54,19 +57,19 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
   });
 
   test("--show-jobs and --show-unique-jobs show a job of our client", { timeout }, async () => {
-    const job = await client.doBackground("nobody's", "", { unique: "job-17" });
+    const job = await client.doBackground("queued", "", { unique: "job-17" });
     assert.ok((await ask("--show-jobs")).includes(`${job.handle}\t0\t0\t1`));
     assert.ok((await ask("--show-unique-jobs")).includes("job-17"));
   });
 
-  test("--cancel-job ends the job of our client as failed", { timeout }, async () => {
-    const job = client.do("nobody's", "");
+  test("--cancel-job fails the job of our client", { timeout }, async () => {
+    const job = client.do("queued", "");
     const failed = assert.rejects(job.bytes(), { name: "JobFailedError" });
     assert.deepEqual(await ask("--cancel-job", await job.created()), ["OK"]);
     await failed;
   });
 
-  test("--create-function and --drop-function make a function known, and forget it", { timeout }, async () => {
+  test("--create-function and --drop-function add and remove a function", { timeout }, async () => {
     await ask("--create-function", "made");
     assert.equal(await statusOf("made", "--status"), "made\t0\t0\t0");
     await ask("--drop-function", "made");
@@ -78,13 +81,14 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
     assert.match((await ask("--getpid")).join("\n"), /^\d+$/);
   });
 
-  test("what it prints is what our admin client returns", { timeout }, async () => {
+  test("gearadmin prints what our admin client returns", { timeout }, async () => {
     await using admin = new GearmanAdmin(server.connect);
-    await client.doBackground("nobody's", "", { unique: "job-18", priority: "high" });
+    await client.doBackground("queued", "", { unique: "job-18", priority: "high" });
     const lists: Record<string, unknown[][]> = {
       "--status": (await admin.status()).map((row) => Object.values(row)),
       "--priority-status": (await admin.priorityStatus()).map((row) => Object.values(row)),
-      "--show-unique-jobs": (await admin.showUniqueJobs()).filter(Boolean).map((unique) => [unique]), // lines() has no empty ones
+      // lines() leaves out empty lines.
+      "--show-unique-jobs": (await admin.showUniqueJobs()).filter(Boolean).map((unique) => [unique]),
       "--show-jobs": (await admin.showJobs()).map((row) =>
         Object.values(row).map((value) => value === true ? 1 : value || 0)
       ),
@@ -93,12 +97,12 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
       assert.ok(rows.length > 0);
       assert.deepEqual(rows.map((row) => row.join("\t")).sort(), (await ask(option)).slice(0, -1).sort(), option);
     }
-    // The first answers with its number behind it; and gearadmin has a connection of its own.
     assert.deepEqual(await ask("--server-version"), [await admin.version()]);
     assert.deepEqual(await ask("--getpid"), [String(await admin.pid())]);
     const lines = (await admin.workers()).map(({ address, id, functionNames }) =>
       [address, id, ":", ...functionNames].join(" ")
     );
+    // The file descriptors differ, and gearadmin prints its own connection too.
     const printed = (await ask("--workers")).map((line) => line.replace(/^\d+ /, ""));
     for (const line of lines.filter((line) => !line.endsWith("- :"))) {
       assert.ok(printed.includes(line), `${line}\n${printed.join("\n")}`);

@@ -1,18 +1,18 @@
-/** The worker of ours that the clients of others are tried with. */
+/** The worker of this package that other clients are tested with. */
 
 import { after, before } from "node:test";
 import { GearmanClient, GearmanWorker, JobFailedError } from "../../mod.ts";
 import { until } from "../support/wait.ts";
 import type { TestServer } from "../support/servers.ts";
 
-/** A running worker, and the client by which it watches its own jobs. */
+/** A running worker. */
 export interface OurWorker {
-  /** Lets the jobs of `hold` go on, and those to come. */
+  /** Releases the jobs of `hold`, also later ones. */
   release(): void;
   stop(): Promise<void>;
 }
 
-/** Starts a worker with functions for everything that a client can be told. */
+/** Starts a worker with functions for everything that a client can receive. */
 export function startOurWorker(server: TestServer): OurWorker {
   const client = new GearmanClient(server.connect);
   const worker = new GearmanWorker({ ...server.connect, id: "our-worker", concurrency: 8 });
@@ -38,11 +38,12 @@ export function startOurWorker(server: TestServer): OurWorker {
     await job.sendData("half");
     throw new JobFailedError();
   });
-  // Tells how often it has run, once as many clients wait for the job as its workload says.
+  // Returns the number of its runs, once as many clients wait for the job as its workload says.
   worker.addFunction("shared", async (job) => {
     const clients = Number(job.text());
     await until(async () => (await client.jobStatusByUnique(job.unique)).clients === clients);
-    return `run ${++runs}`;
+    runs++;
+    return `run ${runs}`;
   });
   worker.addFunction("hold", async (job) => {
     await job.sendStatus(3, 14);
@@ -65,7 +66,10 @@ export function startOurWorker(server: TestServer): OurWorker {
   };
 }
 
-/** Starts a server with the worker before the tests beside it, gives it out, and ends both after the tests. */
+/**
+ * Starts a server and the worker before the tests of a suite, passes the server to `use`, and stops both after the
+ * tests.
+ */
 export function withOurWorker(start: () => Promise<TestServer>, use: (server: TestServer) => void): void {
   let server: TestServer;
   let worker: OurWorker;
@@ -81,12 +85,13 @@ export function withOurWorker(start: () => Promise<TestServer>, use: (server: Te
   });
 }
 
-/** Works on the queued jobs of a function one after the other, and tells their workloads in that order. */
+/** Runs the queued jobs of a function one after the other, and returns their workloads in this order. */
 export async function workOff(server: TestServer, functionName: string, count: number): Promise<string[]> {
   const workloads: string[] = [];
   const worker = new GearmanWorker(server.connect);
   worker.addFunction(functionName, (job) => {
-    if (workloads.push(job.text()) === count) void worker.close();
+    workloads.push(job.text());
+    if (workloads.length === count) worker.close();
   });
   await worker.run();
   return workloads;

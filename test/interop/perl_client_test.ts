@@ -1,4 +1,4 @@
-/** Clients in Perl (Gearman::Client) with our worker. */
+/** Tests of clients in Perl (Gearman::Client) with our worker. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import type { TestServer } from "../support/servers.ts";
 import { withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, onEveryPort, perl, timeout, withoutPerl } from "./foreign_programs.ts";
 
-// Without `exceptions` it cannot read the WORK_FAIL that gearmand makes of an exception, and dies of it.
+// Without `exceptions` it cannot read the WORK_FAIL that gearmand sends instead of WORK_EXCEPTION, and dies.
 const CLIENT = String.raw`
   use Gearman::Client;
   my $client = Gearman::Client->new(job_servers => ["127.0.0.1:$ARGV[0]"], exceptions => 1);
@@ -21,7 +21,7 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
   const run = (script: string): Promise<string[]> => perl(CLIENT + script, server.port).lines();
   withOurWorker(start, (given) => server = given);
 
-  test("do_task() returns every byte, and nothing where there is nothing", { timeout }, async () => {
+  test("do_task() returns all bytes unchanged, and an empty result", { timeout }, async () => {
     const lines = await run(String.raw`
       say(hex_of($client->do_task("echo", $all)));
       say(hex_of($client->do_task("echo", $all, { priority => "high" })));
@@ -50,9 +50,9 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
     assert.deepEqual(lines, [`${toHex(utf8("job-17"))}.`, "."]);
   });
 
-  test("the tasks of a set are told everything by their callbacks", { timeout }, async () => {
+  test("the callbacks of a task set receive every kind of event", { timeout }, async () => {
     const lines = await run(String.raw`
-      sub told {
+      sub callbacks {
         my $task = shift;
         return {
           on_data => sub { say($task, "data", hex_of(shift)) },
@@ -64,10 +64,10 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
         };
       }
       my $set = $client->new_task_set;
-      $set->add_task(story => $all, told(1));
-      $set->add_task(exception => "n\xc3\xb6\0way", told(2));
-      $set->add_task(fail => "", told(3));
-      $set->add_task(nothing => "", told(4));
+      $set->add_task(story => $all, callbacks(1));
+      $set->add_task(exception => "n\xc3\xb6\0way", callbacks(2));
+      $set->add_task(fail => "", callbacks(3));
+      $set->add_task(nothing => "", callbacks(4));
       $set->wait;
       say("waited");
       say(hex_of($client->do_task("echo", "still here")));
@@ -87,7 +87,7 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
     assert.deepEqual(lines.slice(10), ["waited", `${toHex(utf8("still here"))}.`]);
   });
 
-  test("a failed task is done again as often as it says", { timeout }, async () => {
+  test("a failed task is retried as often as its options say", { timeout }, async () => {
     const lines = await run(String.raw`
       my $result = $client->do_task("fail", "x", {
         retry_count => 2,
@@ -112,7 +112,7 @@ onEveryPort("a client in Perl with our worker", withoutPerl(), (start) => {
     assert.deepEqual(lines, ["1 1 3/14", "done"]);
   });
 
-  test("background jobs come to our worker by priority", { timeout }, async () => {
+  test("background jobs reach our worker by priority", { timeout }, async () => {
     const lines = await run(String.raw`
       for my $priority (qw(low normal high)) {
         for my $i (1, 2) {

@@ -1,4 +1,4 @@
-/** Our client with workers in Perl (Gearman::Worker). */
+/** Tests of our client with workers in Perl (Gearman::Worker). */
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import {
 } from "./foreign_programs.ts";
 import { type TestServer, withClient } from "../support/servers.ts";
 
-// An empty result or exception cannot be sent by it: Gearman::Worker then leaves out the NUL that ends the handle.
+// It cannot send an empty result or exception: Gearman::Worker then leaves out the NUL that ends the handle.
 const WORKER = String.raw`
   use Gearman::Worker;
   my $worker = Gearman::Worker->new(job_servers => ["127.0.0.1:$ARGV[0]"], client_id => "perl-worker");
@@ -65,7 +65,7 @@ onEveryPort("our client with a worker in Perl", withoutPerl(), (start) => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  test("every byte comes back, and nothing arrives", { timeout }, async () => {
+  test("all bytes come back unchanged, and an empty workload arrives", { timeout }, async () => {
     assert.equal(toHex(await worker.serves(client.do("echo", ALL_BYTES))), toHex(ALL_BYTES));
     assert.equal(await worker.serves(client.do("size", "").text()), "0 bytes");
     assert.equal(await worker.serves(client.do("size", ALL_BYTES).text()), "256 bytes");
@@ -76,7 +76,7 @@ onEveryPort("our client with a worker in Perl", withoutPerl(), (start) => {
     assert.deepEqual(await worker.serves(client.do("echo", megabyte).bytes()), megabyte);
   });
 
-  test("warnings, data and statuses arrive in their order", { timeout }, async () => {
+  test("warnings, data and statuses arrive in order", { timeout }, async () => {
     assert.deepEqual(await worker.serves(eventsOf(client.do("story", ALL_BYTES))), [
       `warning ${toHex(utf8("careful"))}00ff`,
       `data ${toHex(ALL_BYTES)}`,
@@ -95,7 +95,7 @@ onEveryPort("our client with a worker in Perl", withoutPerl(), (start) => {
     assert.equal(await worker.serves(client.do("echo", "still here").text()), "still here");
   });
 
-  test("an undefined result fails the job, after what was sent before", { timeout }, async () => {
+  test("an undefined result fails the job, after its data", { timeout }, async () => {
     const events: string[] = [];
     const error = await worker.serves(failureOf(eventsOf(client.do("fail"), events)));
     assert.deepEqual(events, ["data 68616c66"]);
@@ -103,16 +103,20 @@ onEveryPort("our client with a worker in Perl", withoutPerl(), (start) => {
     assert.equal(error.exception, undefined);
   });
 
-  test("die fails the job with its frozen words, and the worker dies of what it sends next", { timeout }, async () => {
-    const worker = perl(DYING_WORKER, server.port);
-    const [error, { stderr }] = await Promise.all([failureOf(client.do("dies")), worker.ended]);
-    assert.ok(error instanceof JobFailedError);
-    assert.match(text(error.exception!), /out of camels/);
-    // WORK_FAIL for a job that its WORK_EXCEPTION has ended.
-    assert.match(stderr, /unexpected packet type: error \[JOB_NOT_FOUND -- Job given in work result not found\]/);
-  });
+  test(
+    "die fails the job with a frozen message, and the worker dies of the packet that it sends next",
+    { timeout },
+    async () => {
+      const worker = perl(DYING_WORKER, server.port);
+      const [error, { stderr }] = await Promise.all([failureOf(client.do("dies")), worker.ended]);
+      assert.ok(error instanceof JobFailedError);
+      assert.match(text(error.exception!), /out of camels/);
+      // It sends WORK_FAIL for a job that has ended with its WORK_EXCEPTION.
+      assert.match(stderr, /unexpected packet type: error \[JOB_NOT_FOUND -- Job given in work result not found\]/);
+    },
+  );
 
-  test("a background job's status can be asked for until it is done", { timeout }, async () => {
+  test("the status of a background job can be queried until it is done", { timeout }, async () => {
     const gate = join(folder, "gate");
     const job = await client.doBackground("hold", gate);
     await worker.serves(until(async () => (await job.status()).denominator > 0));
@@ -129,7 +133,7 @@ onEveryPort("our client with a worker in Perl", withoutPerl(), (start) => {
     assert.equal(last?.known, false);
   });
 
-  test("jobs of every priority are taken", { timeout }, async () => {
+  test("the worker does jobs of every priority", { timeout }, async () => {
     const priorities = ["low", "normal", "high"] as const;
     const jobs = priorities.map((priority) => client.do("echo", priority, { priority }).text());
     assert.deepEqual(await worker.serves(Promise.all(jobs)), priorities);

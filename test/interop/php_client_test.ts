@@ -1,4 +1,4 @@
-/** Clients in PHP (its extension gearman, on libgearman) with our worker. */
+/** Tests of clients in PHP (its extension gearman, on libgearman) with our worker. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import type { TestServer } from "../support/servers.ts";
 import { startOurWorker, withOurWorker, workOff } from "./our_worker.ts";
 import { ALL_BYTES, onEveryPort, php, timeout, withoutPhp } from "./foreign_programs.ts";
 
-// An empty workload cannot be sent by it: libgearman calls it invalid.
+// It cannot send an empty workload: libgearman refuses it as invalid.
 const CLIENT = String.raw`
   $client = new GearmanClient();
   $client->addServer("127.0.0.1", (int) $argv[1]);
@@ -16,7 +16,7 @@ const CLIENT = String.raw`
   function say(...$words) { echo implode(" ", $words), "\n"; }
 `;
 
-/** The example of GearmanClient::doBackground in PHP's manual, but for the server and a shorter sleep. */
+/** The example of GearmanClient::doBackground in PHP's manual, with another server and a shorter sleep. */
 const MANUAL = String.raw`
   /* create our object */
   $gmclient= new GearmanClient();
@@ -54,7 +54,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
   withOurWorker(start, (given) => server = given);
 
   test(
-    "doNormal(), doHigh() and doLow() return every byte, and nothing where there is nothing",
+    "doNormal(), doHigh() and doLow() return all bytes unchanged, and an empty result",
     { timeout },
     async () => {
       const lines = await run(String.raw`
@@ -78,12 +78,12 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
     assert.deepEqual(lines, ["the same"]);
   });
 
-  test("doNormal() returns data and result joined", { timeout }, async () => {
+  test("doNormal() returns the data and the result joined", { timeout }, async () => {
     const lines = await run(String.raw`say(bin2hex($client->doNormal("story", $all)), $client->returnCode());`);
     assert.deepEqual(lines, [`${toHex(ALL_BYTES)}00${toHex(utf8("done"))} 0`]);
   });
 
-  test("doNormal() tells an exception and a failure by their return codes", { timeout }, async () => {
+  test("doNormal() reports exceptions and failures by their return codes", { timeout }, async () => {
     const lines = await run(String.raw`
       $client->doNormal("exception", "no");
       say($client->returnCode() == GEARMAN_WORK_EXCEPTION ? "exception" : $client->error());
@@ -103,17 +103,17 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
     assert.deepEqual(lines, ["job-17", "job-18", "one of its own"]);
   });
 
-  test("tasks are told everything by their callbacks", { timeout }, async () => {
+  test("the callbacks of tasks receive every kind of event", { timeout }, async () => {
     const lines = await run(String.raw`
-      $tell = fn($what) => function ($task) use ($what) {
+      $report = fn($what) => function ($task) use ($what) {
         say($task->unique(), $what, bin2hex($task->data()));
         return GEARMAN_SUCCESS;
       };
       $client->setCreatedCallback(function ($task) { say($task->unique(), "created"); });
-      $client->setDataCallback($tell("data"));
-      $client->setWarningCallback($tell("warning"));
-      $client->setCompleteCallback($tell("complete"));
-      $client->setExceptionCallback($tell("exception"));
+      $client->setDataCallback($report("data"));
+      $client->setWarningCallback($report("warning"));
+      $client->setCompleteCallback($report("complete"));
+      $client->setExceptionCallback($report("exception"));
       $client->setFailCallback(function ($task) { say($task->unique(), "fail"); });
       $client->setStatusCallback(function ($task) {
         say($task->unique(), "status", $task->taskNumerator() . "/" . $task->taskDenominator());
@@ -143,7 +143,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
     assert.equal(lines.length, 15);
   });
 
-  test("hundreds of tasks at a time all get their own result", { timeout }, async () => {
+  test("each of hundreds of concurrent tasks gets its own result", { timeout }, async () => {
     const lines = await run(String.raw`
       $results = [];
       $client->setCompleteCallback(function ($task) use (&$results) { $results[$task->unique()] = $task->data(); });
@@ -161,7 +161,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
       say($client->returnCode());
       do { usleep(1000); $status = $client->jobStatus($handle); } while (!$status[2]);
       say(json_encode($status));
-      // Whoever has asked so hangs in the next call, whatever the worker.
+      // After this query the client hangs in its next call, with any worker: so it is a second client.
       $asker = new GearmanClient();
       $asker->addServer("127.0.0.1", (int) $argv[1]);
       say(json_encode($asker->jobStatusByUniqueKey("to be held")));
@@ -172,7 +172,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
     assert.deepEqual(lines, ["0", "[true,true,3,14]", "[true,true,3,14]", "[false,false,0,0]"]);
   });
 
-  test("background jobs come to our worker by priority, with their bytes", { timeout }, async () => {
+  test("background jobs reach our worker by priority, with their workloads", { timeout }, async () => {
     const lines = await run(String.raw`
       foreach (["doLowBackground", "doBackground", "doHighBackground"] as $do) {
         foreach ([1, 2] as $i) $client->$do("by-priority", "$do $i");
@@ -197,7 +197,7 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
   });
 });
 
-/** What README shows of it, with the same changes. */
+/** The example in README, with the same changes. */
 const README = /```php\n(.*?)```/s.exec(readFileSync(new URL("../../README.md", import.meta.url), "utf8"))![1]!
   .replace("4730", "(int) $argv[1]").replace("sleep(1)", "usleep(3000)");
 

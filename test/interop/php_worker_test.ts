@@ -1,4 +1,4 @@
-/** Our client with workers in PHP (its extension gearman, on libgearman). */
+/** Tests of our client with workers in PHP (its extension gearman, on libgearman). */
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -48,7 +48,7 @@ const WORKER = String.raw`
   fwrite(STDERR, $worker->error());
 `;
 
-/** Answers how many jobs it has done before, and what this one is. */
+/** A worker that returns the number of its jobs so far, and the workload. */
 const COUNTER = String.raw`
   $worker = new GearmanWorker();
   $worker->addServer("127.0.0.1", (int) $argv[1]);
@@ -69,7 +69,7 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  test("every byte comes back, and so does nothing", { timeout }, async () => {
+  test("all bytes come back unchanged, and so does an empty workload", { timeout }, async () => {
     assert.equal(toHex(await worker.serves(client.do("echo", ALL_BYTES))), toHex(ALL_BYTES));
     assert.equal((await worker.serves(client.do("echo", ""))).length, 0);
     assert.equal(await worker.serves(client.do("echo", "Grüße").text()), "Grüße");
@@ -80,13 +80,13 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     assert.deepEqual(await worker.serves(client.do("echo", megabyte).bytes()), megabyte);
   });
 
-  test("hundreds of jobs at a time all get their own result", { timeout }, async () => {
+  test("each of hundreds of concurrent jobs gets its own result", { timeout }, async () => {
     const words = Array.from({ length: 300 }, (_, i) => `word ${i}`);
     const results = await worker.serves(Promise.all(words.map((word) => client.do("echo", word).text())));
     assert.deepEqual(results, words);
   });
 
-  test("sendData() arrives piece by piece, and joined", { timeout }, async () => {
+  test("data of sendData() arrives piece by piece, and joined", { timeout }, async () => {
     const hex = toHex(ALL_BYTES);
     assert.deepEqual(await worker.serves(eventsOf(client.do("pieces", ALL_BYTES))), [
       `data ${hex.slice(0, 200)}`,
@@ -98,7 +98,7 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     assert.equal(toHex(await worker.serves(client.do("pieces", ALL_BYTES))), `${hex}00656e64`);
   });
 
-  test("sendWarning(), sendData() and sendStatus() arrive in their order", { timeout }, async () => {
+  test("events of sendWarning(), sendData() and sendStatus() arrive in order", { timeout }, async () => {
     assert.deepEqual(await worker.serves(eventsOf(client.do("story"))), [
       `warning ${toHex(new TextEncoder().encode("careful"))}00ff`,
       `data ${toHex(new TextEncoder().encode("piece"))}`,
@@ -107,7 +107,7 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     ]);
   });
 
-  test("each sendStatus() arrives while the job runs", { timeout }, async () => {
+  test("each status of sendStatus() arrives while the job runs", { timeout }, async () => {
     const gate = join(folder, "open at the first status");
     const seen: string[] = [];
     const follow = async () => {
@@ -130,7 +130,7 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     assert.equal(await worker.serves(client.do("echo", "still here").text()), "still here");
   });
 
-  test("sendFail() fails the job without a word, after what was sent before", { timeout }, async () => {
+  test("sendFail() fails the job without an exception, after its data", { timeout }, async () => {
     const events: string[] = [];
     const error = await worker.serves(failureOf(eventsOf(client.do("fail"), events)));
     assert.deepEqual(events, ["data 68616c66"]);
@@ -138,13 +138,13 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     assert.equal(error.exception, undefined);
   });
 
-  test("the worker is told the unique", { timeout }, async () => {
+  test("the worker receives the unique", { timeout }, async () => {
     for (const unique of ["", "job-17", "é".repeat(31)]) {
       assert.equal(await worker.serves(client.do("unique", "x", { unique }).text()), unique);
     }
   });
 
-  test("a background job's status can be asked for until it is done", { timeout }, async () => {
+  test("the status of a background job can be queried until it is done", { timeout }, async () => {
     const gate = join(folder, "gate");
     const job = await client.doBackground("hold", gate);
     await worker.serves(until(async () => (await job.status()).denominator > 0));
@@ -162,7 +162,7 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     assert.equal(last?.known, false);
   });
 
-  test("jobs come to the worker by priority, and then in the order of their submission", { timeout }, async () => {
+  test("jobs reach the worker by priority, and then in the order of submission", { timeout }, async () => {
     const priorities = ["low", "normal", "high", "low", "normal", "high"] as const;
     const jobs = priorities.map((priority) => client.do("by-priority", priority, { priority }));
     await Promise.all(jobs.map((job) => job.created()));
@@ -177,7 +177,7 @@ onEveryPort("our client with a worker in PHP", withoutPhp(), (start) => {
     ]);
   });
 
-  test("submissions with one unique run once, with the first one's workload", { timeout }, async () => {
+  test("submissions with one unique run once, with the workload of the first", { timeout }, async () => {
     const other = new GearmanClient(server.connect);
     const jobs = [client, other, client].map((from, i) => from.do("by-unique", `job ${i}`, { unique: "one" }));
     for (const job of jobs) await job.created();

@@ -1,4 +1,5 @@
-// A program that a test starts: it leaves a client open, and jobs to fail unseen; it must end by itself, with code 0.
+// Leaves a client open, and lets jobs fail unhandled: the process must still end by itself, with code 0.
+// `idle_client.ts SERVER`
 
 import process from "node:process";
 import { GearmanClient } from "../../mod.ts";

@@ -1,4 +1,4 @@
-// A program that a test starts: it speaks TLS with whoever the runtime trusts, and says what came of it.
+// Connects over TLS with the authorities that the runtime trusts, and prints the result: `tls_client.ts SERVER`.
 
 import process from "node:process";
 import { GearmanClient } from "../../mod.ts";

@@ -1,4 +1,5 @@
-// A program that a test starts: a worker that does many jobs, and tells what it has in memory as it goes.
+// Runs a worker for many jobs, and prints its memory, timers and listeners as JSON:
+// `worker_endurance.ts SERVER JOBS SAMPLES`.
 
 import process from "node:process";
 import { GearmanWorker } from "../../mod.ts";
@@ -6,7 +7,7 @@ import { collectGarbage } from "../support/collect_garbage.ts";
 
 const [server, jobs, samples] = process.argv.slice(2) as [string, string, string];
 
-/** The duration of the function's limit, by which its timers are known among all. */
+/** The time limit of the function, which tells its timers from all others. */
 const LIMIT = 54_321;
 const timers = new Set<unknown>();
 const { setTimeout, clearTimeout } = globalThis;
@@ -24,17 +25,25 @@ const stop = new AbortController();
 let listeners = 0;
 const add = stop.signal.addEventListener.bind(stop.signal);
 const remove = stop.signal.removeEventListener.bind(stop.signal);
-stop.signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
-stop.signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+stop.signal.addEventListener = (...args: Parameters<typeof add>) => {
+  listeners++;
+  add(...args);
+};
+stop.signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+  listeners--;
+  remove(...args);
+};
 
 const every = Number(jobs) / Number(samples);
 const heap: number[] = [];
-let done = 0, mostTimers = 0;
+let done = 0;
+let maxTimers = 0;
 const started = performance.now();
 const worker = new GearmanWorker({ servers: server, concurrency: 50 });
 worker.addFunction("f", async (job) => {
-  mostTimers = Math.max(mostTimers, timers.size);
-  if (++done % every === 0) {
+  maxTimers = Math.max(maxTimers, timers.size);
+  done++;
+  if (done % every === 0) {
     collectGarbage();
     heap.push(process.memoryUsage().heapUsed);
   }
@@ -43,14 +52,14 @@ worker.addFunction("f", async (job) => {
     await job.sendStatus(1, 2);
     job.signal.addEventListener("abort", () => {});
   }
-  if (done % 100 === 0) throw new Error("one of those that fail");
+  if (done % 100 === 0) throw new Error("expected");
   return job.workload;
 }, { timeout: LIMIT });
 await worker.run({ signal: stop.signal });
 process.stdout.write(JSON.stringify({
   done,
   heap,
-  mostTimers,
+  maxTimers,
   timers: timers.size,
   listeners,
   rate: Math.round(done / (performance.now() - started) * 1_000),

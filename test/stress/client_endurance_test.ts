@@ -1,5 +1,5 @@
-// deno-lint-ignore-file no-console -- the figures are there to be read
-/** The proof that a client keeps nothing: its tables are empty, and its memory is what it was. */
+// deno-lint-ignore-file no-console -- prints the figures
+/** Tests that a client keeps nothing: in the end its tables are empty, and its memory has not grown. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -18,14 +18,14 @@ const ROUNDS = fullOrQuick(100, 30);
 const LINES = fullOrQuick(200_000, 50_000);
 const kib = (bytes: number[]) => bytes.map((one) => one >> 10).join(" ");
 
-/** The first samples are of code that is still being compiled. */
+/** Asserts that memory does not grow. The first samples do not count: runtimes still compile code. */
 function assertFlat(memory: number[]): void {
   assert.equal(memory.length, 10);
   const growth = Math.min(...memory.slice(-3)) / Math.max(...memory.slice(1, 4));
   assert.ok(growth < 1.15, `memory has grown ${growth.toFixed(2)} times: ${kib(memory)} KiB`);
 }
 
-onEveryServer("a client of long standing", (kind) => {
+onEveryServer("a client that runs for long", (kind) => {
   let server: TestServer;
   let worker: GearmanWorker;
   before(async () => {
@@ -40,7 +40,7 @@ onEveryServer("a client of long standing", (kind) => {
   });
 
   test(
-    `has empty tables and the memory it had after ${ROUNDS * 100} jobs, ${ROUNDS * 5} aborts and ${ROUNDS} reconnects`,
+    `has empty tables and no more memory after ${ROUNDS * 100} jobs, ${ROUNDS * 5} aborts and ${ROUNDS} reconnects`,
     { timeout },
     async () => {
       const result = JSON.parse(await runProgram("client_tasks", ["rounds", `${server.port}`, `${ROUNDS}`]));
@@ -52,7 +52,7 @@ onEveryServer("a client of long standing", (kind) => {
     },
   );
 
-  test(`pushes ${LINES} lines through doBackgroundAll() in the memory of the first ones`, { timeout }, async () => {
+  test(`submits ${LINES} lines with doBackgroundAll() without using more memory`, { timeout }, async () => {
     const { done, rate, memory } = JSON.parse(
       await runProgram("client_tasks", ["lines", `${server.port}`, `${LINES}`]),
     );
@@ -61,7 +61,7 @@ onEveryServer("a client of long standing", (kind) => {
     assertFlat(memory);
   });
 
-  test("is cut off at maxResultSize when a worker sends data without end, and lives on", { timeout }, async () => {
+  test("fails a job at maxResultSize when a worker sends data without end, and works on", { timeout }, async () => {
     const raw = await RawWorker.open(server, "endless");
     const client = new GearmanClient({ ...server.connect, maxResultSize: 1_000_000 });
     const cutOff = assert.rejects(
@@ -77,7 +77,7 @@ onEveryServer("a client of long standing", (kind) => {
       await raw.served();
     }
     await cutOff;
-    // What still comes is read over, and does not stop other calls.
+    // Later data is discarded, and does not block other calls.
     for (let i = 0; i < 100; i++) raw.send(PacketType.WORK_DATA, handle, new Uint8Array(50_000));
     raw.send(PacketType.WORK_COMPLETE, handle, "the end after all");
     await raw.served();
@@ -89,7 +89,7 @@ onEveryServer("a client of long standing", (kind) => {
 }, { port: true });
 
 test(
-  "the same MB 300 times, to a server that never reads, makes the calls wait and memory stay",
+  "300 calls with 1 MB each to a server that never reads wait without using memory",
   { timeout },
   async () => {
     let program!: Program;
@@ -97,14 +97,14 @@ test(
       program = startProgram("client_tasks", ["stuck", `${port}`, "300"]);
       await Promise.race([until(() => program.output.includes("stuck ")), program.ended]);
     }, { pauseOnConnect: true });
-    // Now the server has gone.
+    // The server is closed now.
     assert.equal(await program.ended, 0, program.errors);
     const { rss, growth, written, notSent, unknown } = JSON.parse(program.output.replace("stuck ", ""));
     console.log(
       `300 MB for a server that does not read: ${rss >> 10} KiB more resident, ${growth >> 10} KiB more in use`,
     );
     assert.ok(rss < 50_000_000 && growth < 10_000_000, `${rss} and ${growth} bytes more`);
-    // What has not left is known not to have: there are 22 bytes of OPTION_REQ, and 15 before each MB.
+    // A call is not-sent if none of its bytes was written: OPTION_REQ has 22 bytes, and 15 precede each MB.
     assert.deepEqual([notSent + unknown, unknown], [300, Math.ceil((written - 22) / 1_000_015)]);
   },
 );

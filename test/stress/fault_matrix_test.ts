@@ -1,5 +1,8 @@
-// deno-lint-ignore-file no-console -- the matrix is there to be read
-/** The fault matrix: every fault with every call, on gearmand and JobServer; no cell hangs, and none is a surprise. */
+// deno-lint-ignore-file no-console -- prints the matrix
+/**
+ * The fault matrix: every call under every fault, on gearmand and JobServer. No call hangs, and each has an expected
+ * outcome.
+ */
 
 import assert from "node:assert/strict";
 import type net from "node:net";
@@ -22,19 +25,19 @@ import { onEveryServer } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 
 const timeout = 60_000;
-/** For faults that only silence gives away. */
+/** Options for faults that only silence reveals. */
 const SILENT: Partial<Fault> = { silent: true, options: { probeInterval: 60 } };
 
-/** Dials 127.0.0.1 at a port, whatever server is meant. */
+/** Connects to a port of 127.0.0.1, whatever the address is. */
 const dialPort = (port: number): Dial => (_, options) => dialTcp()({ hostname: "127.0.0.1", port }, options);
 
-/** The first connection by one dialer, the ones after it by another. */
+/** Makes the first connection with one dial function, and later ones with another. */
 function first(one: Dial, others: Dial): Dial {
   let dialed = 0;
   return (...args) => dialed++ === 0 ? one(...args) : others(...args);
 }
 
-/** A fault of the way: a proxy that has it on the first connection, or on every one. */
+/** A fault of the network: a proxy has it on the first connection, or on every connection. */
 function proxied(name: string, server: () => TestServer, faults: Faults, fault: Partial<Fault> = {}): Fault {
   const { passes = false } = fault;
   return {
@@ -48,17 +51,17 @@ function proxied(name: string, server: () => TestServer, faults: Faults, fault: 
   };
 }
 
-/** A fault of the client's own end of the connection: it breaks when so many bytes have been written. */
-function cut(name: string, server: () => TestServer, most: number): Fault {
+/** A fault of the client's transport: it fails after `limit` bytes were written. */
+function cut(name: string, server: () => TestServer, limit: number): Fault {
   const cutting: Dial = async (address, options) => {
     const inner = await dialPort(server().port)(address, options);
     let written = 0;
     const transport: Transport = {
       write: async (bytes) => {
-        const part = bytes.subarray(0, most - written);
+        const part = bytes.subarray(0, limit - written);
         written += bytes.length;
         await inner.write(part);
-        if (written <= most) return;
+        if (written <= limit) return;
         await inner.close();
         throw new Error("the cable was cut");
       },
@@ -71,7 +74,10 @@ function cut(name: string, server: () => TestServer, most: number): Fault {
   return { name, passes: true, start };
 }
 
-/** A fault of the peer: it treats the first connection like this, or every one; those after it go to a server. */
+/**
+ * A fault of the server: it serves the first connection, or every connection, with `serve`; the others reach a good
+ * server.
+ */
 function peer(
   name: string,
   server: () => TestServer,
@@ -98,7 +104,7 @@ function peer(
   };
 }
 
-/** Answers whatever comes first with these bytes. */
+/** Answers the first bytes that arrive with these bytes. */
 const saying = (...bytes: Uint8Array[]) => (socket: net.Socket) =>
   void socket.once("data", () => bytes.forEach((each) => void socket.write(each)));
 
@@ -112,7 +118,7 @@ function endless(socket: net.Socket, bytes: Uint8Array): void {
   });
 }
 
-/** What each peer sends, where a connection is nothing but what a peer sends. */
+/** Packets that a faulty server sends. */
 const option = encodeResponse(PacketType.OPTION_RES, "exceptions");
 const stranger = encodeResponse(PacketType.WORK_COMPLETE, "H:stranger:1", "not yours");
 
@@ -192,7 +198,7 @@ function faultsOf(server: () => TestServer): Fault[] {
     peer("a request", server, saying(option, encodeRequest(PacketType.ECHO_REQ, "you?"))),
     peer("a NOOP", server, saying(option, encodeResponse(PacketType.NOOP))),
     peer(
-      "a reply that nobody asked for",
+      "an unexpected reply",
       server,
       saying(encodeResponse(PacketType.STATUS_RES, "H:1", "1", "1", "0", "0")),
     ),
@@ -200,18 +206,18 @@ function faultsOf(server: () => TestServer): Fault[] {
       socket.write(encodeResponse(PacketType.ERROR, "QUEUE_ERROR", "full"));
       socket.resume();
     }, SILENT),
-    // It is read over: some servers send WORK_FAIL after the WORK_EXCEPTION that ended a job.
+    // Such packets are discarded: some servers send WORK_FAIL after the WORK_EXCEPTION that ended a job.
     peer("unknown handles, and then silence", server, saying(option, stranger, stranger), SILENT),
   ];
 }
 
-/** Whether a call of a client makes such a request. */
+/** Returns true if the request belongs to a call, and not to the connection. */
 function isCall(request: Packet): boolean {
   const questions: number[] = [PacketType.GET_STATUS, PacketType.GET_STATUS_UNIQUE, PacketType.ECHO_REQ];
   return isSubmission(request) || questions.includes(request.type);
 }
 
-/** Runs all rows, several at a time, and prints them in their order. */
+/** Runs all rows, three at a time, and prints them in order. */
 async function printMatrix(title: string, faults: readonly Fault[]): Promise<void> {
   const rows = new Map<string, string[]>(faults.map(({ name }) => [name, []]));
   const left = [...faults];
@@ -240,11 +246,11 @@ onEveryServer("the fault matrix", (kind) => {
     await server.stop();
   });
 
-  test("has no hang and no surprise", { timeout }, async () => {
+  test("has no call that hangs or ends unexpectedly", { timeout }, async () => {
     await printMatrix(kind.name, faultsOf(() => server));
   });
 
-  test("says how far each submission had come, wherever the connection broke", { timeout }, async () => {
+  test("has the right delivery for each submission, wherever the connection breaks", { timeout }, async () => {
     const get = () => server;
     for (const name of ["await", "background", "all"]) {
       const spans: [string, number][] = [];
@@ -264,15 +270,16 @@ onEveryServer("the fault matrix", (kind) => {
       console.log(`${kind.name}, ${name}: ${spans.map(([outcome, bytes]) => `${outcome} ${bytes}`).join(", ")} bytes`);
       assert.equal(outcomes[0], "unknown");
       assert.equal(outcomes.includes("accepted"), name === "await");
-      for (let most = 0, outcome = ""; outcome !== "ok"; most += fullOrQuick(3, 12)) {
-        outcome = await runCell(cut(`cut when ${most} bytes are written`, get, most), name);
+      let outcome = "";
+      for (let limit = 0; outcome !== "ok"; limit += fullOrQuick(3, 12)) {
+        outcome = await runCell(cut(`cut when ${limit} bytes are written`, get, limit), name);
       }
     }
   });
 }, { port: true });
 
 describe("the fault matrix of JobServer's own faults", () => {
-  test("has no hang and no surprise", { timeout }, async () => {
+  test("has no call that hangs or ends unexpectedly", { timeout }, async () => {
     const kinds: [ServerFault, Partial<Fault>][] = [
       ["drop-before", {}],
       ["drop-after", {}],
@@ -282,12 +289,12 @@ describe("the fault matrix of JobServer's own faults", () => {
     ];
     const faults = kinds.flatMap(([fault, more]) =>
       [true, false].flatMap((passes) =>
-        [true, false].map((greeting): Fault => ({
-          // An option that is refused is no failure of any call.
-          ...(greeting && more.code !== undefined
+        [true, false].map((isOption): Fault => ({
+          // A refused option fails no call.
+          ...(isOption && more.code !== undefined
             ? { harmless: true }
             : { ...more, passes: passes && more.code === undefined }),
-          name: `${typeof fault === "string" ? fault : "error"} of ${greeting ? "the option" : "the call"}${
+          name: `${typeof fault === "string" ? fault : "error"} of ${isOption ? "the option" : "the call"}${
             passes ? "" : ", always"
           }`,
           start: async () => {
@@ -295,7 +302,7 @@ describe("the fault matrix of JobServer's own faults", () => {
             const server: JobServer = new JobServer({
               fault: (request) => {
                 if (!armed || request.magic !== "REQ") return undefined;
-                if (greeting ? request.type !== PacketType.OPTION_REQ : !isCall(request)) return undefined;
+                if (isOption ? request.type !== PacketType.OPTION_REQ : !isCall(request)) return undefined;
                 armed = !passes;
                 return fault;
               },

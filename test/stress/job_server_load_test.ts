@@ -1,3 +1,5 @@
+/** Tests of JobServer with many jobs, many connections, and clients that do not read. */
+
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
@@ -12,7 +14,7 @@ import { request as r, Wire } from "../conformance/wire.ts";
 const ANYWHERE = { hostname: "", port: 0 };
 const MANY = fullOrQuick(100_000, 20_000);
 
-/** Submits so many background jobs of one function, then has them all done; returns what that costs, in ms of CPU. */
+/** Submits background jobs of one function, and does them all; returns the CPU time in ms. */
 async function queueAndWork(jobs: number): Promise<number> {
   const server = new JobServer();
   const client = new Connection(await server.dial(ANYWHERE, {}));
@@ -30,7 +32,8 @@ async function queueAndWork(jobs: number): Promise<number> {
     if (packet.type !== P.JOB_ASSIGN) continue;
     worker.send(P.WORK_COMPLETE, packet.args[0], "");
     worker.send(P.GRAB_JOB);
-    if (++done === jobs) break;
+    done++;
+    if (done === jobs) break;
   }
   worker.send(P.ECHO_REQ, "");
   for await (const packet of worker) if (packet.type === P.ECHO_RES) break;
@@ -40,16 +43,16 @@ async function queueAndWork(jobs: number): Promise<number> {
   return (user + system) / 1_000;
 }
 
-test(`${MANY} jobs queue up, and a job costs no more than where there are few`, { timeout: 120_000 }, async () => {
-  await queueAndWork(5_000); // warm
+test(`a job costs no more among ${MANY} queued jobs than among few`, { timeout: 120_000 }, async () => {
+  await queueAndWork(5_000); // warms up
   const few = await queueAndWork(MANY / 10) / (MANY / 10);
   const many = await queueAndWork(MANY) / MANY;
-  // Linear in the queue would be ten times as much, and quadratic work in all.
+  // A cost that is linear in the length of the queue would be ten times as high.
   assert.ok(many < few * 5, `${few} ms for a job of few, ${many} ms for one of many`);
 });
 
 test(
-  `${MANY} jobs wait for their time, and are then given out as they were submitted`,
+  `${MANY} jobs wait for their time, and are then assigned in the order of submission`,
   { timeout: 120_000 },
   async (t) => {
     const server = new JobServer();
@@ -76,7 +79,7 @@ test(
 );
 
 const PAIRS = fullOrQuick(500, 100);
-test(`${PAIRS * 2} connections are served, each job by one of them`, { timeout: 120_000 }, async () => {
+test(`${PAIRS * 2} connections are served, and each job has one worker`, { timeout: 120_000 }, async () => {
   const server = new JobServer();
   const address = await server.listen();
   const workers = await Promise.all(Array.from({ length: PAIRS }, async () => new Wire(await dialTcp()(address, {}))));
@@ -98,7 +101,7 @@ test(`${PAIRS * 2} connections are served, each job by one of them`, { timeout: 
   await server.close();
 });
 
-/** A client with so many submissions of one job, of which a worker has it, and how that sends data to all of them. */
+/** Submits one job many times on one connection, and assigns it to a worker; `say` sends data to all submissions. */
 async function joined(server: JobServer, transport: Transport, submissions: number) {
   const client = new Connection(transport);
   for (let i = 0; i < submissions; i++) client.send(P.SUBMIT_JOB, "f", "unique", "");
@@ -115,12 +118,12 @@ async function joined(server: JobServer, transport: Transport, submissions: numb
   const say = async (type: typeof P.WORK_DATA | typeof P.WORK_COMPLETE, bytes: number) => {
     worker.send(type, "H:gearwire:1", new Uint8Array(bytes));
     worker.send(P.ECHO_REQ, "");
-    await packets.next(); // the echo: the server has served it
+    await packets.next(); // the echo: the server has handled it
   };
   return { client, say };
 }
 
-test("a client that never reads its results is closed when 64 MiB have waited for it a while", async () => {
+test("a client that never reads its results is closed when 64 MiB have waited for 5 s", async () => {
   using clock = fakeClock();
   const server = new JobServer();
   const [here, there] = memoryPipe();
@@ -136,7 +139,7 @@ test("a client that never reads its results is closed when 64 MiB have waited fo
   await server.close();
 });
 
-test("a client that never reads its results is closed at once when 1 GiB waits for it", async () => {
+test("a client that never reads its results is closed at once when 1 GiB is waiting", async () => {
   const server = new JobServer();
   const [here, there] = memoryPipe();
   server.accept(there);
@@ -148,7 +151,7 @@ test("a client that never reads its results is closed at once when 1 GiB waits f
   await server.close();
 });
 
-test("a client that reads gets results that come faster than it can read", { timeout: 120_000 }, async () => {
+test("a client that reads gets results that arrive faster than it reads", { timeout: 120_000 }, async () => {
   const server = new JobServer();
   const address = await server.listen();
   const { client, say } = await joined(server, await dialTcp()(address, {}), 300);
@@ -159,7 +162,7 @@ test("a client that reads gets results that come faster than it can read", { tim
   await server.close();
 });
 
-test("a client that has ended its side and reads nothing holds its place for a while only", async () => {
+test("a client that has ended its side and reads nothing is closed after a while", async () => {
   using timers = fakeTimers(5_000);
   using clock = fakeClock();
   const server = new JobServer();
@@ -169,7 +172,7 @@ test("a client that has ended its side and reads nothing holds its place for a w
     write: there.write.bind(there),
     close: there.close.bind(there),
     async *[Symbol.asyncIterator]() {
-      for (let i = 0; i < 5; i++) yield encodeRequest(P.ECHO_REQ, new Uint8Array(100_000)); // fewer are taken
+      for (let i = 0; i < 5; i++) yield encodeRequest(P.ECHO_REQ, new Uint8Array(100_000)); // fewer are accepted
     },
   };
   server.accept(ended);
@@ -183,27 +186,31 @@ test("a client that has ended its side and reads nothing holds its place for a w
   await server.close();
 });
 
-test("a peer that names functions without end is closed, and the others are served", { timeout: 120_000 }, async () => {
-  const server = new JobServer({ workerWakeup: 1 });
-  const sleeper = new Connection(await server.dial(ANYWHERE, {}));
-  const again = new Connection(await server.dial(ANYWHERE, {}));
-  for (let i = 0; i < 100_001; i++) again.send(P.CAN_DO, "again");
-  for await (const _ of again);
-  for (let i = 0; i < 100_000; i++) sleeper.send(P.CAN_DO, "again");
-  sleeper.send(P.PRE_SLEEP);
-  sleeper.send(P.SUBMIT_JOB_BG, "again", "", "");
-  for await (const { type } of sleeper) if (type === P.NOOP) break;
+test(
+  "a client that names functions without end is closed, and the others are served",
+  { timeout: 120_000 },
+  async () => {
+    const server = new JobServer({ workerWakeup: 1 });
+    const sleeper = new Connection(await server.dial(ANYWHERE, {}));
+    const again = new Connection(await server.dial(ANYWHERE, {}));
+    for (let i = 0; i < 100_001; i++) again.send(P.CAN_DO, "again");
+    for await (const _ of again);
+    for (let i = 0; i < 100_000; i++) sleeper.send(P.CAN_DO, "again");
+    sleeper.send(P.PRE_SLEEP);
+    sleeper.send(P.SUBMIT_JOB_BG, "again", "", "");
+    for await (const { type } of sleeper) if (type === P.NOOP) break;
 
-  const ever = new Connection(await server.dial(ANYWHERE, {}));
-  for (let i = 0; i < 100_000; i++) ever.send(P.SUBMIT_JOB_BG, `f${i}`, "", "");
-  let created = 0;
-  for await (const { type } of ever) if (type === P.JOB_CREATED) created++;
-  assert.equal(created, 99_999);
-  assert.equal(server.inspect().connections, 1);
-  await server.close();
-});
+    const ever = new Connection(await server.dial(ANYWHERE, {}));
+    for (let i = 0; i < 100_000; i++) ever.send(P.SUBMIT_JOB_BG, `f${i}`, "", "");
+    let created = 0;
+    for await (const { type } of ever) if (type === P.JOB_CREATED) created++;
+    assert.equal(created, 99_999);
+    assert.equal(server.inspect().connections, 1);
+    await server.close();
+  },
+);
 
-test("who asks and does not read is served no more until he does, and then all of it", async () => {
+test("a client that sends requests and does not read is paused until it reads, and then gets all answers", async () => {
   let served = 0;
   const server = new JobServer({
     fault: (request) => void (request.magic === "REQ" && request.args[0]!.length > 99 && served++),
@@ -218,7 +225,7 @@ test("who asks and does not read is served no more until he does, and then all o
   await server.close();
 });
 
-test("a header of 4 GiB that nothing follows costs nothing", async () => {
+test("a header that announces 4 GiB costs no memory", async () => {
   const server = new JobServer({ maxPacketSize: 0xffff_ffff });
   const wires: Wire[] = [];
   for (let i = 0; i < 100; i++) {

@@ -1,4 +1,4 @@
-/** Tests of servers that hang instead of failing: they are left alone too, and calls go on elsewhere. */
+/** Tests of servers that hang instead of failing: a client stops using them too, and its calls go on elsewhere. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,13 +23,13 @@ function two(first: Dial, second: Dial): { dial: Dial; dials: string[] } {
   return { dial, dials };
 }
 
-/** In memory nothing takes time, and timers would never have theirs. */
+/** Echoes, and then waits 1 ms: calls in memory never wait, so that no timer would fire between them. */
 async function echo(client: GearmanClient): Promise<void> {
   await client.echo("x");
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-test("a server that falls silent costs the calls that it had, and no other", { timeout }, async () => {
+test("a server that stops answering fails the calls that it had, and no other", { timeout }, async () => {
   const silent: FakeTransport[] = [];
   await using well = new JobServer();
   const { dial, dials } = two(() => silent[silent.push(new FakeTransport()) - 1]!, well.dial);
@@ -38,23 +38,33 @@ test("a server that falls silent costs the calls that it had, and no other", { t
   for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "well:2");
   await client.echo("x");
   assert.deepEqual(dials, ["silent", "silent", "well"]);
-  assert.equal(silent[1]!.writes.length, 1, "it is only greeted now");
+  assert.equal(silent[1]!.writes.length, 1, "only the option is sent");
 });
 
-test("a server that shakes hands and says nothing costs no call, and is not dialed for ever", { timeout }, async () => {
-  await using well = new JobServer();
-  const hanging: Dial = () => Object.assign(new FakeTransport(), { refusable: true });
-  const { dial, dials } = two(hanging, well.dial);
-  await using client = new GearmanClient({ servers, dial, probeInterval: 20, minBackoff: 0, maxBackoff: 0 });
-  assert.equal((await client.doBackground("f")).server, "well:2");
-  assert.deepEqual(dials.splice(0), ["silent", "silent", "well"]);
+test(
+  "a server that accepts connections and never answers fails no call, and is not dialed forever",
+  { timeout },
+  async () => {
+    await using well = new JobServer();
+    const hanging: Dial = () => Object.assign(new FakeTransport(), { refusable: true });
+    const { dial, dials } = two(hanging, well.dial);
+    await using client = new GearmanClient({ servers, dial, probeInterval: 20, minBackoff: 0, maxBackoff: 0 });
+    assert.equal((await client.doBackground("f")).server, "well:2");
+    assert.deepEqual(dials.splice(0), ["silent", "silent", "well"]);
 
-  await using alone = new GearmanClient({ servers: "silent:1", dial, probeInterval: 20, minBackoff: 0, maxBackoff: 0 });
-  await assert.rejects(alone.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
-  assert.deepEqual(dials, ["silent", "silent", "silent"]);
-});
+    await using alone = new GearmanClient({
+      servers: "silent:1",
+      dial,
+      probeInterval: 20,
+      minBackoff: 0,
+      maxBackoff: 0,
+    });
+    await assert.rejects(alone.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
+    assert.deepEqual(dials, ["silent", "silent", "silent"]);
+  },
+);
 
-test("dials that hang for longer than connectTimeout in sum count as failed, however soon their callers left", {
+test("dials that hang for longer than connectTimeout in total count as failed, even if each caller aborts sooner", {
   timeout,
 }, async () => {
   await using well = new JobServer();
@@ -70,7 +80,7 @@ test("dials that hang for longer than connectTimeout in sum count as failed, how
   assert.ok(outcomes.length < 20, outcomes.join());
 });
 
-test("a stream whose write never settles does not keep the next connection from being used", { timeout }, async () => {
+test("a stream with a write that never settles does not block the next connection", { timeout }, async () => {
   await using well = new JobServer();
   let dials = 0;
   const dial: Dial = (server, options) => {
@@ -83,7 +93,7 @@ test("a stream whose write never settles does not keep the next connection from 
   await client.doBackground("f");
 });
 
-test("JobServer closes a transport whose write never settles", { timeout }, async () => {
+test("JobServer closes a transport with a write that never settles", { timeout }, async () => {
   const server = new JobServer();
   const line = new TextEncoder().encode("version\n");
   const readable = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(line) });
@@ -93,8 +103,8 @@ test("JobServer closes a transport whose write never settles", { timeout }, asyn
   assert.deepEqual(server.inspect(), { connections: 0, functions: [], jobs: [] });
 });
 
-test("a vanished job is found while other calls are answered", { timeout }, async () => {
-  const server = new FakeServer(answerEverything()); // knows of no job that it is asked about
+test("a lost job is noticed while other calls are answered", { timeout }, async () => {
+  const server = new FakeServer(answerEverything()); // knows no job
   await using client = new GearmanClient({ dial: server.dial, probeInterval: 20 });
   let error: unknown;
   const job = client.do("f");
@@ -104,7 +114,7 @@ test("a vanished job is found while other calls are answered", { timeout }, asyn
   assert.equal(error.delivery, "accepted");
 });
 
-test("a vanished job is found by a server that refuses to say how it is, the first time", { timeout }, async () => {
+test("a lost job is noticed although the first status request is refused", { timeout }, async () => {
   let asked = 0;
   const answer = answerEverything();
   const server = new FakeServer((packet, peer) => {

@@ -1,10 +1,10 @@
-// What a runtime cannot do: the only tests that are skipped where everything is installed, each with its reason.
+// The tests that a runtime cannot run. If everything is installed, no other test is skipped.
 
 import process from "node:process";
 
 export type Runtime = "deno" | "bun" | "node";
 
-/** The runtime that the tests run on. */
+/** The runtime of this process. */
 export const runtime: Runtime = "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
 
 interface Exception {
@@ -26,9 +26,9 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
 ];
 
-/** The `skip` option of a test that is in the list. */
+/** Returns the `skip` option of a test that is in the list. */
 export function exception(test: string): string | false {
   const found = EXCEPTIONS.find((exception) => exception.test === test);
-  if (found === undefined) throw new Error(`"${test}" is not in the list of exceptions`);
+  if (found === undefined) throw new Error(`"${test}" is missing in the list of exceptions`);
   return found.skippedOn.includes(runtime) ? found.reason : false;
 }

@@ -12,7 +12,9 @@ export interface FakeTimers extends Disposable {
   fire(): void;
 }
 
-/** Replaces timers of `ms` until it is disposed of: they do not fire by themselves, and do not keep the process alive. */
+/**
+ * Replaces timers of `ms` until it is disposed of: they do not fire by themselves, and do not keep the process alive.
+ */
 export function fakeTimers(ms: number): FakeTimers {
   const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
   const active = new Map<unknown, { callback: () => void; repeats: boolean }>();

@@ -1,4 +1,4 @@
-// The fault matrix: every call of a client with every fault, each on a client of its own, with what came of it.
+// The fault matrix: every kind of call under every fault, each on a new client, and the outcome.
 
 import assert from "node:assert/strict";
 import { ConnectionError, GearmanClient, ProtocolError, ServerError } from "../../mod.ts";
@@ -8,23 +8,23 @@ import { text } from "./bytes.ts";
 import { isSubmission } from "./fake_server.ts";
 import { PacketRecorder } from "./packet_recorder.ts";
 
-/** A way in which things go wrong. */
+/** A fault of a connection or a server. */
 export interface Fault {
   readonly name: string;
-  /** Sets it up for one cell; `dial` is what the client connects with. */
+  /** Prepares the fault for one cell; the client connects with `dial`. */
   start(): Promise<{ dial: Dial; stop(): Promise<void> }>;
   readonly options?: ClientOptions;
-  /** Whether nothing but silence gives it away: what waits is then not waited for before it is aborted or closed. */
+  /** True if only silence reveals the fault: a job is then aborted or closed before it is created. */
   readonly silent?: boolean;
-  /** Whether connections after the first are good: questions then succeed, and so does the next call. */
+  /** True if only the first connection has the fault: queries then succeed, and so does the next call. */
   readonly passes?: boolean;
-  /** Whether it is none that a caller should notice. */
+  /** True if the caller must not notice the fault. */
   readonly harmless?: boolean;
-  /** The code of the server's refusal, where that is the fault. */
+  /** The code of the ERROR with which the server refuses the call, if that is the fault. */
   readonly code?: string;
 }
 
-/** What the worker of the matrix does for "work"; nobody does "hold". */
+/** The handler of "work". No worker has the function "hold". */
 export const work: JobHandler = async function* (job: AssignedJob): AsyncGenerator<string, string, undefined> {
   await job.sendStatus(1, 2);
   await job.sendWarning("careful");
@@ -33,18 +33,18 @@ export const work: JobHandler = async function* (job: AssignedJob): AsyncGenerat
   return `!${job.text()}`;
 };
 const RESULT = "data!of it";
-const REASON = new Error("the caller has enough");
+const REASON = new Error("the caller has aborted");
 
 interface Row {
-  /** Makes the call; where it is to be ended early, it is once `begun` has resolved. */
+  /** Makes the call. A call that is ended early waits for `begun` first. */
   call(client: GearmanClient, begun: (created: Promise<unknown>) => Promise<unknown>): Promise<unknown>;
-  /** What it resolves to. */
+  /** The expected result. */
   readonly result: unknown;
-  /** Of a question, which is asked again by itself: its packet, and that of its answer. */
+  /** The packets of a query, which the client repeats by itself, and of its answer. */
   readonly question?: readonly [asked: PacketType, answer: PacketType];
 }
 
-/** Resolves when the promise has settled, or after a while in which nothing has come of it. */
+/** Resolves when the promise has settled, or after 30 ms. */
 async function settledOrQuiet(promise: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const quiet = new Promise((resolve) => timer = setTimeout(resolve, 30));
@@ -125,25 +125,25 @@ const CALLS: Record<string, Row> = {
   },
 };
 
-/** The names of the calls, in the order of the table's columns. */
+/** The names of the calls: the columns of the table. */
 export const NAMES: readonly string[] = Object.keys(CALLS);
 
-/** What came of a call, in a word. */
+/** Names the outcome of a failed call in one word. */
 function wordOf(error: unknown): string {
   if (error === REASON) return "aborted";
   if (error instanceof ConnectionError) return error.delivery ?? "lost";
   if (error instanceof ServerError) return error.code;
   if (error instanceof ProtocolError) return "protocol";
-  throw new Error(`a surprise: ${error}`, { cause: error });
+  throw new Error(`Unexpected error: ${error}`, { cause: error });
 }
 
-/** One cell: makes the call, and asserts that it ended as it should have. */
+/** Runs one cell: makes the call, and asserts that its outcome is an expected one. */
 export async function runCell(fault: Fault, name: string): Promise<string> {
   const { dial, stop } = await fault.start();
   try {
     return await judge(fault, name, dial);
   } finally {
-    await stop(); // or what is left open keeps the process alive
+    await stop(); // an open socket would keep the process alive
   }
 }
 
@@ -167,7 +167,7 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
     show(recorder.answers)
   }`;
 
-  // Nothing is sent twice, whatever happens.
+  // No job is sent twice under any fault.
   const workloads = submissions.map(({ args }) => text([...args].at(-1)!));
   assert.equal(new Set(workloads).size, workloads.length, `sent twice: ${what}`);
   const delivery = submissions.length === 0 ? "not-sent" : created < submissions.length ? "unknown" : "accepted";
@@ -177,7 +177,7 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
   if (fault.harmless === true && name !== "abort" && name !== "close") allowed.add("ok");
   if (fault.code !== undefined) allowed.add(fault.code);
   if (fault.harmless !== true && fault.code === undefined) {
-    // What has come decides, and nothing else.
+    // The packets that were read decide.
     const whole = name === "background" || name === "created"
       ? created === 1
       : name === "all"
@@ -186,21 +186,21 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
     if (question === undefined) allowed.add(whole ? "ok" : delivery);
     else if (count(question[1]) > 0) allowed.add("ok");
     else {
-      // It was never sent, or asked twice; the second time in vain only if that connection was bad as well, or late.
+      // The query was never sent, or repeated in vain, because the second connection was bad or late too.
       const asked = recorder.requests.filter(({ type }) => type === question[0]).length;
-      // Of a server that has failed, nothing is asked before it has answered the option.
-      const greeted = recorder.requests.filter(({ type }) => type === PacketType.OPTION_REQ).length;
-      if (asked === 0 || ((asked > 1 || greeted > asked) && (fault.passes !== true || fault.silent === true))) {
+      // A server that has failed gets no query before it has answered the option.
+      const optionRequests = recorder.requests.filter(({ type }) => type === PacketType.OPTION_REQ).length;
+      if (asked === 0 || ((asked > 1 || optionRequests > asked) && (fault.passes !== true || fault.silent === true))) {
         allowed.add("lost").add("protocol");
       }
     }
   }
   assert.ok(allowed.has(outcome), `expected ${[...allowed].join(" or ")}; ${what}`);
 
-  // The client is as good as new, unless it was closed.
+  // The client still works, unless it was closed.
   if ((fault.passes === true || fault.harmless === true) && name !== "close") {
     const next = (): Promise<Uint8Array> => {
-      // Where the client is told to take silence for death soon, a busy machine is taken for dead too.
+      // With a short probeInterval, a busy machine looks like a dead server too.
       return client.echo("next").catch((error) => fault.silent === true ? next() : Promise.reject(error));
     };
     assert.equal(text(await inTime(next(), `the call after ${what} hangs`)), "next");
@@ -209,7 +209,7 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
   return outcome;
 }
 
-/** A hang is a failure of its own, with a name; no pass depends on the time. */
+/** Rejects with `what` after 20 s. It bounds a hang only: no passing test depends on it. */
 async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const hang = new Promise<never>((_, reject) => timer = setTimeout(() => reject(new Error(what)), 20_000));
@@ -224,12 +224,12 @@ function show(packets: readonly Packet[]): string {
   return packets.map(({ type }) => type).join(" ") || "nothing";
 }
 
-/** One row of the table: the fault with every call, all at once. */
+/** Runs one row of the table: all calls at once under one fault. */
 export async function runRow(fault: Fault): Promise<string[]> {
   return await Promise.all(NAMES.map((name) => runCell(fault, name)));
 }
 
-/** The table as text. */
+/** Formats the table. */
 export function tableOf(title: string, rows: ReadonlyMap<string, readonly string[]>): string {
   const width = Math.max(title.length, ...[...rows.keys()].map(({ length }) => length));
   const line = (name: string, cells: readonly string[]) =>

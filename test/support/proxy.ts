@@ -1,28 +1,28 @@
-// A TCP proxy in front of a job server, which goes wrong on demand: it splits, delays, stalls, ends and resets.
+// A TCP proxy in front of a job server with faults on demand: it splits, delays, stalls, ends and resets connections.
 
 import net from "node:net";
 
-/** What goes wrong with one connection; nothing, where nothing is said. */
+/** The faults of one connection; none by default. */
 export interface Faults {
-  /** What passes is written in pieces of 1 to 7 bytes. */
+  /** Forwards bytes in pieces of 1 to 7 bytes. */
   readonly split?: boolean;
-  /** Each piece is held back for so many ms. */
+  /** Milliseconds by which each piece is delayed. */
   readonly delay?: number;
-  /** After so many bytes to the client both sides are reset. */
+  /** Resets both sides after this number of bytes to the client. */
   readonly resetAfter?: number;
-  /** After so many bytes to the client the server's side is ended towards it; what it sends still passes. */
+  /** Ends the direction to the client after this number of bytes; the other direction stays open. */
   readonly endAfter?: number;
-  /** After so many bytes to the client nothing passes any more, in either direction, and nothing is closed. */
+  /** Stops forwarding in both directions after this number of bytes to the client, without closing anything. */
   readonly stallAfter?: number;
 }
 
 /** One connection through the proxy. */
-class Passage {
+class ProxiedConnection {
   readonly #client: net.Socket;
   readonly #server: net.Socket;
   readonly #faults: Faults;
   stalled = false;
-  /** Bytes that have passed to the client. */
+  /** Number of bytes that were forwarded to the client. */
   #passed = 0;
 
   constructor(client: net.Socket, server: net.Socket, faults: Faults, onClose: () => void) {
@@ -34,21 +34,30 @@ class Passage {
       from.setNoDelay(true);
       let chain = Promise.resolve();
       from.on("data", (chunk: Uint8Array) => {
-        from.pause(); // one chunk at a time: a reader that lags is felt on the other side
-        chain = chain.then(() => this.#pass(chunk, to)).then(() => void (this.stalled || from.resume()));
+        from.pause(); // one chunk at a time, so that a slow reader slows down the sender
+        chain = chain.then(async () => {
+          await this.#pass(chunk, to);
+          if (!this.stalled) from.resume();
+        });
       });
-      from.on("end", () => void chain.then(() => this.stalled || to.end()));
+      from.on("end", () => {
+        chain.then(() => {
+          if (!this.stalled) to.end();
+        });
+      });
       from.on("error", () => this.reset());
       from.on("close", () => {
         if (!this.stalled && from.errored) to.destroy();
-        if (--open === 0) onClose();
+        open--;
+        if (open === 0) onClose();
       });
     }
   }
 
   async #pass(chunk: Uint8Array, to: net.Socket): Promise<void> {
     const { split, delay, resetAfter = Infinity, endAfter = Infinity, stallAfter = Infinity } = this.#faults;
-    for (let at = 0, size = 0; at < chunk.length; at += size) {
+    let size = 0;
+    for (let at = 0; at < chunk.length; at += size) {
       if (this.stalled || to.destroyed) return;
       if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay));
       size = split === true ? 1 + Math.floor(Math.random() * 7) : chunk.length;
@@ -62,7 +71,10 @@ class Passage {
       if (!toClient) continue;
       if (this.#passed >= resetAfter) return this.reset();
       if (this.#passed >= stallAfter) return this.stall();
-      if (this.#passed >= endAfter) return void to.end();
+      if (this.#passed >= endAfter) {
+        to.end();
+        return;
+      }
     }
   }
 
@@ -74,7 +86,7 @@ class Passage {
 
   reset(): void {
     for (const socket of [this.#client, this.#server]) {
-      // Node spins for ever on a socket that is reset after it was ended.
+      // Node loops forever on a socket that is reset after it was ended.
       if (socket.writableEnded) socket.destroy();
       else socket.resetAndDestroy();
     }
@@ -86,16 +98,16 @@ class Passage {
   }
 }
 
-/** A proxy that listens on a port of its own. */
+/** A proxy on an unused port. */
 export class Proxy implements AsyncDisposable {
-  /** Where it listens, on 127.0.0.1. */
+  /** The port of 127.0.0.1 that the proxy listens on. */
   readonly port: number;
-  /** Where it leads to, on 127.0.0.1: connections made from now on. */
+  /** The port of 127.0.0.1 that new connections are forwarded to. */
   target: number;
-  /** What goes wrong with the connections made from now on; they are counted from 0. */
+  /** Chooses the faults of a new connection by its index, which begins with 0. */
   faults: (index: number) => Faults = () => ({});
   readonly #server: net.Server;
-  readonly #passages = new Set<Passage>();
+  readonly #connections = new Set<ProxiedConnection>();
   #count = 0;
 
   private constructor(server: net.Server, target: number) {
@@ -114,34 +126,34 @@ export class Proxy implements AsyncDisposable {
     return new Proxy(server, target);
   }
 
-  /** Connections that were made through it so far. */
+  /** Number of connections that were accepted. */
   get accepted(): number {
     return this.#count;
   }
 
-  /** Connections that are open on either side. */
+  /** Number of connections that are open on a side. */
   get open(): number {
-    return this.#passages.size;
+    return this.#connections.size;
   }
 
-  /** From now on nothing passes on the connections that there are, and they stay open. */
+  /** Stops forwarding on all connections, without closing them. */
   stall(): void {
-    for (const passage of this.#passages) passage.stall();
+    for (const connection of this.#connections) connection.stall();
   }
 
   /** Resets all connections. */
   resetAll(): void {
-    for (const passage of this.#passages) passage.reset();
+    for (const connection of this.#connections) connection.reset();
   }
 
-  /** Resets the connections that are stalled: now the server knows as well. */
+  /** Resets the connections that are stalled, so that the server notices too. */
   resetStalled(): void {
-    for (const passage of this.#passages) if (passage.stalled) passage.reset();
+    for (const connection of this.#connections) if (connection.stalled) connection.reset();
   }
 
-  /** Ends all connections, as a server does that stops. */
+  /** Ends all connections, as a server does when it stops. */
   endAll(): void {
-    for (const passage of this.#passages) passage.end();
+    for (const connection of this.#connections) connection.end();
   }
 
   async close(): Promise<void> {
@@ -155,9 +167,15 @@ export class Proxy implements AsyncDisposable {
   }
 
   #accept(client: net.Socket): void {
-    const faults = this.faults(this.#count++);
+    const faults = this.faults(this.#count);
+    this.#count++;
     const server = net.connect({ host: "127.0.0.1", port: this.target, allowHalfOpen: true });
-    const passage: Passage = new Passage(client, server, faults, () => this.#passages.delete(passage));
-    this.#passages.add(passage);
+    const connection: ProxiedConnection = new ProxiedConnection(
+      client,
+      server,
+      faults,
+      () => this.#connections.delete(connection),
+    );
+    this.#connections.add(connection);
   }
 }

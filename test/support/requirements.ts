@@ -7,7 +7,7 @@ import process from "node:process";
 /** True under CI: a test that needs a program that is missing then fails, instead of being skipped. */
 export const REQUIRED: boolean = process.env["GEARMAN_REQUIRED"] === "1";
 
-/** Chooses the size of a test whose proof depends on it: the full size under CI, a quick one elsewhere. */
+/** Chooses the size of a test: the full size under CI, a quick one elsewhere. */
 export function fullOrQuick(full: number, quick: number): number {
   return REQUIRED ? full : quick;
 }

@@ -25,7 +25,9 @@ export async function textCommand(
   }
 }
 
-/** Limits the queue of a function. The worker must have registered it: gearmand answers OK for unknown functions too. */
+/**
+ * Limits the queue of a function. The worker must have registered it: gearmand answers OK for unknown functions too.
+ */
 export async function limitQueue(server: TestServer, worker: RawWorker, name: string, max: number): Promise<void> {
   await worker.served();
   const functions = (await textCommand(server, "status", { list: true })).map((line) => line.split("\t")[0]);

@@ -33,8 +33,8 @@ const KINDS: readonly ServerKind[] = [
 ];
 
 /**
- * Describes the same tests for every kind of job server; with `port`, only for those that have a port. Tests on gearmand
- * are skipped if it is not installed.
+ * Describes the same tests for every kind of job server; with `port`, only for those that have a port. Tests on
+ * gearmand are skipped if it is not installed.
  */
 export function onEveryServer(name: string, tests: (kind: ServerKind) => void, options: { port?: boolean } = {}): void {
   for (const kind of KINDS) {

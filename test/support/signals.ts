@@ -1,13 +1,13 @@
-// An AbortSignal that counts who listens to it.
+// An AbortSignal that counts its listeners.
 
-/** A signal and its controller; `listeners` is how many have been added and not taken away. */
+/** A signal and its controller; `listeners` returns the number of listeners that were added and not removed. */
 export interface CountedSignal {
   readonly signal: AbortSignal;
   readonly listeners: () => number;
   abort(reason: unknown): void;
 }
 
-/** Makes a signal whose listeners are counted; those that fired once and for all are not. */
+/** Makes a signal that counts its listeners, without those with `once` that have fired. */
 export function countedSignal(): CountedSignal {
   const controller = new AbortController();
   const { signal } = controller;
