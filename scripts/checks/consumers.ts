@@ -85,7 +85,7 @@ for (const [kind, project] of Object.entries(PROJECTS)) {
 for (const compiler of COMPILERS) {
   for (const [resolution, modules] of Object.entries(RESOLUTIONS)) {
     for (const [surroundings, { project, lib, types }] of Object.entries(SURROUNDINGS)) {
-      const name = `${compiler.replace("script", "script ")}, ${resolution}, with ${surroundings}`;
+      const name = `${compiler.replace(/(\d.*)/, " $1")}, ${resolution}, with ${surroundings}`;
       await check(name, async () => {
         const folder = `${project}/${name.replaceAll(/\W+/g, "-")}`;
         mkdirSync(folder);
