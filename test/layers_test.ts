@@ -1,6 +1,6 @@
-// The rules for imports under src/: they point down only, and name no module of a runtime. On Node the
-// test reads the built package, in which types are erased: there it sees the imports of values only, on Deno and Bun
-// all.
+// The rules for imports under src/: they point down only, form no circle, and name no module of a runtime. On Node the
+// test reads the built package, in which types are erased: there it sees the imports of values only. On Deno and Bun it
+// reads the sources, and sees all.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -56,6 +56,41 @@ function layerOf(file: string): number {
   return LAYERS.findIndex((rooms) => rooms.includes(roomOf(file)));
 }
 
+type Graph = ReadonlyMap<string, readonly string[]>;
+
+/** Finds the shortest circle of imports that begins and ends with a file; `undefined` if there is none. */
+function circleOf(file: string, graph: Graph): string[] | undefined {
+  const seen = new Set<string>();
+  let paths: string[][] = [[file]];
+  while (paths.length > 0) {
+    const longer: string[][] = [];
+    for (const path of paths) {
+      for (const target of graph.get(path.at(-1)!) ?? []) {
+        if (target === file) return [...path, file];
+        if (seen.has(target)) continue;
+        seen.add(target);
+        longer.push([...path, target]);
+      }
+    }
+    paths = longer;
+  }
+  return undefined;
+}
+
+/**
+ * Lists the circles of a graph, so that each file that takes part in one is in the list; each circle is listed once.
+ */
+function circlesOf(graph: Graph): string[] {
+  const circles = new Map<string, string>();
+  for (const file of [...graph.keys()].sort()) {
+    const circle = circleOf(file, graph);
+    if (circle === undefined) continue;
+    const members = [...new Set(circle)].sort().join();
+    if (!circles.has(members)) circles.set(members, circle.join(" -> "));
+  }
+  return [...circles.values()];
+}
+
 test("every folder under src/ is a room of the house", () => {
   const files = sources();
   assert.deepEqual(files.filter((file) => layerOf(file) === -1), []);
@@ -93,6 +128,23 @@ test("imports point down only, and never sideways", () => {
     return roomOf(found.file) !== roomOf(target) && layerOf(found.file) <= layerOf(target);
   });
   assert.deepEqual(wrong, []);
+});
+
+test("no file under src/ takes part in a circle of imports, those of types included", () => {
+  const graph = new Map<string, string[]>(sources().map((file) => [file, []]));
+  for (const found of everyImport()) graph.get(found.file)!.push(targetOf(found));
+  assert.deepEqual(circlesOf(graph), []);
+});
+
+test("a circle is found, and named in the order of its imports", () => {
+  const graph = new Map([
+    ["a.ts", ["b.ts", "e.ts"]],
+    ["b.ts", ["c.ts"]],
+    ["c.ts", ["d.ts", "a.ts"]],
+    ["d.ts", []],
+    ["e.ts", ["e.ts", "d.ts"]],
+  ]);
+  assert.deepEqual(circlesOf(graph), ["a.ts -> b.ts -> c.ts -> a.ts", "e.ts -> e.ts"]);
 });
 
 test("the pattern finds every kind of import", () => {
