@@ -21,22 +21,22 @@ export interface JobLimits {
 const LAG_SIZE = 262_144;
 
 /** How the job ended for its consumer; pending until then. */
-type Outcome =
+type ForegroundOutcome =
   | { readonly state: "pending" }
   | { readonly state: "complete" }
   | { readonly state: "abandoned" }
   | { readonly state: "failed"; readonly error: unknown };
 
-const PENDING: Outcome = { state: "pending" };
-const COMPLETE: Outcome = { state: "complete" };
-const ABANDONED: Outcome = { state: "abandoned" };
+const PENDING: ForegroundOutcome = { state: "pending" };
+const COMPLETE: ForegroundOutcome = { state: "complete" };
+const ABANDONED: ForegroundOutcome = { state: "abandoned" };
 
-type Read = IteratorResult<JobEvent, undefined>;
+type ReadResult = IteratorResult<JobEvent, undefined>;
 
 /** One submission in the foreground. An event goes to the consumer that waits for it, or is kept. */
 export class ForegroundJob extends Submission implements JobSubscriber {
   readonly #limits: JobLimits;
-  #outcome: Outcome = PENDING;
+  #outcome: ForegroundOutcome = PENDING;
   /** True once the error was thrown: like any iterator, the job throws it once and is then at its end. */
   #errorThrown = false;
   #consumed = false;
@@ -44,7 +44,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   #unread: EventQueue | undefined;
   #lagging = false;
   /** Calls of `next` that wait for an event. */
-  #readers: Settle<Read>[] | undefined;
+  #readers: Settle<ReadResult>[] | undefined;
   #collector: Collector | undefined;
   #created: Deferred<string> | undefined;
 
@@ -110,7 +110,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     this.#consumed = true;
   }
 
-  next(): Promise<Read> {
+  next(): Promise<ReadResult> {
     const value = this.#unread?.shift();
     this.#updateLagging();
     if (value !== undefined) return Promise.resolve({ done: false, value });
@@ -132,7 +132,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   }
 
   /** The consumer has left: events that arrive later are discarded. */
-  abandon(): Promise<Read> {
+  abandon(): Promise<ReadResult> {
     this.#unread = undefined;
     if (!this.settled) this.settle();
     this.#end(ABANDONED);
@@ -181,7 +181,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
 
   // ---- the end
 
-  #end(outcome: Outcome): void {
+  #end(outcome: ForegroundOutcome): void {
     this.#outcome = outcome;
     if (outcome.state === "failed") this.#collector?.fail(outcome.error);
     else this.#collector?.complete();

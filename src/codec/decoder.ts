@@ -2,7 +2,7 @@
 
 import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
-import { utf8 } from "../internal/text.ts";
+import { utf8Decoder } from "../internal/text.ts";
 import { findNul, readUint32 } from "./bytes.ts";
 import { ChunkList } from "./chunk_list.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
@@ -79,7 +79,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   /**
-   * Appends received bytes, which belong to the decoder from then on; an empty chunk is ignored.
+   * Appends received bytes, which then belong to the decoder; an empty chunk is ignored.
    *
    * @throws {TypeError} The chunk is not a `Uint8Array`.
    */
@@ -219,7 +219,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     const bytes = received.take(length + 1);
     const end = bytes[length - 1] === CR ? length - 1 : length;
     this.#startNext(length + 1);
-    return { magic: "TEXT", line: utf8.decode(bytes.subarray(0, end)) };
+    return { magic: "TEXT", line: utf8Decoder.decode(bytes.subarray(0, end)) };
   }
 
   /** Continues after a packet or line of this size. */

@@ -21,7 +21,7 @@ const MAX_INLINE_STRING = 16_384;
 const MIN_SLAB = 2_048;
 const MAX_SLAB = 65_536;
 
-const utf8 = new TextEncoder();
+const utf8Encoder = new TextEncoder();
 
 /**
  * Encodes packets into as few pieces of bytes as possible.
@@ -80,7 +80,7 @@ export class PacketEncoder {
     for (let i = 0; i < count; i++) {
       let value = values[i]!;
       if (typeof value === "string" && value.length > MAX_INLINE_STRING) {
-        value = utf8.encode(value);
+        value = utf8Encoder.encode(value);
         values[i] = value;
       }
       if (typeof value === "string") {
@@ -141,7 +141,7 @@ export class PacketEncoder {
    * @throws {RangeError} The line holds a line feed, or begins with a NUL, as packets do.
    */
   writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
-    const bytes = typeof line === "string" ? utf8.encode(line) : line;
+    const bytes = typeof line === "string" ? utf8Encoder.encode(line) : line;
     if (!(bytes instanceof Uint8Array)) {
       throw new TypeError("Cannot encode a line: it must be a string or a Uint8Array");
     }
@@ -213,7 +213,7 @@ function append(slab: Uint8Array, end: number, value: string | Uint8Array): numb
   // For the short strings of this protocol a loop costs a twentieth of TextEncoder on V8.
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
-    if (code > 127) return end + i + utf8.encodeInto(value.slice(i), slab.subarray(end + i)).written;
+    if (code > 127) return end + i + utf8Encoder.encodeInto(value.slice(i), slab.subarray(end + i)).written;
     slab[end + i] = code;
   }
   return end + value.length;

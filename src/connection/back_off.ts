@@ -1,6 +1,6 @@
 /** Back-off: the time that a server which failed is not dialed, longer with each failure in a row. */
 
-/** Enough for every pair of delays; 2 to the power of 1,024 would be infinite, and infinity times 0 is no number. */
+/** Enough for every pair of delays. 2 to the power of 1,024 would be infinite, and infinity times 0 is NaN. */
 const MAX_DOUBLINGS = 31;
 
 /** Counts failures in a row and computes the delay after each. */

@@ -18,15 +18,15 @@ const MAX_WRITE = 262_144;
  *
  * A connection that failed still delivers the packets that had arrived; one that was destroyed delivers nothing more.
  */
-type State =
+type ConnectionState =
   | { readonly phase: "open" }
   | { readonly phase: "closing" }
   | { readonly phase: "closed"; readonly everythingSent: boolean }
   | { readonly phase: "failed"; readonly error: GearmanError }
   | { readonly phase: "destroyed"; readonly error: unknown };
 
-const OPEN: State = { phase: "open" };
-const CLOSING: State = { phase: "closing" };
+const OPEN: ConnectionState = { phase: "open" };
+const CLOSING: ConnectionState = { phase: "closing" };
 
 /**
  * Sends and receives packets over a transport.
@@ -56,7 +56,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   readonly #transport: Transport;
   readonly #encoder: PacketEncoder;
   readonly #decoder: PacketDecoder<Text>;
-  #state: State = OPEN;
+  #state: ConnectionState = OPEN;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   /** The read that is under way; callers at the same time share it. */
   #reading: Promise<boolean> | undefined;
@@ -218,7 +218,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   /** The phase, read anew: TypeScript takes it for unchanged across an `await`. */
-  get #phase(): State["phase"] {
+  get #phase(): ConnectionState["phase"] {
     return this.#state.phase;
   }
 
@@ -243,7 +243,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
       while (this.#encoder.size > 0 && this.#canWrite) {
         this.#unwritten = this.#encoder.size;
         for (const piece of this.#encoder.take()) {
-          const parts = piece.length > MAX_WRITE ? split(piece) : [piece];
+          const parts = piece.length > MAX_WRITE ? splitPiece(piece) : [piece];
           for (const part of parts) {
             const taken = this.#transport.write(part);
             if (taken !== undefined) await taken;
@@ -316,7 +316,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
 }
 
 /** Splits a long piece into parts of at most `MAX_WRITE` bytes. */
-function split(piece: Uint8Array): Uint8Array[] {
+function splitPiece(piece: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
   for (let at = 0; at < piece.length; at += MAX_WRITE) parts.push(piece.subarray(at, at + MAX_WRITE));
   return parts;

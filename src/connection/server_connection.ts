@@ -51,7 +51,7 @@ type Disconnected<Text extends boolean> =
   );
 
 /** The phases of a server's connection; `src/README.md` has the diagram. */
-type State<Text extends boolean> = Connected<Text> | Disconnected<Text>;
+type ServerConnectionState<Text extends boolean> = Connected<Text> | Disconnected<Text>;
 
 /** One server: at most one connection to it, and what is known of its health. */
 export class ServerConnection<Text extends boolean = false> {
@@ -62,7 +62,7 @@ export class ServerConnection<Text extends boolean = false> {
   readonly #user: ServerConnectionUser<Text>;
   readonly #text: Text;
   readonly #backOff: BackOff;
-  #state: State<Text> = { phase: "idle" };
+  #state: ServerConnectionState<Text> = { phase: "idle" };
   /** Why the server could not be reached, or was lost, the last time. */
   lastError: Error | undefined;
   /** Time in ms spent on attempts that were aborted: many impatient callers find out that a server hangs, too. */
@@ -149,7 +149,7 @@ export class ServerConnection<Text extends boolean = false> {
     this.#state = { ...state, phase: "closing" };
     this.#updateKeepAlive();
     await state.connection.close();
-    this.#end(state.connection, closedHere());
+    this.#end(state.connection, connectionClosed());
   }
 
   #startAttempt(): Attempt<Text> {
@@ -231,7 +231,7 @@ export class ServerConnection<Text extends boolean = false> {
         heard = true;
         return this.#user.onPacket(packet);
       });
-      error = this.#state.phase === "closing" ? closedHere() : lostBy(`${this.name} ended it`);
+      error = this.#state.phase === "closing" ? connectionClosed() : connectionLost(`${this.name} ended it`);
     } catch (thrown) {
       error = thrown as GearmanError;
     }
@@ -248,12 +248,12 @@ export class ServerConnection<Text extends boolean = false> {
   }
 
   #onDead(connection: Connection<Text>): void {
-    const error = lostBy(`${this.name} did not answer within ${this.#settings.probeInterval} ms`);
+    const error = connectionLost(`${this.name} did not answer within ${this.#settings.probeInterval} ms`);
     this.#end(connection, error, this.#recordFailure(error, { firstIsFree: true }));
   }
 
   /** Ends the phases with a connection, and goes to the next one. */
-  #end(connection: Connection<Text>, error: GearmanError, next: State<Text> = { phase: "idle" }): void {
+  #end(connection: Connection<Text>, error: GearmanError, next: ServerConnectionState<Text> = { phase: "idle" }): void {
     const state = this.#state;
     if (state.connection !== connection) return;
     const wasClosing = state.phase === "closing";
@@ -267,7 +267,7 @@ export class ServerConnection<Text extends boolean = false> {
   }
 
   /** Counts and reports a failure of the server; returns the phase that follows. */
-  #recordFailure(error: Error, options: { firstIsFree: boolean }): State<Text> {
+  #recordFailure(error: Error, options: { firstIsFree: boolean }): ServerConnectionState<Text> {
     this.lastError = error;
     const delay = this.#backOff.fail(options);
     const until = performance.now() + delay;
@@ -290,10 +290,10 @@ export class ServerConnection<Text extends boolean = false> {
   }
 }
 
-function lostBy(reason: string): ConnectionError {
+function connectionLost(reason: string): ConnectionError {
   return new ConnectionError(`The connection was lost: ${reason}`);
 }
 
-function closedHere(): ConnectionError {
+function connectionClosed(): ConnectionError {
   return new ConnectionError("The connection was closed here");
 }

@@ -1,19 +1,19 @@
 /** Text: decoding, lengths in bytes, and cleaning for messages. */
 
 /** Decodes UTF-8 as it stands: a byte order mark is a part of the text. */
-export const utf8: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
+export const utf8Decoder: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Above this length in bytes, `TextDecoder` is faster than a loop. */
 const SHORT = 64;
 
 /** Decodes bytes as UTF-8. */
 export function readText(bytes: Uint8Array): string {
-  if (bytes.length > SHORT) return utf8.decode(bytes);
+  if (bytes.length > SHORT) return utf8Decoder.decode(bytes);
   // Handles and names are short and ASCII: a loop costs a fraction of a call of TextDecoder.
   let text = "";
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
-    if (byte > 127) return utf8.decode(bytes);
+    if (byte > 127) return utf8Decoder.decode(bytes);
     text += String.fromCharCode(byte);
   }
   return text;

@@ -5,7 +5,7 @@
  * are compared byte by byte.
  */
 
-import { utf8 } from "../internal/text.ts";
+import { utf8Decoder } from "../internal/text.ts";
 
 /**
  * Decodes bytes to one character each, fast. From 0x80 to 0x9f the characters are those of windows-1252, so the result is
@@ -32,7 +32,7 @@ export function toWire(name: string): string | Uint8Array {
 
 /** Converts a name to the text that its bytes mean in UTF-8. */
 export function toText(name: string): string {
-  return utf8.decode(toBytes(name));
+  return utf8Decoder.decode(toBytes(name));
 }
 
 function toBytes(name: string): Uint8Array {

@@ -4,7 +4,7 @@ import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
 
 /** From this many unread bytes on, `write` asks its caller to wait, as a socket with full buffers does. */
-const MAX_UNREAD = 65_536;
+const PIPE_CAPACITY = 65_536;
 
 /**
  * Makes two transports, each reading what the other wrote.
@@ -43,7 +43,7 @@ class PipeDirection {
     if (this.unread.ended) throw new Error("the pipe is closed");
     // A socket copies too: the memory belongs to the writer again when its call has settled.
     if (bytes.length > 0) this.unread.push(bytes.slice());
-    if (this.unread.size >= MAX_UNREAD) return new Promise((resolve) => this.#waitingWriters.push(resolve));
+    if (this.unread.size >= PIPE_CAPACITY) return new Promise((resolve) => this.#waitingWriters.push(resolve));
   }
 
   /** Ends writing; what is unread can still be read. */
@@ -59,7 +59,7 @@ class PipeDirection {
   }
 
   #onRead(): void {
-    if (this.unread.size < MAX_UNREAD) this.#resumeWriters();
+    if (this.unread.size < PIPE_CAPACITY) this.#resumeWriters();
   }
 
   #resumeWriters(): void {

@@ -24,7 +24,7 @@ export function socketModule<T>(name: "node:net" | "node:tls"): T | undefined {
 }
 
 /** Milliseconds that a closed socket has to end its stream and see the peer's end, before it is destroyed. */
-const GRACEFUL_CLOSE_TIMEOUT = 1_000;
+const SOCKET_CLOSE_TIMEOUT = 1_000;
 
 /** A transport over a connected socket. */
 export class NodeTransport implements Transport {
@@ -89,7 +89,7 @@ export class NodeTransport implements Transport {
     // written before.
     this.#socket.resume();
     this.#socket.end();
-    const timer = setTimeout(() => this.#socket.destroy(), GRACEFUL_CLOSE_TIMEOUT);
+    const timer = setTimeout(() => this.#socket.destroy(), SOCKET_CLOSE_TIMEOUT);
     this.#socket.once("close", () => clearTimeout(timer));
     this.#socket.unref();
     (timer as { unref?(): void }).unref?.();
