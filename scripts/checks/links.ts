@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Checks every link of README.md, CHANGELOG.md and the documentation comments, without a network. `deno task check`
+ * Checks every link of README.md, CHANGELOG.md, src/README.md and the documentation comments, without a network. `deno task check`
  * runs it.
  *
  * - A relative link must lead to a file that is published.
@@ -37,7 +37,7 @@ const sources = readdirSync(new URL("src/", ROOT), { recursive: true, encoding: 
 const codes = sources.map(read);
 
 /** The texts to check: the pages, and the comments of each source. */
-const texts = new Map(["README.md", "CHANGELOG.md"].map((file) => [file, read(file)]));
+const texts = new Map(["README.md", "CHANGELOG.md", "src/README.md"].map((file) => [file, read(file)]));
 for (const [i, file] of sources.entries()) {
   const comments = Array.from(codes[i]!.matchAll(/\/\*\*.*?\*\//gs), ([comment]) => comment.replaceAll(/^ *\*/gm, ""));
   texts.set(file, comments.join("\n"));
