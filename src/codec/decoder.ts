@@ -97,8 +97,10 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   next(): IteratorResult<Decoded<Text>, undefined> {
     if (this.#error !== undefined) throw this.#error;
-    const value = this.#nextItem();
-    if (value !== undefined) return { done: false, value: value as Decoded<Text> };
+    if (this.#received.size >= this.#needed) {
+      const value = this.#text && !this.#startsWithNul() ? this.#nextLine() : this.#nextPacket();
+      if (value !== undefined) return { done: false, value: value as Decoded<Text> };
+    }
     this.#received.releaseMemory();
     return { done: true, value: undefined };
   }
@@ -119,19 +121,14 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return this;
   }
 
-  #nextItem(): Packet | TextLine | undefined {
-    if (this.#received.size < this.#needed) return undefined;
-    return this.#text && !this.#startsWithNul() ? this.#nextLine() : this.#nextPacket();
-  }
-
   /** Packets begin with a NUL, and lines do not. */
   #startsWithNul(): boolean {
     return this.#received.head[this.#received.position] === NUL;
   }
 
   #nextPacket(): Packet | undefined {
-    if (!this.#hasHeader()) return undefined;
     const received = this.#received;
+    if (received.head.length - received.position < HEADER_SIZE && !this.#joinHeader()) return undefined;
     const header = received.head;
     const start = received.position;
     const magic = readUint32(header, start);
@@ -158,10 +155,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args } as unknown as Packet;
   }
 
-  /** True if the header of the next packet has arrived; its bytes are then in one chunk. */
-  #hasHeader(): boolean {
+  /** Joins the bytes of a header that is split over chunks; false if the rest of it has not arrived. */
+  #joinHeader(): boolean {
     const received = this.#received;
-    if (received.head.length - received.position >= HEADER_SIZE) return true;
     if (!this.#startsWithNul()) throw this.#fail("bad magic");
     if (received.size < HEADER_SIZE) {
       this.#needed = HEADER_SIZE;
