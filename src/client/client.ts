@@ -29,7 +29,7 @@ import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundP
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
-  /** Policy by which the server of a job is chosen: "failover" (the default), "round-robin" or "unique". */
+  /** Policy by which the server of a job is chosen. Default "failover". */
   balance?: Balance;
   /** Maximum bytes kept for a job whose consumer lags. Default 64 MiB; past it the job ends with a `GearmanError`. */
   maxBuffered?: number;

@@ -32,7 +32,7 @@ describe("invalid input", () => {
       [{ servers: [4730] }, TypeError],
       [5, TypeError],
       [null, TypeError],
-      [{ balance: "random" }, RangeError],
+      [{ balance: "none" }, RangeError],
       [{ dial: () => {}, tls: true }, TypeError],
       [{ dial: "tcp" }, TypeError],
       [{ tls: { cert: "without a key" } }, TypeError],
