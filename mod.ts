@@ -35,7 +35,7 @@ export type { BackgroundJob } from "./src/client/background_job.ts";
 export type { JobStatus, UniqueJobStatus } from "./src/client/status.ts";
 export type { DoBackgroundOptions, DoOptions, Priority } from "./src/client/submission_packet.ts";
 export type { DoBackgroundAllOptions } from "./src/client/batch.ts";
-export type { CallOptions, ConnectOptions, GearmanEvent } from "./src/connection/options.ts";
+export type { CallOptions, ConnectOptions, GearmanEvent, WatchOptions } from "./src/connection/options.ts";
 export type { Bytes } from "./src/internal/bytes.ts";
 export type { Workload } from "./src/connection/arguments.ts";
 export { dialTcp, fromStreams } from "./src/connection/mod.ts";

@@ -14,6 +14,7 @@ import {
   normalizeOptions,
   readConnectOptions,
   signalOf,
+  type WatchOptions,
 } from "../connection/options.ts";
 import { ServerConnection } from "../connection/server_connection.ts";
 import {
@@ -251,12 +252,12 @@ export class GearmanAdmin implements AsyncDisposable {
    * @throws {RangeError} The interval is not a whole number from 0 to 2,147,483,647.
    */
   async *watch(
-    options: { interval?: number; signal?: AbortSignal } = {},
+    options: WatchOptions = {},
   ): AsyncGenerator<FunctionStatus[], void, undefined> {
     const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
     const signal = signalOf(options);
     for (;;) {
-      yield await this.status(options);
+      yield await this.status(signal === undefined ? {} : { signal });
       await delay(interval, signal);
     }
   }

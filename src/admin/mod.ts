@@ -23,6 +23,6 @@
  */
 
 export * from "./admin.ts";
-export type { CallOptions, ConnectOptions, GearmanEvent } from "../connection/options.ts";
+export type { CallOptions, ConnectOptions, GearmanEvent, WatchOptions } from "../connection/options.ts";
 export type { Dial, ServerAddress, TlsOptions, Transport } from "../connection/mod.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError, ProtocolError, ServerError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /** A background job after its submission: its handle, its token, and its status while the server knows it. */
 
-import type { CallOptions } from "../connection/options.ts";
+import type { CallOptions, WatchOptions } from "../connection/options.ts";
 import type { JobStatus } from "./status.ts";
 
 /**
@@ -29,7 +29,7 @@ export interface BackgroundJob {
   /** Asks for the status; see {@linkcode GearmanClient.prototype.jobStatus | GearmanClient.jobStatus}. */
   status(options?: CallOptions): Promise<JobStatus>;
   /** Yields the status at intervals; see {@linkcode GearmanClient.prototype.watch | GearmanClient.watch}. */
-  watch(options?: { interval?: number; signal?: AbortSignal }): AsyncGenerator<JobStatus, void, undefined>;
+  watch(options?: WatchOptions): AsyncGenerator<JobStatus, void, undefined>;
   /** Returns the token of the job, `SERVER//HANDLE`. */
   toString(): string;
 }
@@ -37,10 +37,7 @@ export interface BackgroundJob {
 /** What a background job needs of its client. */
 export interface StatusSource {
   jobStatus(job: BackgroundJob, options?: CallOptions): Promise<JobStatus>;
-  watch(
-    job: BackgroundJob,
-    options?: { interval?: number; signal?: AbortSignal },
-  ): AsyncGenerator<JobStatus, void, undefined>;
+  watch(job: BackgroundJob, options?: WatchOptions): AsyncGenerator<JobStatus, void, undefined>;
 }
 
 /** The background job of a client. */
@@ -61,7 +58,7 @@ export class ClientBackgroundJob implements BackgroundJob {
     return this.#source.jobStatus(this, options);
   }
 
-  watch(options?: { interval?: number; signal?: AbortSignal }): AsyncGenerator<JobStatus, void, undefined> {
+  watch(options?: WatchOptions): AsyncGenerator<JobStatus, void, undefined> {
     return this.#source.watch(this, options);
   }
 

@@ -5,7 +5,7 @@ import { markHandled } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
-import { signalOf } from "../connection/options.ts";
+import { type CallOptions, signalOf } from "../connection/options.ts";
 import type { BackgroundJob } from "./background_job.ts";
 import type { Outgoing } from "./request.ts";
 import type { BackgroundSubmission, OnSettled } from "./submission.ts";
@@ -79,7 +79,7 @@ export async function* submitAll(
 }
 
 /** The options of a batch, checked and complete. */
-interface Settings extends Omit<SharedOptions, "signal"> {
+interface Settings extends Omit<SharedOptions, keyof CallOptions> {
   readonly inFlight: number;
   readonly unique: (workload: Workload, index: number) => string;
   readonly signal: AbortSignal | undefined;

@@ -14,6 +14,7 @@ import {
   normalizeOptions,
   readConnectOptions,
   signalOf,
+  type WatchOptions,
 } from "../connection/options.ts";
 import { type BackgroundJob, parseJobReference } from "./background_job.ts";
 import { type Balance, BALANCES } from "./balance.ts";
@@ -185,11 +186,7 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {ConnectionError} The server could not be asked.
    */
   async jobStatus(job: string | BackgroundJob, options: CallOptions = {}): Promise<JobStatus> {
-    const { server, handle } = parseJobReference(job);
-    checkHandle(handle);
-    const names = server === undefined ? this.#router.names : [this.#knownServer(server)];
-    const packet = { type: PacketType.GET_STATUS, args: [handle] };
-    return await this.#ask(names, packet, PacketType.STATUS_RES, readStatus, signalOf(options));
+    return await this.#statusOf(job, signalOf(options));
   }
 
   /**
@@ -219,12 +216,12 @@ export class GearmanClient implements AsyncDisposable {
    */
   async *watch(
     job: string | BackgroundJob,
-    options: { interval?: number; signal?: AbortSignal } = {},
+    options: WatchOptions = {},
   ): AsyncGenerator<JobStatus, void, undefined> {
     const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
     const signal = signalOf(options);
     for (;;) {
-      const status = await this.jobStatus(job, options);
+      const status = await this.#statusOf(job, signal);
       yield status;
       if (!status.known) return;
       await delay(interval, signal);
@@ -268,6 +265,14 @@ export class GearmanClient implements AsyncDisposable {
     const count = this.#uniqueCount.toString(36);
     this.#uniqueCount += 1;
     return `${this.#uniquePrefix}-${count}`;
+  }
+
+  async #statusOf(job: string | BackgroundJob, signal: AbortSignal | undefined): Promise<JobStatus> {
+    const { server, handle } = parseJobReference(job);
+    checkHandle(handle);
+    const names = server === undefined ? this.#router.names : [this.#knownServer(server)];
+    const packet = { type: PacketType.GET_STATUS, args: [handle] };
+    return await this.#ask(names, packet, PacketType.STATUS_RES, readStatus, signal);
   }
 
   /** Returns the name of a token's server: a token may come from a stranger, and must not make this client dial others. */

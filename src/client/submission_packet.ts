@@ -44,7 +44,7 @@ const PRIORITIES = /* @__PURE__ */ Object.keys(TYPES);
 export type SharedOptions = Omit<DoBackgroundOptions, "unique">;
 
 /** The options that a packet is made of. */
-type PacketOptions = Omit<SharedOptions, "signal">;
+type PacketOptions = Omit<SharedOptions, keyof CallOptions>;
 
 /** Makes the packet of a foreground job. */
 export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {

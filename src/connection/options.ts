@@ -39,9 +39,16 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** Options of a call that asks again and again. */
+export interface WatchOptions extends CallOptions {
+  /** Time between two questions in ms. Default 1,000. */
+  interval?: number;
+}
+
 /**
- * Checks the options of a call, and returns the signal that ends it. Every call of a client, a worker and an admin client
- * takes its signal from here.
+ * Checks the options of a call, and returns the signal that ends it.
+ *
+ * Every call of a client and an admin client gets its signal here, once, and passes on the signal instead of the options.
  *
  * @throws {TypeError} The options must be an object, and the signal an `AbortSignal`.
  */

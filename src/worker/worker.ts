@@ -3,9 +3,9 @@
 import { GearmanError } from "../errors.ts";
 import { checkOptions, checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { deferred } from "../internal/promises.ts";
-import { onAbort } from "../internal/signals.ts";
+import { checkSignal, onAbort } from "../internal/signals.ts";
 import { checkFunctionName } from "../connection/arguments.ts";
-import { type ConnectOptions, normalizeOptions, readConnectOptions, signalOf } from "../connection/options.ts";
+import { type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
 import type { WorkerFunction } from "./announcements.ts";
 import type { JobHandler } from "./job_run.ts";
 import type { WorkerContext } from "./registration.ts";
@@ -141,7 +141,8 @@ export class GearmanWorker implements AsyncDisposable {
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.#state === "running") throw new GearmanError("Cannot run the worker: it is already running");
     if (this.#state !== "new") throw new GearmanError("Cannot run the worker: it is closed");
-    const signal = signalOf(options);
+    const { signal } = options;
+    checkSignal(signal);
     this.#state = "running";
     const forgetSignal = signal && onAbort(signal, () => this.close());
     const serving = this.#connections.map((connection) => connection.serve(this.#stop.signal));
