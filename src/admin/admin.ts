@@ -137,7 +137,7 @@ export class GearmanAdmin implements AsyncDisposable {
       onLost: (error) => {
         for (const { answered } of this.#pending.drain()) answered.reject(error);
       },
-    }, true);
+    }, { text: true });
   }
 
   /** Lists all functions with their jobs and workers, in no particular order. */

@@ -5,7 +5,7 @@ import { markHandled } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
-import { type CallOptions, signalOf } from "../connection/options.ts";
+import { signalOf } from "../connection/options.ts";
 import type { BackgroundJob } from "./background_job.ts";
 import type { Outgoing } from "./request.ts";
 import type { BackgroundSubmission, OnSettled } from "./submission.ts";
@@ -36,11 +36,11 @@ export interface BatchContext {
  * - failed: the source or a workload has failed; the error is thrown after the jobs before it.
  * - done: the generator has returned or thrown, or its loop was left.
  */
-type Phase =
-  | { readonly name: "reading" }
-  | { readonly name: "draining" }
-  | { readonly name: "failed"; readonly error: unknown }
-  | { readonly name: "done" };
+type BatchState =
+  | { readonly phase: "reading" }
+  | { readonly phase: "draining" }
+  | { readonly phase: "failed"; readonly error: unknown }
+  | { readonly phase: "done" };
 
 /** Submits the workloads of a source; see `GearmanClient.doBackgroundAll`. */
 export async function* submitAll(
@@ -60,7 +60,7 @@ export async function* submitAll(
   }
   signal?.throwIfAborted();
 
-  const batch = new Batch(functionName, workloads, { ...options, inFlight, unique, signal }, context);
+  const batch = new Batch(functionName, workloads, { options, inFlight, unique, signal }, context);
   let threw = false;
   try {
     for (;;) {
@@ -79,7 +79,9 @@ export async function* submitAll(
 }
 
 /** The options of a batch, checked and complete. */
-interface Settings extends Omit<SharedOptions, keyof CallOptions> {
+interface Settings {
+  /** The options that a packet is made of, as the caller gave them. */
+  readonly options: SharedOptions;
   readonly inFlight: number;
   readonly unique: (workload: Workload, index: number) => string;
   readonly signal: AbortSignal | undefined;
@@ -92,7 +94,7 @@ class Batch {
   readonly #source: Iterator<Workload> | AsyncIterator<Workload>;
   /** Submissions in the order of the source, until their jobs are taken. */
   readonly #submissions = new Fifo<BackgroundSubmission>();
-  #phase: Phase = { name: "reading" };
+  #state: BatchState = { phase: "reading" };
   /** True while the source's `next` is awaited: it may never answer. */
   #awaitsSource = false;
   #sourceEnded = false;
@@ -101,7 +103,7 @@ class Batch {
   #wake = (): void => {};
   /** One function for all submissions. */
   readonly #onSettled: OnSettled = ({ failure }) => {
-    if (failure !== undefined && this.#isReading) this.#phase = { name: "draining" };
+    if (failure !== undefined && this.#isReading) this.#state = { phase: "draining" };
     this.#wake();
   };
 
@@ -120,13 +122,13 @@ class Batch {
 
   /** False when every job was taken. */
   get hasMore(): boolean {
-    return this.#phase.name !== "draining" || this.#submissions.length > 0;
+    return this.#state.phase !== "draining" || this.#submissions.length > 0;
   }
 
   /** Takes the next job if it was accepted; throws if the batch ends with an error here. */
   takeJob(): BackgroundJob | undefined {
     const next = this.#submissions.first;
-    if (next === undefined && this.#phase.name === "failed") throw this.#phase.error;
+    if (next === undefined && this.#state.phase === "failed") throw this.#state.error;
     if (next?.failure !== undefined) throw this.#describe(next.failure.error);
     if (next?.job === undefined) return undefined;
     this.#submissions.shift();
@@ -141,7 +143,7 @@ class Batch {
 
   /** Drops what was not taken, and closes the source. */
   async finish({ threw }: { threw: boolean }): Promise<void> {
-    this.#phase = { name: "done" };
+    this.#state = { phase: "done" };
     for (const submission of this.#submissions.drain()) submission.settle();
     if (this.#sourceEnded) return;
     const closing = (async () => await this.#source.return?.())();
@@ -151,7 +153,7 @@ class Batch {
   }
 
   get #isReading(): boolean {
-    return this.#phase.name === "reading";
+    return this.#state.phase === "reading";
   }
 
   /** Reads and submits until enough jobs are in flight, or reading ends. */
@@ -164,11 +166,11 @@ class Batch {
         this.#awaitsSource = false;
         this.#sourceEnded = done;
         if (!this.#isReading) break;
-        if (done) this.#phase = { name: "draining" };
+        if (done) this.#state = { phase: "draining" };
         else this.#submit(value);
       }
     } catch (error) {
-      if (this.#isReading) this.#phase = { name: "failed", error };
+      if (this.#isReading) this.#state = { phase: "failed", error };
     }
     this.#wake();
   }
@@ -176,9 +178,10 @@ class Batch {
   #submit(workload: Workload): void {
     const index = this.#readCount;
     this.#readCount += 1;
-    const unique = this.#settings.unique(workload, index);
+    const { options, unique: makeUnique } = this.#settings;
+    const unique = makeUnique(workload, index);
     try {
-      const packet = backgroundPacket(this.#functionName, workload, unique, this.#settings);
+      const packet = backgroundPacket(this.#functionName, workload, unique, options);
       this.#submissions.push(this.#context.submit(packet, this.#settings.signal, this.#onSettled));
     } catch (error) {
       throw withIndex(error, index);

@@ -1,7 +1,7 @@
 /** The client: checks the arguments of each call, and hands a request over to the router. */
 
 import type { Bytes } from "../internal/bytes.ts";
-import { checkName, checkOneOf, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { checkName, checkOneOf, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { delay } from "../internal/signals.ts";
 import { printable } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
@@ -92,9 +92,8 @@ export class GearmanClient implements AsyncDisposable {
    * and line feed.
    */
   do(functionName: string, workload: Workload = "", options: DoOptions = {}): Job {
-    const signal = signalOf(options);
     const job = new ForegroundJob(foregroundPacket(functionName, workload, options), this.#limits);
-    this.#router.send(job, signal);
+    this.#router.send(job, signalOf(options));
     return new ClientJob(job);
   }
 
@@ -116,9 +115,9 @@ export class GearmanClient implements AsyncDisposable {
     options: DoBackgroundOptions = {},
   ): Promise<BackgroundJob> {
     return new Promise((resolve, reject) => {
-      const signal = signalOf(options);
+      checkOptions(options);
       const packet = backgroundPacket(functionName, workload, options.unique ?? this.#makeUnique(), options);
-      this.#submit(packet, signal, ({ job, failure }) => {
+      this.#submit(packet, signalOf(options), ({ job, failure }) => {
         if (failure !== undefined) reject(failure.error);
         else resolve(job!);
       });
@@ -292,9 +291,15 @@ export class GearmanClient implements AsyncDisposable {
   ): Promise<T> {
     const queries = names.map((name) => new Query(packet, expects, read, name));
     for (const query of queries) this.#router.send(query, signal);
-    const status = await firstKnown(queries.map(({ answer }) => answer));
-    if (!status.known) signal?.throwIfAborted(); // some servers may have answered before the abort, but not all
-    return status;
+    try {
+      const status = await firstKnown(queries.map(({ answer }) => answer));
+      if (status.known) return status;
+      signal?.throwIfAborted(); // some servers may have answered before the abort, but not all
+      return status;
+    } catch (error) {
+      signal?.throwIfAborted(); // others may have failed before the abort
+      throw error;
+    }
   }
 }
 

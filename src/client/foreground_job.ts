@@ -22,14 +22,14 @@ const LAG_SIZE = 262_144;
 
 /** How the job ended for its consumer; pending until then. */
 type ForegroundOutcome =
-  | { readonly state: "pending" }
-  | { readonly state: "complete" }
-  | { readonly state: "abandoned" }
-  | { readonly state: "failed"; readonly error: unknown };
+  | { readonly kind: "pending" }
+  | { readonly kind: "complete" }
+  | { readonly kind: "abandoned" }
+  | { readonly kind: "failed"; readonly error: unknown };
 
-const PENDING: ForegroundOutcome = { state: "pending" };
-const COMPLETE: ForegroundOutcome = { state: "complete" };
-const ABANDONED: ForegroundOutcome = { state: "abandoned" };
+const PENDING: ForegroundOutcome = { kind: "pending" };
+const COMPLETE: ForegroundOutcome = { kind: "complete" };
+const ABANDONED: ForegroundOutcome = { kind: "abandoned" };
 
 type ReadResult = IteratorResult<JobEvent, undefined>;
 
@@ -86,7 +86,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   }
 
   override reject(error: unknown): void {
-    this.#end({ state: "failed", error });
+    this.#end({ kind: "failed", error });
   }
 
   override settle(): void {
@@ -117,7 +117,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     return new Promise((resolve, reject) => {
       this.#readers ??= [];
       this.#readers.push({ resolve, reject });
-      if (this.#outcome.state !== "pending") this.#endReaders();
+      if (this.#outcome.kind !== "pending") this.#endReaders();
     });
   }
 
@@ -127,7 +127,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
       this.consume();
       this.#collector = new Collector({ resolve, reject });
       this.#collectUnread();
-      if (this.#outcome.state !== "pending") this.#end(this.#outcome);
+      if (this.#outcome.kind !== "pending") this.#end(this.#outcome);
     });
   }
 
@@ -175,7 +175,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     if (collector.size <= maxResultSize) return;
     const limit = `it has over ${maxResultSize} bytes (maxResultSize)`;
     const error = new GearmanError(`Cannot collect job ${this.handle} of "${this.functionName}": ${limit}`);
-    if (this.settled) this.#end({ state: "failed", error }); // it was complete before anything collected it
+    if (this.settled) this.#end({ kind: "failed", error }); // it was complete before anything collected it
     else this.fail(error);
   }
 
@@ -183,7 +183,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
 
   #end(outcome: ForegroundOutcome): void {
     this.#outcome = outcome;
-    if (outcome.state === "failed") this.#collector?.fail(outcome.error);
+    if (outcome.kind === "failed") this.#collector?.fail(outcome.error);
     else this.#collector?.complete();
     this.#collector = undefined;
     this.#endReaders();
@@ -194,7 +194,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     const readers = this.#readers ?? [];
     this.#readers = undefined;
     for (const reader of readers) {
-      if (this.#outcome.state === "failed" && !this.#errorThrown) reader.reject(this.#outcome.error);
+      if (this.#outcome.kind === "failed" && !this.#errorThrown) reader.reject(this.#outcome.error);
       else reader.resolve({ done: true, value: undefined });
       this.#errorThrown = true;
     }
@@ -203,8 +203,8 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   #settleCreated(): void {
     if (this.#created === undefined) return;
     if (this.handle !== undefined) this.#created.resolve(this.handle);
-    else if (this.#outcome.state === "failed") this.#created.reject(this.#outcome.error);
-    else if (this.#outcome.state !== "pending") {
+    else if (this.#outcome.kind === "failed") this.#created.reject(this.#outcome.error);
+    else if (this.#outcome.kind !== "pending") {
       this.#created.reject(
         new GearmanError(`The job of "${this.functionName}" was abandoned before it was created`),
       );

@@ -85,8 +85,9 @@ export class Session implements RequestSession, ServerConnectionUser {
     const { connection } = this.server;
     if (this.#exchange.exceptionsRequested || connection === undefined) return;
     this.#exchange.exceptionsRequested = true;
-    const packet = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
-    this.#sendProbe(connection, new Probe(packet, PacketType.OPTION_RES));
+    const probe = new Probe({ type: PacketType.OPTION_REQ, args: ["exceptions"] }, PacketType.OPTION_RES);
+    sendOutgoing(connection, probe);
+    this.#exchange.awaiting.push(probe);
   }
 
   release(request: Request): void {
@@ -141,14 +142,14 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   onTick({ silent }: { readonly silent: boolean }): void {
-    const { connection, unconfirmed } = this.server;
-    if (connection === undefined || unconfirmed) return; // its first request is still to be answered
     const handles = this.#exchange.lastJobProbe?.settled === false ? [] : this.jobs.nextHandles(MAX_PROBED_JOBS);
+    // A probe is sent as any request: the connection is watched until it is answered, even if all callers leave.
     for (const handle of handles) {
-      this.#exchange.lastJobProbe = this.#sendProbe(connection, this.#jobProbe(handle));
+      this.#exchange.lastJobProbe = this.#jobProbe(handle);
+      this.send(this.#exchange.lastJobProbe);
     }
     if (silent && handles.length === 0) {
-      this.#sendProbe(connection, new Probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
+      this.send(new Probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
     }
   }
 
@@ -159,6 +160,7 @@ export class Session implements RequestSession, ServerConnectionUser {
     jobs.vanishAll(error, this.name);
     const retried = awaiting.drain().filter((request) => !request.settled && request.onLost(error, this.name));
     for (const request of [...retried, ...unsent]) {
+      if (request instanceof Probe) request.settle();
       if (request.settled) continue;
       this.release(request);
       this.#reroute(request, error);
@@ -175,12 +177,14 @@ export class Session implements RequestSession, ServerConnectionUser {
     const { connection } = this.server;
     const isCurrent = () => connection === this.server.connection;
     try {
-      while (connection !== undefined && isCurrent() && this.#handOver(connection, { maxBytes: BATCH_SIZE })) {
+      while (connection !== undefined && isCurrent()) {
+        const handedOver = this.#handOver(connection, { maxBytes: BATCH_SIZE });
+        if (!handedOver) break;
         await connection.flush();
       }
     } catch (error) {
       // Usually the pump has reported it. On an edge, a read of an earlier request never settles.
-      if (isCurrent()) this.server.drop(error as GearmanError);
+      if (isCurrent()) this.server.disconnect(error as GearmanError);
     }
     this.#flushing = false;
     // Requests may have arrived for a new connection while this one turned out to be dead.
@@ -213,12 +217,6 @@ export class Session implements RequestSession, ServerConnectionUser {
     this.#exchange.awaiting.push(request);
     request.onSent();
     return size;
-  }
-
-  #sendProbe(connection: Connection, probe: Probe): Probe {
-    sendOutgoing(connection, probe);
-    this.#exchange.awaiting.push(probe);
-    return probe;
   }
 
   /** Finds out whether a job has vanished: no final packet will come for it. */

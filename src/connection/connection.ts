@@ -16,7 +16,8 @@ const MAX_WRITE = 262_144;
 /**
  * The phases of a connection; `src/README.md` has the diagram.
  *
- * A connection that failed still delivers the packets that had arrived; one that was destroyed delivers nothing more.
+ * A connection that failed still delivers the packets of the last chunk that it has read; one that was destroyed delivers
+ * nothing more.
  */
 type ConnectionState =
   | { readonly phase: "open" }
@@ -62,6 +63,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   #reading: Promise<boolean> | undefined;
   /** Settles when everything queued has been written, or never will be. */
   #writing: Deferred<void> | undefined;
+  /** Ends what `pump` or iteration waits for, a read or a pause, with an error. */
+  #interrupt: ((error: unknown) => void) | undefined;
   #closing: Promise<void> | undefined;
   #transportClosed: Promise<void> | undefined;
   #transferred = 0;
@@ -140,23 +143,28 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * @throws {ProtocolError} The peer sent something that is not a packet; the connection is closed.
    */
   async pump(onPacket: (packet: Decoded<Text>) => void | Promise<void>): Promise<void> {
-    do {
-      for (let result = this.#decode(); result.done !== true; result = this.#decode()) {
+    for (;;) {
+      const result = this.#decode();
+      if (result.done === true) {
+        const hasMore = await this.#readMore();
+        if (!hasMore) return;
+      } else {
         const pause = onPacket(result.value);
-        if (pause !== undefined) await pause;
+        if (pause !== undefined) await this.#unlessDestroyed(pause);
       }
-    } while (await this.#readMore());
+    }
   }
 
   /** Yields packets as they arrive, to the end of the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
   [Symbol.asyncIterator](): AsyncIterator<Decoded<Text>, void, undefined> {
     return {
       next: async () => {
-        do {
+        for (;;) {
           const result = this.#decode();
           if (result.done !== true) return result;
-        } while (await this.#readMore());
-        return { done: true, value: undefined };
+          const hasMore = await this.#readMore();
+          if (!hasMore) return { done: true, value: undefined };
+        }
       },
     };
   }
@@ -178,7 +186,10 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    */
   destroy(reason: unknown = new ConnectionError("The connection was destroyed")): Promise<void> {
     const { phase } = this.#state;
-    if (phase === "open" || phase === "closing") this.#state = { phase: "destroyed", error: reason };
+    if (phase === "open" || phase === "closing") {
+      this.#state = { phase: "destroyed", error: reason };
+      this.#interrupt?.(reason);
+    }
     const transportClosed = this.#closeTransport(); // also ends a close() that waits for writes
     return this.#closing ??= transportClosed;
   }
@@ -288,7 +299,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     try {
       this.#throwIfBroken();
       this.#iterator ??= this.#transport[Symbol.asyncIterator]();
-      const { done, value } = await this.#iterator.next();
+      const { done, value } = await this.#unlessDestroyed(this.#iterator.next());
       this.#throwIfBroken();
       if (done === true) {
         this.#endDecoding();
@@ -303,6 +314,14 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     } finally {
       this.#reading = undefined;
     }
+  }
+
+  /** Settles as the promise does, or rejects when the connection is destroyed: a read or a pause may never settle. */
+  #unlessDestroyed<T>(promise: PromiseLike<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      Promise.resolve(promise).then(resolve, reject);
+    });
   }
 
   /** Remembers the first fault and closes the transport; returns the error that ended the connection. */

@@ -1,6 +1,6 @@
 /** The options and events that clients, workers and admin clients share. */
 
-import { checkFunction, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { checkFunction, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { ignoreErrors } from "../internal/promises.ts";
 import { checkSignal } from "../internal/signals.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
@@ -46,16 +46,13 @@ export interface WatchOptions extends CallOptions {
 }
 
 /**
- * Checks the options of a call, and returns the signal that ends it.
+ * Checks and returns the signal that ends a call: every call of a client and an admin client gets its signal here.
  *
- * Every call of a client and an admin client gets its signal here, once, and passes on the signal instead of the options.
- *
- * @throws {TypeError} The options must be an object, and the signal an `AbortSignal`.
+ * @throws {TypeError} The signal must be an `AbortSignal`.
  */
-export function signalOf(options: CallOptions): AbortSignal | undefined {
-  checkOptions(options);
-  checkSignal(options.signal);
-  return options.signal;
+export function signalOf({ signal }: CallOptions): AbortSignal | undefined {
+  checkSignal(signal);
+  return signal;
 }
 
 /** How to reach the job servers; shared by clients and workers. */

@@ -69,17 +69,17 @@ export class ServerConnection<Text extends boolean = false> {
   #abortedDialTime = 0;
   #waiting = false;
 
-  /** With `text`, lines of the text protocol are accepted too. */
+  /** With the option `text`, lines of the text protocol are accepted too. */
   constructor(
     server: ServerAddress,
     settings: ConnectionSettings,
     user: ServerConnectionUser<Text>,
-    text: Text = false as Text,
+    options: { readonly text?: Text } = {},
   ) {
     this.#server = server;
     this.#settings = settings;
     this.#user = user;
-    this.#text = text;
+    this.#text = options.text ?? false as Text;
     this.#backOff = new BackOff(settings.minBackoff, settings.maxBackoff);
     this.name = formatServer(server);
   }
@@ -134,7 +134,7 @@ export class ServerConnection<Text extends boolean = false> {
   }
 
   /** Ends the connection with an error of the caller's. */
-  drop(error: GearmanError): void {
+  disconnect(error: GearmanError): void {
     if (this.connection !== undefined) this.#end(this.connection, error);
   }
 

@@ -166,3 +166,22 @@ describe("the limits of doBackgroundAll()", () => {
     },
   );
 });
+
+test(
+  "options are read as the caller gave them, and unique() is called as a plain function",
+  { timeout: 10_000 },
+  async () => {
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
+    const seen: unknown[] = [];
+    const options = Object.assign(Object.create({ priority: "high" }), {
+      unique(this: unknown) {
+        seen.push(this);
+        return "u";
+      },
+    });
+    await client.doBackgroundAll("f", ["x"], options).next();
+    assert.deepEqual(server.peer.requests.map(({ type }) => type), [PacketType.SUBMIT_JOB_HIGH_BG]);
+    assert.deepEqual(seen, [undefined]);
+  },
+);

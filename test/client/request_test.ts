@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient } from "../../mod.ts";
-import type { ClientOptions, Transport } from "../../mod.ts";
+import type { ClientOptions, Dial, Transport } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { JobServer } from "../../src/server/mod.ts";
@@ -295,6 +295,33 @@ test("a call times out while its job runs", { timeout }, async () => {
     "watch()",
   ]);
 });
+
+test(
+  "an abort of a question to several servers is thrown, although another server has failed",
+  { timeout },
+  async () => {
+    const server = new FakeServer(); // answers nothing
+    const dial: Dial = (address, options) =>
+      address.hostname === "a" ? Promise.reject(new Error("refused")) : server.dial(address, options);
+    await using client = new GearmanClient({ servers: "a:1,b:2", dial });
+    for (
+      const ask of [
+        (signal: AbortSignal) => client.jobStatus("H:1", { signal }),
+        (signal: AbortSignal) => client.jobStatusByUnique("u", { signal }),
+        (signal: AbortSignal) => client.watch("H:1", { signal }).next(),
+      ]
+    ) {
+      const controller = new AbortController();
+      const before = server.peers.reduce((count, { requests }) => count + requests.length, 0);
+      const asked = ask(controller.signal);
+      asked.catch(() => {});
+      await until(() => server.peers.reduce((count, { requests }) => count + requests.length, 0) > before);
+      const reason = new Error("enough");
+      controller.abort(reason);
+      await assert.rejects(asked, (error) => error === reason);
+    }
+  },
+);
 
 describe("a question is asked once more on a new connection", () => {
   test("when its connection is lost before it is answered", { timeout }, async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient, JobFailedError, ProtocolError } from "../../mod.ts";
-import type { ClientOptions, JobEvent, Transport } from "../../mod.ts";
+import type { ClientOptions, GearmanEvent, JobEvent, ServerAddress, Transport } from "../../mod.ts";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
@@ -224,6 +224,53 @@ describe("a server that breaks the protocol", () => {
 });
 
 describe("a silent server", () => {
+  test("loses its connection although each caller waits less than two intervals", { timeout }, async () => {
+    const events: GearmanEvent[] = [];
+    let answered = 0;
+    const answer = answerEverything();
+    const server = new FakeServer((packet, peer) => {
+      answered += 1;
+      if (server.peers.length > 1 || answered <= 2) answer(packet, peer);
+    });
+    const options = { probeInterval: 100, onEvent: (event: GearmanEvent) => void events.push(event) };
+    await using client = clientOf(server, options);
+    await client.echo("1");
+    await client.echo("2");
+    const outcomes: string[] = [];
+    while (outcomes.at(-1) !== "done") {
+      assert.ok(outcomes.length < 10, "a dead connection is never noticed");
+      const call = client.echo("x", { signal: AbortSignal.timeout(150) });
+      outcomes.push(await call.then(() => "done", (error) => error.name));
+    }
+    assert.ok(events.some(({ type }) => type === "disconnected"));
+    assert.equal(server.peers.length, 2);
+  });
+
+  test("with a write that fails and a read that never settles ends what waits, and nothing is thrown at the process", {
+    timeout,
+  }, async () => {
+    // On an edge, a socket of an earlier request behaves so.
+    let writes = 0;
+    const transport: Transport = {
+      write: () => {
+        writes += 1;
+        return writes === 1 ? undefined : Promise.reject(new Error("I/O on behalf of a different request"));
+      },
+      close: () => {},
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+    };
+    const other = new FakeServer(answerEverything());
+    let dials = 0;
+    const dial = (address: ServerAddress, options: { signal?: AbortSignal }) => {
+      dials += 1;
+      return dials === 1 ? transport : other.dial(address, options);
+    };
+    await using client = new GearmanClient({ dial, probeInterval: 20, minBackoff: 1, maxBackoff: 1 });
+    const job = client.do("f").text();
+    await assert.rejects(job, (error) => error instanceof ConnectionError && /different request/.test(error.message));
+    assert.equal(text(await client.echo("well")), "well");
+  });
+
   const probeInterval = 20;
 
   test("is asked about the jobs that something waits for, each once in an interval", { timeout }, async () => {

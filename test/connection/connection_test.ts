@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import type { Packet, TextLine } from "../../src/codec/mod.ts";
 import { Connection, ConnectionError, GearmanError, memoryPipe, ProtocolError } from "../../src/connection/mod.ts";
+import type { Transport } from "../../src/connection/mod.ts";
 import { chunks, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { holdTimers } from "../support/fake_timers.ts";
@@ -379,6 +380,26 @@ test("destroy(reason) rejects pump, iteration and flush with the reason, and dis
   for (const end of ends) await assert.rejects(end, isReason);
   await assert.rejects(iterating.flush(), isReason);
   assert.throws(() => iterating.send(PacketType.PRE_SLEEP), isReason);
+});
+
+test("destroy(reason) rejects a pump and an iteration whose read or pause never settles", { timeout }, async () => {
+  const stuck = (): Transport => ({
+    write: () => {},
+    close: () => {},
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+  });
+  const isReason = (error: unknown) => error === "enough";
+  const pumping = new Connection(stuck());
+  const pumped = assert.rejects(pumping.pump(() => {}), isReason);
+  const iterating = new Connection(stuck());
+  const iterated = assert.rejects(iterating[Symbol.asyncIterator]().next(), isReason);
+  const transport = new FakeTransport();
+  const pausing = new Connection(transport);
+  transport.receive(echo("a"));
+  const paused = assert.rejects(pausing.pump(() => new Promise(() => {})), isReason);
+  await turns();
+  for (const connection of [pumping, iterating, pausing]) connection.destroy("enough");
+  await Promise.all([pumped, iterated, paused]);
 });
 
 test("destroy() never rejects, may be called again, and changes nothing after the end", { timeout }, async () => {

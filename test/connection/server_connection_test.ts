@@ -177,13 +177,13 @@ describe("a connection that ends", () => {
     }
   });
 
-  test("by drop() ends at once, and packets that arrive later are discarded", { timeout }, async () => {
+  test("by disconnect() ends at once, and packets that arrive later are discarded", { timeout }, async () => {
     const transport = new FakeTransport();
     const { server, seen, user } = connectionTo(() => transport);
     const reason = new GearmanError("enough");
     user.onPacket = (packet) => {
       seen.packets.push(packet);
-      server.drop(reason);
+      server.disconnect(reason);
     };
     await server.open();
     transport.receive(encodeResponse(PacketType.ECHO_RES, "1"), echo);
@@ -191,7 +191,7 @@ describe("a connection that ends", () => {
     await turns();
     assert.equal(seen.packets.length, 1);
     assert.deepEqual(seen.lost, [reason]);
-    server.drop(reason);
+    server.disconnect(reason);
     assert.equal(seen.lost.length, 1);
   });
 
