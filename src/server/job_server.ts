@@ -202,8 +202,8 @@ export class JobServer implements AsyncDisposable {
   inspect(): JobServerSnapshot {
     return {
       connections: this.#peers.size,
-      functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], workers }) => {
-        return { functionName: toText(name), high, normal, low, workers: workers.length };
+      functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], abilities }) => {
+        return { functionName: toText(name), high, normal, low, workers: abilities.length };
       }),
       jobs: Array.from(this.#state.jobs.values(), ({ handle, functionQueue, details, ability }) => ({
         handle,
@@ -231,7 +231,7 @@ export class JobServer implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#dispatcher.close();
     for (const listener of this.#listeners) listener.close();
-    await Promise.all(Array.from(this.#peers, (peer) => peer.drop()));
+    await Promise.all(Array.from(this.#peers, (peer) => peer.close()));
     this.#peers.clear();
     this.#state.clear();
   }
@@ -244,7 +244,7 @@ export class JobServer implements AsyncDisposable {
     this.#accepted += 1;
     const peer = new Peer(this.#accepted, address, transport, this.#peerSettings);
     // A listener may still have a connection for a server that is closed.
-    if (this.#closing !== undefined || this.#peers.size >= this.#maxConnections) peer.drop();
+    if (this.#closing !== undefined || this.#peers.size >= this.#maxConnections) peer.close();
     else this.#serve(peer);
   }
 

@@ -55,7 +55,7 @@ export class FunctionQueue {
   /** Number of running jobs. */
   running = 0;
   /** Abilities of all workers. Where `workerWakeup` limits how many are woken, the first ones are next. */
-  workers: Ability[] = [];
+  abilities: Ability[] = [];
   /**
    * Maximum number of jobs for a submission of each priority; 0 means no limit. As in gearmand, the limit is compared with
    * all jobs of the function, whatever their priority.

@@ -112,7 +112,7 @@ export class Peer extends Participant {
   }
 
   /** Closes the connection; what was sent before may still go out, for at most two seconds. */
-  drop(): Promise<void> {
+  close(): Promise<void> {
     this.#phase = "closed";
     return this.#connection.close();
   }
@@ -147,11 +147,11 @@ export class Peer extends Participant {
   #misbehave(request: Incoming, fault: Fault): void | Promise<void> {
     switch (fault) {
       case "drop-before":
-        this.drop();
+        this.close();
         return;
       case "drop-after":
         this.#settings.serve(this, request);
-        this.drop();
+        this.close();
         return;
       case "stall":
         this.#phase = "stalled";

@@ -74,7 +74,7 @@ export class ServerState {
     for (const queue of functionQueue.queues) {
       for (const job of queue.take(({ ignored }) => ignored)) this.#forget(job);
     }
-    if (functionQueue.workers.length > 0 || functionQueue.total > 0) return false;
+    if (functionQueue.abilities.length > 0 || functionQueue.total > 0) return false;
     return this.functions.delete(functionQueue.name);
   }
 
@@ -194,7 +194,7 @@ export class ServerState {
     const functionQueue = this.addFunction(functionName);
     const ability: Ability = { worker, functionQueue, timeLimit, jobs: new Set() };
     worker.abilities.push(ability);
-    functionQueue.workers.push(ability);
+    functionQueue.abilities.push(ability);
   }
 
   /** Removes abilities of a worker, all in one pass because lists may be long. Returns their functions. */
@@ -203,7 +203,7 @@ export class ServerState {
     const functionQueues = new Set<FunctionQueue>();
     for (const { functionQueue } of removed) functionQueues.add(functionQueue);
     worker.abilities = worker.abilities.filter(isKept);
-    for (const functionQueue of functionQueues) functionQueue.workers = functionQueue.workers.filter(isKept);
+    for (const functionQueue of functionQueues) functionQueue.abilities = functionQueue.abilities.filter(isKept);
     return functionQueues;
   }
 
@@ -248,14 +248,14 @@ export class ServerState {
    * Wakes workers of a function that sleep, and returns them: all, or at most `workerWakeup` of them. In that case the
    * workers that were looked at come last the next time.
    */
-  wake({ workers }: FunctionQueue): Participant[] {
+  wake({ abilities }: FunctionQueue): Participant[] {
     const woken: Participant[] = [];
-    for (const [index, { worker }] of workers.entries()) {
+    for (const [index, { worker }] of abilities.entries()) {
       if (!worker.asleep) continue;
       worker.asleep = false; // until it sleeps again, it needs no other NOOP
       woken.push(worker);
       if (woken.length === this.#settings.workerWakeup) {
-        moveToEnd(workers, index + 1);
+        moveToEnd(abilities, index + 1);
         break;
       }
     }

@@ -32,11 +32,11 @@ type TextCommand = (server: ServerParts, args: readonly string[]) => TextAnswer 
 /** Every command by its name in lower case. To add a command, add it here. */
 const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCommand>({
   status({ state }) {
-    return listFunctions(state, ({ total, running, workers }) => [total, running, workers.length]);
+    return listFunctions(state, ({ total, running, abilities }) => [total, running, abilities.length]);
   },
 
   prioritystatus({ state }) {
-    return listFunctions(state, ({ queued, workers }) => [...queued, workers.length]);
+    return listFunctions(state, ({ queued, abilities }) => [...queued, abilities.length]);
   },
 
   workers({ peers }) {
@@ -126,7 +126,7 @@ export class TextCommands {
     // gearmand reads the line as a string of C, which ends at a NUL.
     const words = text.split("\0", 1)[0]!.split(/ +/);
     if (words.length > MAX_WORDS || text.length >= GEARMAND_LINE_SIZE) {
-      peer.drop();
+      peer.close();
       return;
     }
     const [name = "", ...args] = words;

@@ -10,12 +10,12 @@ type Reader = Deferred<IteratorResult<Uint8Array>>;
  * iteration (`ended`) or the error (`failed`).
  */
 type State =
-  | { readonly name: "open" }
-  | { readonly name: "ended" }
-  | { readonly name: "failed"; readonly error: unknown };
+  | { readonly phase: "open" }
+  | { readonly phase: "ended" }
+  | { readonly phase: "failed"; readonly error: unknown };
 
-const OPEN: State = { name: "open" };
-const ENDED: State = { name: "ended" };
+const OPEN: State = { phase: "open" };
+const ENDED: State = { phase: "ended" };
 
 /** A queue of chunks that is read as an async iterator, by one reader. */
 export class ChunkQueue implements AsyncIterator<Uint8Array> {
@@ -37,7 +37,7 @@ export class ChunkQueue implements AsyncIterator<Uint8Array> {
 
   /** True if no more chunks are accepted. */
   get ended(): boolean {
-    return this.#state.name !== "open";
+    return this.#state.phase !== "open";
   }
 
   /** Appends a chunk, or hands it to the waiting reader; ignored after the end. */
@@ -59,7 +59,7 @@ export class ChunkQueue implements AsyncIterator<Uint8Array> {
 
   /** Accepts no more chunks; after those that are left, reads reject with the error. Ignored after the end. */
   fail(error: unknown): void {
-    if (!this.ended) this.#finish({ name: "failed", error });
+    if (!this.ended) this.#finish({ phase: "failed", error });
   }
 
   /** Ends the queue and discards what is left: chunks, or an error that was not read yet. */
@@ -94,7 +94,7 @@ export class ChunkQueue implements AsyncIterator<Uint8Array> {
 
   /** Settles a read for which no chunk is left. */
   #settle(reader: Reader): void {
-    if (this.#state.name === "failed") reader.reject(this.#state.error);
+    if (this.#state.phase === "failed") reader.reject(this.#state.error);
     else reader.resolve({ done: true, value: undefined });
   }
 }
