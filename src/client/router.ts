@@ -33,7 +33,7 @@ export class Router {
     if (request.settled) return;
     // The usual case, without a detour: the server of choice is connected.
     const first = this.#firstChoice(request);
-    if (first?.ready === true && this.#closing === undefined) first.send(request);
+    if (first?.server.usable === true && this.#closing === undefined) first.send(request);
     else this.#route(request);
   }
 
@@ -75,7 +75,7 @@ export class Router {
       markHandled(session.server.open(dialSignal).then(() => session.requestExceptions()));
     }
     for (const session of [...healthy, ...failing]) {
-      if (!session.ready && this.#closing === undefined) {
+      if (!session.server.usable && this.#closing === undefined) {
         await ignoreErrors(() => session.server.open(request.signal));
         lastError = session.server.lastError ?? lastError;
       }

@@ -61,11 +61,6 @@ export class Session implements RequestSession, ServerConnectionUser {
     return this.#exchange.jobs;
   }
 
-  /** True if the server is connected, and not failing. */
-  get ready(): boolean {
-    return this.server.connection !== undefined && !this.server.failing;
-  }
-
   /** Number of requests, expected replies and jobs that it holds, including abandoned ones. */
   get size(): number {
     return this.#outbox.length + this.#exchange.awaiting.length + this.jobs.size;
@@ -160,7 +155,7 @@ export class Session implements RequestSession, ServerConnectionUser {
     jobs.vanishAll(error, this.name);
     const retried = awaiting.drain().filter((request) => !request.settled && request.onLost(error, this.name));
     for (const request of [...retried, ...unsent]) {
-      if (request instanceof Probe) request.settle();
+      if (request instanceof Probe) request.onUnsent();
       if (request.settled) continue;
       this.release(request);
       this.#reroute(request, error);

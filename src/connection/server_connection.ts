@@ -99,6 +99,11 @@ export class ServerConnection<Text extends boolean = false> {
     return this.#backOff.failures > 0;
   }
 
+  /** True if the server is connected, and not failing. */
+  get usable(): boolean {
+    return this.connection !== undefined && !this.failing;
+  }
+
   /** Milliseconds until the next connection attempt; 0 if one may be made now. */
   get retryDelay(): number {
     return this.#state.phase === "backing off" ? Math.max(0, this.#state.until - performance.now()) : 0;
@@ -203,6 +208,7 @@ export class ServerConnection<Text extends boolean = false> {
   #endAttempt(controller: AbortController, error: Error): void {
     const state = this.#state;
     if (state.phase === "closed") return;
+    this.lastError = error;
     const next = this.#recordFailure(error, { firstIsFree: false });
     const isCurrent = state.phase === "dialing" && state.attempt.controller === controller;
     if (isCurrent || state.phase === "idle") this.#state = next;
@@ -268,7 +274,6 @@ export class ServerConnection<Text extends boolean = false> {
 
   /** Counts and reports a failure of the server; returns the phase that follows. */
   #recordFailure(error: Error, options: { firstIsFree: boolean }): ServerConnectionState<Text> {
-    this.lastError = error;
     const delay = this.#backOff.fail(options);
     const until = performance.now() + delay;
     this.#settings.emit({ type: "error", server: this.name, error });

@@ -31,8 +31,7 @@ export class WorkerConnection implements ServerConnectionUser {
 
   /** True if a grab makes sense. A server that has failed must answer something first: a grab would only hold a slot. */
   get canGrab(): boolean {
-    if (this.#server.connection === undefined || this.#server.failing) return false;
-    return this.#registration?.canGrab === true;
+    return this.#server.usable && this.#registration?.canGrab === true;
   }
 
   /** Serves on one connection after the other, until the signal fires. */
