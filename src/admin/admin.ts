@@ -5,6 +5,7 @@ import { checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { type Deferred, deferred } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { delay, orAbort } from "../internal/signals.ts";
+import { printable } from "../internal/text.ts";
 import type { Decoded } from "../codec/decoder.ts";
 import { PacketType } from "../codec/packet.ts";
 import { MAX_FUNCTION_NAME, MAX_UNIQUE } from "../connection/arguments.ts";
@@ -21,9 +22,12 @@ import {
   type Answer,
   readConnections,
   readList,
+  readNumber,
+  readOutcomes,
   readRefusal,
   readTable,
   readValue,
+  readVersion,
   type WorkerInfo,
 } from "./answers.ts";
 
@@ -70,12 +74,14 @@ export interface JobInfo {
 /** A command that was sent, and the part of its answer that has arrived. */
 interface PendingCommand extends Answer {
   readonly lines: string[];
-  /** Characters in `lines`. */
+  /** Characters in `lines`, with {@linkcode LINE_OVERHEAD} for each. */
   size: number;
   /** Settles when the answer is complete, or the connection is lost. */
   readonly answered: Deferred<Answer>;
 }
 
+/** Memory in bytes that a line takes besides its characters: lists of empty lines are bounded too. */
+const LINE_OVERHEAD = 16;
 /** Largest limit of a queue: gearmand keeps it as an `int`. */
 const MAX_LIMIT = 2_147_483_647;
 
@@ -140,13 +146,18 @@ export class GearmanAdmin implements AsyncDisposable {
     }, { text: true });
   }
 
-  /** Lists all functions with their jobs and workers, in no particular order. */
+  /**
+   * Lists all functions with their jobs and workers, in no particular order.
+   *
+   * gearmand prints names as they are. A name that holds a line feed may look like several functions, which cannot be told apart:
+   * do not trust the list where workers or clients cannot be trusted.
+   */
   async status(options?: CallOptions): Promise<FunctionStatus[]> {
     const rows = readTable(await this.#ask("status", options), 3);
     return rows.map(([functionName, total, running, workers]) => ({ functionName, total, running, workers }));
   }
 
-  /** Lists all functions with their queued jobs by priority. */
+  /** Lists all functions with their queued jobs by priority; names are listed as by {@linkcode GearmanAdmin.prototype.status | status}. */
   async priorityStatus(options?: CallOptions): Promise<FunctionPriorityStatus[]> {
     const rows = readTable(await this.#ask("prioritystatus", options), 4);
     return rows.map(([functionName, high, normal, low, workers]) => ({ functionName, high, normal, low, workers }));
@@ -155,20 +166,21 @@ export class GearmanAdmin implements AsyncDisposable {
   /**
    * Lists all connections to the server: workers, clients, and this one.
    *
-   * A function name that holds a space is listed as several names: the answer has spaces between names too.
+   * A function name that holds a space is listed as several names: the answer has spaces between names too. gearmand
+   * prints names and ids as they are, so that one with a line feed may look like another connection.
    */
   async workers(options?: CallOptions): Promise<WorkerInfo[]> {
     return readConnections(await this.#ask("workers", options));
   }
 
-  /** Returns the server's version, such as `1.1.20`. */
+  /** Returns the server's version, such as `1.1.20`; Perl's server has one such as `v1.130.1`. */
   async version(options?: CallOptions): Promise<string> {
-    return readValue(await this.#ask("version", options));
+    return readVersion(await this.#ask("version", options));
   }
 
   /** Returns the server's process id. */
   async pid(options?: CallOptions): Promise<number> {
-    return Number(readValue(await this.#ask("getpid", options)));
+    return readNumber(await this.#ask("getpid", options));
   }
 
   /** Returns the server's log level, such as `INFO`. */
@@ -187,7 +199,7 @@ export class GearmanAdmin implements AsyncDisposable {
     }));
   }
 
-  /** Lists the uniques of all jobs; empty strings for jobs without one. */
+  /** Lists the uniques of all jobs; empty strings for jobs without one. A unique with a line feed is listed as several. */
   async showUniqueJobs(options?: CallOptions): Promise<string[]> {
     return readList(await this.#ask("show unique jobs", options));
   }
@@ -199,7 +211,7 @@ export class GearmanAdmin implements AsyncDisposable {
    * gearmand answers `OK` for an unknown function too, and ignores the limit. Call
    * {@linkcode GearmanAdmin.prototype.createFunction | createFunction} first.
    *
-   * @throws {RangeError} The name cannot be part of a command, or a limit is not a whole number from 0 to 2,147,483,647.
+   * @throws {RangeError} The name is empty, over 512 bytes, or holds a blank, a line feed or a NUL, or a limit is not a whole number from 0 to 2,147,483,647.
    */
   async maxQueue(
     functionName: string,
@@ -216,7 +228,7 @@ export class GearmanAdmin implements AsyncDisposable {
   /**
    * Creates a function, which is then listed; an existing function does not change.
    *
-   * @throws {RangeError} The name cannot be part of a command.
+   * @throws {RangeError} The name is empty, over 512 bytes, or holds a blank, a line feed or a NUL.
    */
   async createFunction(functionName: string, options?: CallOptions): Promise<void> {
     const name = checkWord(functionName, "function name", MAX_FUNCTION_NAME);
@@ -224,21 +236,23 @@ export class GearmanAdmin implements AsyncDisposable {
   }
 
   /**
-   * Drops a function. gearmand 1.1.20 does so even if jobs of it are queued, and then never runs them: check
+   * Drops a function, and all others that gearmand takes for the same: those that differ only in the case of letters.
+   *
+   * gearmand 1.1.20 drops a function even if jobs of it are queued, and then never runs them: check
    * {@linkcode GearmanAdmin.prototype.status | status} first.
    *
-   * @throws {RangeError} The name cannot be part of a command.
-   * @throws {ServerError} The server does not know the function, or it has workers or running jobs.
+   * @throws {RangeError} The name is empty, over 512 bytes, or holds a blank, a line feed or a NUL.
+   * @throws {ServerError} The server does not know the function, or one of them has workers or running jobs.
    */
   async dropFunction(functionName: string, options?: CallOptions): Promise<void> {
     const name = checkWord(functionName, "function name", MAX_FUNCTION_NAME);
-    readValue(await this.#ask(`drop function ${name}`, options));
+    readOutcomes(await this.#ask(`drop function ${name}`, options));
   }
 
   /**
    * Cancels a queued job: it fails for the clients that wait for it. A running job is not stopped.
    *
-   * @throws {RangeError} The handle cannot be part of a command.
+   * @throws {RangeError} The handle is empty, over 63 bytes, or holds a blank, a line feed or a NUL.
    * @throws {ServerError} The server does not know the job.
    */
   async cancelJob(handle: string, options?: CallOptions): Promise<void> {
@@ -298,10 +312,11 @@ export class GearmanAdmin implements AsyncDisposable {
   }
 
   #receiveLine(pending: PendingCommand, line: string): void {
-    pending.size += line.length;
+    pending.size += line.length + LINE_OVERHEAD;
     if (pending.size > this.#maxAnswerSize) {
+      const command = printable(pending.command);
       throw new ProtocolError(
-        `Cannot read the answer to "${pending.command}": it is longer than maxPacketSize (${this.#maxAnswerSize})`,
+        `Cannot read the answer to "${command}": it is longer than maxPacketSize (${this.#maxAnswerSize})`,
       );
     }
     pending.lines.push(line);

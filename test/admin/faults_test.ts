@@ -21,7 +21,7 @@ function dialTo(serve: Serve): Dial {
 
 test("an argument that cannot be part of a command is refused before anything is sent", async () => {
   const admin = new GearmanAdmin({ dial: () => assert.fail("it dialed") });
-  for (const name of ["", "a b", "a\tb", "a\r\nshutdown", "a\nb", "a\0b", "\u0007", "x".repeat(513)]) {
+  for (const name of ["", "a b", " a", "a ", "a\r\nshutdown", "a\nb", "a\0b", "x".repeat(513)]) {
     await assert.rejects(admin.createFunction(name), RangeError, JSON.stringify(name));
     await assert.rejects(admin.dropFunction(name), RangeError);
     await assert.rejects(admin.maxQueue(name, 1), RangeError);
@@ -120,12 +120,48 @@ test("an answer that breaks the protocol is a ProtocolError", async () => {
     },
     "no answer but the echo": echo,
     "a packet that no command asked for": (_, peer) => peer.send(PacketType.NO_JOB),
+    "text behind the last row of a table": (request, peer) => {
+      if (request.magic === "TEXT") { for (const line of ["f\t1\t1\t1", "g\t1\t1", "."]) peer.sendText(line); }
+      echo(request, peer);
+    },
+    "a value that is not a number": (request, peer) => {
+      if (request.magic === "TEXT") peer.sendText("OK 1.1.20");
+      echo(request, peer);
+    },
+    "empty lines beyond maxPacketSize": (_, peer) => {
+      for (let i = 0; i < 1_000; i++) peer.sendText("");
+    },
     "lines beyond maxPacketSize": (_, peer) => {
       for (let i = 0; i < 100; i++) peer.sendText("x".repeat(100));
     },
   };
   for (const [name, serve] of Object.entries(answers)) {
     await using admin = new GearmanAdmin({ dial: dialTo(serve), maxPacketSize: 5_000 });
-    await assert.rejects(name.includes("value") ? admin.version() : admin.status(), { name: "ProtocolError" }, name);
+    await assert.rejects(name.includes("value") ? admin.pid() : admin.status(), { name: "ProtocolError" }, name);
+  }
+});
+
+test("text of the server is escaped and cut in messages", async () => {
+  const evil = `\u001b[2J\u009b\u2028${"x".repeat(10_000)}`;
+  const serve: Serve = (request, peer) => {
+    if (request.magic !== "TEXT") peer.send(PacketType.ECHO_RES, "");
+    else peer.sendText(request.line === "version" ? `ERR ${evil}` : evil);
+  };
+  await using admin = new GearmanAdmin({ dial: dialTo(serve), maxPacketSize: 100_000 });
+  const calls = [
+    () => admin.version(),
+    () => admin.pid(),
+    () => admin.status(),
+    () => admin.workers(),
+    () => admin.dropFunction("a\u001b\u009b"),
+    () => admin.maxQueue("a\u001b\u009b"),
+  ];
+  for (const call of calls) {
+    await assert.rejects(call, ({ message }: Error) => {
+      // deno-lint-ignore no-control-regex -- they would reach a terminal
+      assert.doesNotMatch(message, /[\u0000-\u001f\u007f-\u009f\u2028]/);
+      assert.ok(message.length < 600, message);
+      return true;
+    });
   }
 });

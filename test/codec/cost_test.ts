@@ -5,35 +5,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
 import { chunks, header, join, pattern } from "../support/bytes.ts";
+import { assertLinear } from "../support/cost.ts";
 import { REQUIRED } from "../support/requirements.ts";
-
-/** Returns the median time of three runs in milliseconds. */
-function medianTime(run: () => void): number {
-  const times = [0, 1, 2].map(() => {
-    const begin = performance.now();
-    run();
-    return performance.now() - begin;
-  });
-  return times.sort((a, b) => a - b)[1]!;
-}
-
-/**
- * Asserts that `large`, four times the work of `small`, takes at most six times as long; a busy machine has five tries.
- *
- * `plain` is the minimum of work for `large`; six times its time is accepted too. New memory may cost more than all else:
- * 64 MiB of it took ten times as long as 16 MiB, whatever was done with it.
- */
-function assertLinear(small: () => void, large: () => void, plain: () => void = () => {}): void {
-  small(); // warms up
-  const ratios: number[] = [];
-  while (ratios.length < 5) {
-    const time = Math.max(medianTime(small), medianTime(plain));
-    const ratio = medianTime(large) / time;
-    if (ratio <= 6) return;
-    ratios.push(ratio);
-  }
-  assert.fail(`four times the work takes ${ratios.map((ratio) => ratio.toFixed(1)).join(", ")} times as long`);
-}
 
 /** Asserts that the best of twenty runs takes at most `maxRatio` times as long as the best of the reference. */
 function assertWithin(maxRatio: number, run: () => void, reference: () => void): void {
