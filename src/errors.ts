@@ -95,7 +95,9 @@ export class ServerError extends GearmanError {
 /**
  * The job failed: its worker sent WORK_FAIL, or WORK_EXCEPTION (then `exception` holds its bytes).
  *
- * Thrown by a worker's handler, `new JobFailedError()` fails the job without an exception.
+ * A worker's handler may throw one of its own: `new JobFailedError("quota exceeded")` sends its message as an exception,
+ * `new JobFailedError()` fails the job without one. With the option `exception` those bytes are sent, and the message is
+ * for the worker's events alone.
  */
 export class JobFailedError extends GearmanError {
   /** The name of the class. */
@@ -107,7 +109,7 @@ export class JobFailedError extends GearmanError {
   declare readonly handle?: string;
   /** The function's name; absent on an error that a handler made. */
   declare readonly functionName?: string;
-  /** What the worker sent with WORK_EXCEPTION; absent after a plain WORK_FAIL. */
+  /** What the worker sent with WORK_EXCEPTION, or what a handler has it send; absent after a plain WORK_FAIL. */
   declare readonly exception?: Uint8Array;
 
   /** Makes an error, as a handler does to fail its job. */

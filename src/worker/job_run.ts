@@ -158,7 +158,7 @@ export class JobRun implements AssignedJob {
         return this.#send(PacketType.WORK_FAIL, this.handle);
       case "exception":
         // gearmand ends the job here: a WORK_FAIL after it would be answered with JOB_NOT_FOUND.
-        return this.#send(PacketType.WORK_EXCEPTION, this.handle, outcome.message);
+        return this.#send(PacketType.WORK_EXCEPTION, this.handle, outcome.exception);
     }
   }
 

@@ -30,8 +30,9 @@ export interface WorkerOptions extends ConnectOptions {
 /**
  * Works on jobs: connects to every server, again and again, and never holds more than `concurrency` jobs.
  *
- * The message of an error that a handler throws reaches every client that waits for the job. To keep it private, catch
- * the error and throw `new JobFailedError()`, which fails the job without a message.
+ * The message of an error that a handler throws reaches every client that waits for the job, that of a
+ * `JobFailedError` too. To keep it private, catch the error and throw `new JobFailedError()`, which fails the
+ * job without a message.
  *
  * @example Run ten jobs at a time, and stop gently
  * ```ts

@@ -123,24 +123,31 @@ onEveryServer("a handler", (kind) => {
   });
 
   test(
-    "fails its job without a message if it throws its own JobFailedError, but not if it throws that of another job",
+    "fails its job with the message of its own JobFailedError, or without one, and with that of another job's error",
     { timeout },
     async () => {
       const foreign = new JobFailedError("Job H:1 failed", { handle: "H:1", functionName: "other" });
+      const exception = new TextEncoder().encode("for the client");
       await using _worker = start({
-        own: () => {
-          throw new JobFailedError("not for the client");
+        silent: () => {
+          throw new JobFailedError();
         },
-        "own, later": () => Promise.reject(new JobFailedError()),
+        "silent, later": () => Promise.reject(new JobFailedError("")),
+        told: () => {
+          throw new JobFailedError("quota exceeded");
+        },
+        bytes: () => Promise.reject(new JobFailedError("for the log", { exception })),
         foreign: () => Promise.reject(foreign),
         real: async () => {
           await using inner = new GearmanClient(server.connect);
-          return await inner.do("own").text();
+          return await inner.do("silent").text();
         },
       }, { concurrency: 2 });
-      for (const name of ["own", "own, later"]) assert.equal(await failureOf(client.do(name)), undefined, name);
+      for (const name of ["silent", "silent, later"]) assert.equal(await failureOf(client.do(name)), undefined, name);
+      assert.equal(await failureOf(client.do("told")), "quota exceeded");
+      assert.equal(await failureOf(client.do("bytes")), "for the client");
       assert.equal(await failureOf(client.do("foreign")), "Job H:1 failed");
-      assert.match(await failureOf(client.do("real")) ?? "", /"own" failed/);
+      assert.match(await failureOf(client.do("real")) ?? "", /"silent" failed/);
     },
   );
 

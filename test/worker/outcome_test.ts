@@ -23,13 +23,26 @@ test("a result must be a string or bytes that fit in a packet", () => {
 
 test("an error is an exception with its message, or with its name if the message is empty", () => {
   for (const [error, message] of [[new Error("broken"), "broken"], [new TypeError(), "TypeError"], [5, "5"]] as const) {
-    assert.deepEqual(outcomeOfError(error), { kind: "exception", message, error });
+    assert.deepEqual(outcomeOfError(error), { kind: "exception", exception: message, error });
   }
 });
 
-test("a JobFailedError fails the job without a message, unless it comes from another job", () => {
-  const own = new JobFailedError("not for the client");
-  assert.deepEqual(outcomeOfError(own), { kind: "failed", error: own });
+test("a JobFailedError is an exception with its message, or fails the job in silence if it has none", () => {
+  const silent = new JobFailedError();
+  assert.deepEqual(outcomeOfError(silent), { kind: "failed", error: silent });
+  const own = new JobFailedError("quota exceeded");
+  assert.deepEqual(outcomeOfError(own), { kind: "exception", exception: "quota exceeded", error: own });
   const foreign = new JobFailedError("Job H:1 failed", { handle: "H:1" });
-  assert.deepEqual(outcomeOfError(foreign), { kind: "exception", message: "Job H:1 failed", error: foreign });
+  assert.deepEqual(outcomeOfError(foreign), { kind: "exception", exception: "Job H:1 failed", error: foreign });
+});
+
+test("a JobFailedError with an exception is sent as those bytes, whatever its message", () => {
+  for (const message of ["for the log", ""]) {
+    for (const exception of [Uint8Array.of(0, 255), new Uint8Array(0)]) {
+      const error = new JobFailedError(message, { exception });
+      assert.deepEqual(outcomeOfError(error), { kind: "exception", exception, error });
+    }
+  }
+  const wrong = new JobFailedError("words", { exception: 5 as never });
+  assert.deepEqual(outcomeOfError(wrong), { kind: "exception", exception: "words", error: wrong });
 });
