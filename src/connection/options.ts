@@ -78,7 +78,10 @@ export interface ConnectOptions {
    * after the same time again without a reply it is considered lost.
    */
   probeInterval?: number;
-  /** Receives events, for logs and metrics; what it throws is ignored. */
+  /**
+   * Receives events, for logs and metrics; what it throws is ignored. Without it a client is quiet, and a worker writes
+   * its failures to `console.error`.
+   */
   onEvent?(event: GearmanEvent): void;
 }
 

@@ -5,8 +5,9 @@ import { checkOptions, checkWord, MAX_TIMER, wholeNumber } from "../internal/che
 import { deferred } from "../internal/promises.ts";
 import { checkSignal, onAbort } from "../internal/signals.ts";
 import { checkFunctionName } from "../connection/arguments.ts";
-import { type ConnectOptions, normalizeOptions, readConnectOptions } from "../connection/options.ts";
+import { type ConnectOptions, type GearmanEvent, normalizeOptions, readConnectOptions } from "../connection/options.ts";
 import type { WorkerFunction } from "./announcements.ts";
+import { FailureLog } from "./failure_log.ts";
 import type { JobHandler } from "./job_run.ts";
 import type { WorkerContext } from "./registration.ts";
 import { WorkerConnection } from "./worker_connection.ts";
@@ -33,6 +34,10 @@ export interface WorkerOptions extends ConnectOptions {
  * The message of an error that a handler throws reaches every client that waits for the job, that of a
  * `JobFailedError` too. To keep it private, catch the error and throw `new JobFailedError()`, which fails the
  * job without a message.
+ *
+ * Without the option `onEvent` a worker writes a line to `console.error` for each failed job, and for each server that is
+ * lost or cannot be reached: at most 10 lines in 10 s, and then one with the number of those that were left out. With
+ * `onEvent` it writes nothing.
  *
  * @example Run ten jobs at a time, and stop gently
  * ```ts
@@ -75,6 +80,7 @@ export class GearmanWorker implements AsyncDisposable {
   readonly #destroyed = deferred<void>();
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  readonly #log = new FailureLog();
 
   /**
    * Creates a worker for the given servers, or for `127.0.0.1:4730`.
@@ -87,8 +93,11 @@ export class GearmanWorker implements AsyncDisposable {
     const { servers, settings } = readConnectOptions(given);
     this.#drainTimeout = wholeNumber(given, "drainTimeout", undefined, 0, MAX_TIMER);
     this.#concurrency = wholeNumber(given, "concurrency", 1, 1, 1_000_000);
+    const log = this.#log;
+    const { emit } = settings;
+    const emitOrLog = (event: GearmanEvent) => given.onEvent === undefined ? log.report(event) : emit(event);
     const context: WorkerContext = {
-      settings,
+      settings: { ...settings, emit: emitOrLog },
       id: given.id === undefined ? undefined : checkWord(given.id, "id", MAX_ID),
       concurrency: this.#concurrency,
       functions: this.#functions,
@@ -197,6 +206,7 @@ export class GearmanWorker implements AsyncDisposable {
     this.#state = "closed";
     await Promise.all(this.#connections.map((connection) => connection.close()));
     await this.#running;
+    this.#log.close();
   }
 
   #startDrainTimer(): ReturnType<typeof setTimeout> | undefined {

@@ -15,7 +15,7 @@ export interface OurWorker {
 /** Starts a worker with functions for everything that a client can receive. */
 export function startOurWorker(server: TestServer): OurWorker {
   const client = new GearmanClient(server.connect);
-  const worker = new GearmanWorker({ ...server.connect, id: "our-worker", concurrency: 8 });
+  const worker = new GearmanWorker({ ...server.connect, id: "our-worker", concurrency: 8, onEvent() {} });
   let release = () => {};
   const released = new Promise<void>((resolve) => release = resolve);
   let runs = 0;
@@ -88,7 +88,7 @@ export function withOurWorker(start: () => Promise<TestServer>, use: (server: Te
 /** Runs the queued jobs of a function one after the other, and returns their workloads in this order. */
 export async function workOff(server: TestServer, functionName: string, count: number): Promise<string[]> {
   const workloads: string[] = [];
-  const worker = new GearmanWorker(server.connect);
+  const worker = new GearmanWorker({ ...server.connect, onEvent() {} });
   worker.addFunction(functionName, (job) => {
     workloads.push(job.text());
     if (workloads.length === count) worker.close();

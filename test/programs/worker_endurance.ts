@@ -39,7 +39,7 @@ const heap: number[] = [];
 let done = 0;
 let maxTimers = 0;
 const started = performance.now();
-const worker = new GearmanWorker({ servers: server, concurrency: 50 });
+const worker = new GearmanWorker({ servers: server, concurrency: 50, onEvent() {} });
 worker.addFunction("f", async (job) => {
   maxTimers = Math.max(maxTimers, timers.size);
   done++;

@@ -30,7 +30,7 @@ onEveryServer("a client that runs for long", (kind) => {
   let worker: GearmanWorker;
   before(async () => {
     server = await kind.start();
-    worker = new GearmanWorker({ ...server.connect, concurrency: 50 });
+    worker = new GearmanWorker({ ...server.connect, concurrency: 50, onEvent() {} });
     worker.addFunction("echo", (job) => job.workload);
     worker.run();
   });

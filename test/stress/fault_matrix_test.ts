@@ -237,7 +237,7 @@ onEveryServer("the fault matrix", (kind) => {
   let worker: GearmanWorker;
   before(async () => {
     server = await kind.start();
-    worker = new GearmanWorker({ ...server.connect, concurrency: 50 });
+    worker = new GearmanWorker({ ...server.connect, concurrency: 50, onEvent() {} });
     worker.addFunction("work", work);
     worker.run();
   });
@@ -307,7 +307,7 @@ describe("the fault matrix of JobServer's own faults", () => {
                 return fault;
               },
             });
-            const worker = new GearmanWorker({ dial: server.dial });
+            const worker = new GearmanWorker({ dial: server.dial, onEvent() {} });
             worker.addFunction("work", work);
             worker.run();
             await until(() => server.inspect().functions.some(({ workers }) => workers > 0));

@@ -13,9 +13,9 @@ import type { TestServer } from "./servers.ts";
 
 export type Functions = Record<string, JobHandler>;
 
-/** Makes a worker that reconnects at once, and waits at most 2 s for its jobs when it closes. */
+/** Makes a worker that reconnects at once, waits at most 2 s for its jobs when it closes, and writes no failures. */
 export function makeWorker(options: WorkerOptions, functions: Functions): GearmanWorker {
-  const worker = new GearmanWorker({ minBackoff: 1, maxBackoff: 1, drainTimeout: 2_000, ...options });
+  const worker = new GearmanWorker({ minBackoff: 1, maxBackoff: 1, drainTimeout: 2_000, onEvent() {}, ...options });
   for (const [name, handler] of Object.entries(functions)) worker.addFunction(name, handler);
   return worker;
 }

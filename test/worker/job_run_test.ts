@@ -41,7 +41,7 @@ onEveryServer("a handler", (kind) => {
   withClient(kind, (...given) => [server, client] = given);
 
   function start(functions: Record<string, JobHandler>, options: WorkerOptions = {}): GearmanWorker {
-    const worker = new GearmanWorker({ ...server.connect, drainTimeout: 1_000, ...options });
+    const worker = new GearmanWorker({ ...server.connect, drainTimeout: 1_000, onEvent() {}, ...options });
     for (const [name, handler] of Object.entries(functions)) worker.addFunction(name, handler);
     worker.run();
     return worker;
