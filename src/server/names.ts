@@ -15,7 +15,7 @@ export const latin1: TextDecoder = /* @__PURE__ */ new TextDecoder("latin1");
 
 /** Converts bytes to a name. There must be few, because each is an argument of a call. */
 export function toName(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  return Reflect.apply(String.fromCharCode, undefined, bytes); // spreading the bytes takes ten times as long
 }
 
 /** Converts the bytes before the first NUL to a name: gearmand reads the last argument of a packet as a string of C. */
