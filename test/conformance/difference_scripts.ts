@@ -277,6 +277,11 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["1 c: OK\\r\\nOK\\r\\nOK\\r\\nf\\t0\\t0\\t0\\n.\\n"],
   },
   {
+    name: "a text line of 8,191 bytes, ended by CR LF",
+    steps: [["c", `status ${"x".repeat(8_184)}\r\n`]],
+    ours: ["1 c: .\\n"],
+  },
+  {
     name: "`create function` ended by a bare LF",
     steps: [["c", "create function abc\n", "status\n"]],
     ours: ["1 c: OK\\r\\nabc\\t0\\t0\\t0\\n.\\n"],

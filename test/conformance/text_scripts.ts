@@ -134,7 +134,11 @@ export const textScripts: readonly Script[] = [
   },
   {
     name: "text: a line of 8,192 bytes closes the connection, and one of 8,191 does not",
-    steps: [["c", `${"x".repeat(8_191)}\n`], ["d", `${"x".repeat(8_192)}\n`], ["c", "workers\n"]],
+    steps: [
+      ["c", `${"x".repeat(8_191)}\n`],
+      ["d", `${"x".repeat(8_192)}\n`],
+      ["c", `status ${"x".repeat(8_183)}\r\n`, "workers\n"],
+    ],
   },
   {
     name: "text: limits are cut to 32 bits",
