@@ -135,12 +135,13 @@ export class PacketEncoder {
   }
 
   /**
-   * Appends one line of the text protocol and its terminator; a line that is given as bytes is not changed.
+   * Appends one line of the text protocol and its terminator; a line that is given as bytes is not changed. With an empty
+   * terminator it is the beginning of a longer line.
    *
    * @throws {TypeError} The line is neither string nor bytes.
    * @throws {RangeError} The line holds a line feed, or begins with a NUL, as packets do.
    */
-  writeText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
+  writeText(line: string | Uint8Array, terminator: "" | "\n" | "\r\n" = "\r\n"): void {
     const bytes = typeof line === "string" ? utf8Encoder.encode(line) : line;
     if (!(bytes instanceof Uint8Array)) {
       throw new TypeError("Cannot encode a line: it must be a string or a Uint8Array");

@@ -109,12 +109,13 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   /**
-   * Queues one line of the text protocol with its terminator, by default CR LF.
+   * Queues one line of the text protocol with its terminator, by default CR LF. With an empty terminator it is the
+   * beginning of a longer line.
    *
    * @throws {RangeError} The line holds a line feed, or begins with a NUL.
    * @throws {ConnectionError} The connection is closed, or has failed.
    */
-  sendText(line: string | Uint8Array, terminator: "\n" | "\r\n" = "\r\n"): void {
+  sendText(line: string | Uint8Array, terminator: "" | "\n" | "\r\n" = "\r\n"): void {
     this.#assertOpen();
     this.#encoder.writeText(line, terminator);
     if (this.#writing === undefined) this.#writeQueued();

@@ -5,6 +5,7 @@ import { checkFunction, wholeNumber } from "../internal/checks.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
 import type { Packet, TextLine } from "../codec/mod.ts";
 import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
+import { ignoreErrors } from "../internal/promises.ts";
 import { memoryPipe } from "../transport/memory_pipe.ts";
 import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -49,10 +50,17 @@ export interface JobServerOptions {
    * - `"split"` serves the request, and sends what that causes on this connection in writes of 1 to 7 bytes.
    * - `{ error: [code, text] }` answers with ERROR instead of serving (with `ERR` to a line of the text protocol).
    *
-   * An error that it throws ends the connection and is not caught. The same is true of the `TypeError` that follows if it
-   * returns anything else.
+   * An error that it throws goes to `onError`, and ends the connection. The same is true of the `TypeError` that follows if
+   * it returns anything else.
    */
   fault?(request: Packet | TextLine): Fault | undefined;
+  /**
+   * Called with each error that is not the peer's: one that `fault` has thrown, or a defect of this server. Default: it is
+   * written to the console.
+   *
+   * The connection that was being served is closed, and all others are served on. What this function throws is ignored.
+   */
+  onError?: ((error: unknown) => void) | undefined;
 }
 
 /** The result of {@linkcode JobServer.prototype.inspect | inspect}. */
@@ -142,6 +150,7 @@ export class JobServer implements AsyncDisposable {
     checkBoolean(exceptions, "exceptions");
     checkBoolean(roundRobin, "roundRobin");
     if (fault !== undefined) checkFunction(fault, "fault");
+    if (options.onError !== undefined) checkFunction(options.onError, "onError");
     const readNumber = (name: NumberOption, fallback: number, min: number) =>
       wholeNumber(options, name, fallback, min, MAX_OPTION);
     this.#maxConnections = readNumber("maxConnections", Infinity, 1);
@@ -161,6 +170,9 @@ export class JobServer implements AsyncDisposable {
       exceptions,
       maxPacketSize: readNumber("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
       fault: fault?.bind(options),
+      onError: (error) => {
+        ignoreErrors(() => options.onError === undefined ? writeToConsole(error) : options.onError(error));
+      },
       serve(peer, request) {
         if (request.magic === "TEXT") textCommands.serve(peer, request);
         else packetCommands.serve(peer, request);
@@ -248,16 +260,17 @@ export class JobServer implements AsyncDisposable {
     else this.#serve(peer);
   }
 
-  /** Serves a peer to its end. An error of `fault`, or of this server, is an unhandled rejection: it must be seen. */
+  /** Serves a peer to its end. Whatever goes wrong meanwhile ends this peer's connection, and nothing else. */
   async #serve(peer: Peer): Promise<void> {
     this.#peers.add(peer);
+    await peer.run();
     try {
-      await peer.run();
-    } finally {
       this.#dispatcher.release(peer);
-      await peer.end();
-      this.#peers.delete(peer);
+    } catch (error) {
+      this.#peerSettings.onError(error);
     }
+    await peer.end();
+    this.#peers.delete(peer);
   }
 }
 
@@ -272,6 +285,11 @@ function checkHandlePrefix(prefix: string): void {
 
 function checkBoolean(value: boolean, name: string): void {
   if (typeof value !== "boolean") throw new TypeError(`Cannot use ${name}: it must be true or false`);
+}
+
+function writeToConsole(error: unknown): void {
+  // deno-lint-ignore no-console -- nothing else would show an error of `fault`, or a defect of this server
+  console.error("The job server closed a connection, because serving it failed:", error);
 }
 
 function checkTransport(transport: Transport): void {

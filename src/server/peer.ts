@@ -28,6 +28,8 @@ export interface PeerSettings {
   readonly fault: ((request: Incoming) => Fault | undefined) | undefined;
   /** Serves a request. When it returns, all of its answers are sent. */
   serve(peer: Peer, request: Incoming): void;
+  /** Reports an error that is not the peer's: one of `fault`, or a defect of this server. It must not throw. */
+  onError(error: unknown): void;
 }
 
 /**
@@ -68,34 +70,41 @@ export class Peer extends Participant {
     if (!this.#canSend(before)) return;
     try {
       this.#connection.send(type, ...args);
-      this.#reading.addSent(this.#connection.queued - before);
     } catch (error) {
-      throwUnlessLost(error);
+      this.#failToSend(error);
     }
+    this.#reading.addSent(this.#connection.queued - before);
   }
 
-  /** Sends a line of a text answer. Like a name, it has one character for each byte. */
-  sendLine(line: string, terminator: "\n" | "\r\n"): void {
+  /**
+   * Sends a line of a text answer, or the beginning of one if the terminator is empty. Like a name, it has one character
+   * for each byte.
+   */
+  sendLine(line: string, terminator: "" | "\n" | "\r\n"): void {
     const before = this.#connection.queued;
     if (!this.#canSend(before)) return;
     try {
       this.#connection.sendText(toWire(line), terminator);
-      this.#reading.addSent(this.#connection.queued - before);
     } catch (error) {
-      throwUnlessLost(error);
+      this.#failToSend(error);
     }
+    this.#reading.addSent(this.#connection.queued - before);
   }
 
-  /**
-   * Serves requests until the connection ends, or the peer breaks the protocol.
-   *
-   * Rejects with what `fault` has thrown, and with an error of this server.
-   */
+  /** Ends the connection, and no other: the packet may be for another peer than the one that is served. */
+  #failToSend(error: unknown): void {
+    // A lost connection is noticed where it is read.
+    if (error instanceof ConnectionError) return;
+    this.#settings.onError(error);
+    this.#destroy();
+  }
+
+  /** Serves requests until the connection ends, the peer breaks the protocol, or serving it fails. Never rejects. */
   async run(): Promise<void> {
     try {
       await this.#connection.pump((request) => this.#receive(request));
     } catch (error) {
-      if (!(error instanceof GearmanError)) throw error;
+      if (!(error instanceof GearmanError)) this.#settings.onError(error);
     }
   }
 
@@ -138,10 +147,20 @@ export class Peer extends Participant {
 
   #receive(request: Incoming): void | Promise<void> {
     if (this.#phase !== "serving") return;
-    const fault = this.#settings.fault?.(request);
+    const fault = this.#faultOf(request);
     if (fault !== undefined) return this.#misbehave(request, fault);
     this.#settings.serve(this, request);
     if (this.#connection.queued > PAUSE_ABOVE) return this.#connection.flush();
+  }
+
+  /** Asks `fault`. An error of the caller's function is reported as it is, and ends the connection. */
+  #faultOf(request: Incoming): Fault | undefined {
+    try {
+      return this.#settings.fault?.(request);
+    } catch (error) {
+      this.#settings.onError(error);
+      return "drop-before";
+    }
   }
 
   #misbehave(request: Incoming, fault: Fault): void | Promise<void> {
@@ -198,9 +217,4 @@ class ReadingProgress {
     this.#takenSince = now;
     return false;
   }
-}
-
-/** Ignores the error of a lost connection: it is noticed where the connection is read. */
-function throwUnlessLost(error: unknown): void {
-  if (!(error instanceof ConnectionError)) throw error;
 }

@@ -20,9 +20,13 @@ interface ServerParts {
   readonly peers: Iterable<Peer>;
 }
 
-/** Lines of an answer. gearmand ends lists and values with LF, and every other answer with CR LF. */
+/**
+ * Lines of an answer. gearmand ends lists and values with LF, and every other answer with CR LF.
+ *
+ * A line may come in parts, and all lines are made while they are sent: a list may be longer than a string can be.
+ */
 interface TextAnswer {
-  readonly lines: readonly string[];
+  readonly lines: Iterable<string | Iterable<string>>;
   readonly terminator: "\n" | "\r\n";
 }
 
@@ -40,7 +44,7 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCo
   },
 
   workers({ peers }) {
-    return list(Array.from(peers, workerLine));
+    return list(peers, workerLine);
   },
 
   version() {
@@ -60,9 +64,9 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCo
     if (args.length === 0) return undefined;
     switch (toLowerCase(args.join(" "))) {
       case "jobs":
-        return list(Array.from(state.jobs.values(), jobLine));
+        return list(state.jobs.values(), jobLine);
       case "unique jobs":
-        return list(Array.from(state.jobs.values(), ({ details }) => shown(details.unique)));
+        return list(state.jobs.values(), ({ details }) => shown(details.unique));
       default:
         return result("ERR UNKNOWN_SHOW_ARGUMENTS");
     }
@@ -131,15 +135,29 @@ export class TextCommands {
     }
     const [name = "", ...args] = words;
     const answer = COMMANDS.get(toLowerCase(name))?.(this.#server, args) ?? unknownCommand(name);
-    for (const line of answer.lines) peer.sendLine(line, answer.terminator);
+    for (const line of answer.lines) sendLine(peer, line, answer.terminator);
   }
 }
 
 const OK: TextAnswer = result("OK");
 
-/** The answer of a command that lists things: a line with a dot ends it. */
-function list(lines: readonly string[]): TextAnswer {
-  return { lines: [...lines, "."], terminator: "\n" };
+function sendLine(peer: Peer, line: string | Iterable<string>, terminator: "\n" | "\r\n"): void {
+  if (typeof line === "string") return peer.sendLine(line, terminator);
+  for (const part of line) peer.sendLine(part, "");
+  peer.sendLine("", terminator);
+}
+
+/** The answer of a command that lists things: a line for each, and one with a dot at the end. */
+function list<T>(things: Iterable<T>, lineOf: (thing: T) => string | Iterable<string>): TextAnswer {
+  return { lines: listLines(things, lineOf), terminator: "\n" };
+}
+
+function* listLines<T>(
+  things: Iterable<T>,
+  lineOf: (thing: T) => string | Iterable<string>,
+): Iterable<string | Iterable<string>> {
+  for (const thing of things) yield lineOf(thing);
+  yield ".";
 }
 
 /** The answer of a command that reads one value. */
@@ -162,7 +180,7 @@ function unknownCommand(command: string): TextAnswer {
 }
 
 function listFunctions({ functions }: ServerState, columns: (functionQueue: FunctionQueue) => number[]): TextAnswer {
-  return list(Array.from(functions.values(), (each) => [shown(each.name), ...columns(each)].join("\t")));
+  return list(functions.values(), (each) => [shown(each.name), ...columns(each)].join("\t"));
 }
 
 function jobLine({ handle, retries, ignored, background }: ServerJob): string {
@@ -170,9 +188,9 @@ function jobLine({ handle, retries, ignored, background }: ServerJob): string {
 }
 
 /** One line for each connection, also for clients and for the one that asks. Its newest function comes first. */
-function workerLine({ number, address, id, abilities }: Peer): string {
-  const names = abilities.map(({ functionQueue }) => ` ${shown(functionQueue.name)}`).reverse();
-  return `${number} ${address} ${shown(id).replaceAll(" ", "_")} :${names.join("")}`;
+function* workerLine({ number, address, id, abilities }: Peer): Iterable<string> {
+  yield `${number} ${address} ${shown(id).replaceAll(" ", "_")} :`;
+  for (let i = abilities.length - 1; i >= 0; i--) yield ` ${shown(abilities[i]!.functionQueue.name)}`;
 }
 
 /** Reads the arguments "function NAME" of `create` and `drop`; returns undefined for any others. */

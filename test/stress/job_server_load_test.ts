@@ -240,3 +240,26 @@ test("a header that announces 4 GiB costs no memory", async () => {
   assert.equal(server.inspect().connections, 101);
   await server.close();
 });
+
+test("a list that is longer than a string can be is sent, and the server goes on", { timeout: 120_000 }, async () => {
+  const errors: unknown[] = [];
+  const server = new JobServer({ onError: (error) => void errors.push(error) });
+  const [here, there] = memoryPipe();
+  server.accept(there);
+  const abilities = 66_000; // V8 has strings of at most 2^29 - 24 characters
+  const name = "x".repeat(8_190);
+  const canDo = encodeRequest(P.CAN_DO, name);
+  for (let i = 0; i < abilities; i++) await here.write(canDo);
+  await here.write(new TextEncoder().encode("workers\n"));
+  const lines = "1 - - :\n".length + abilities * ` ${name}`.length;
+  let received = 0;
+  let end = "";
+  for await (const chunk of here) {
+    received += chunk.length;
+    end = String.fromCharCode(...chunk.subarray(-3));
+    if (received >= lines + 2) break;
+  }
+  assert.deepEqual([received, end, errors], [lines + 2, "\n.\n", []]);
+  assert.equal(server.inspect().connections, 1);
+  await server.close();
+});
