@@ -13,8 +13,8 @@ import { latin1 } from "../conformance/wire.ts";
 type PacketName = keyof typeof PACKETS;
 
 const NAMES = Object.keys(PACKETS) as PacketName[];
-/** "ts", or "js" where the sources are compiled. */
-const EXTENSION = import.meta.url.slice(-2);
+/** Where the sources are compiled, the types and the comments are in the declarations. */
+const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "d.ts";
 
 /** Values of the arguments in the examples; an argument that is not here has its own name as its value. */
 const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
@@ -47,37 +47,42 @@ function readSource(name: string): string {
   return readFileSync(new URL(`../../src/codec/${name}.${EXTENSION}`, import.meta.url), "utf8");
 }
 
-function argumentNames(name: PacketName): readonly string[] {
-  const [, ...names] = PACKETS[name];
-  return names;
-}
-
-interface Comment {
+interface SourceEntry {
   /** Sender and receivers, as "C, W → S". */
   readonly route: string;
   readonly meaning: string;
+  readonly argumentNames: readonly string[];
 }
 
-/** Reads the comments of the entries in the table of packets: "Client or worker to server: what it means." */
-function readComments(): Map<string, Comment> {
-  const entries = readSource("packet").matchAll(/^ *\/\*\* ([\w ]+): (.+?)\.? \*\/\n *([A-Z_]+): \[\d/gm);
-  return new Map(Array.from(entries, ([, peers, meaning, name]) => {
+/**
+ * Reads the entries in the table of packets: their comments, "Client or worker to server: what it means.", and the names
+ * of their arguments, which are in their types only.
+ */
+function readEntries(): Map<string, SourceEntry> {
+  const entry = /^ *\/\*\* ([\w ]+): (.+?)\.? \*\/\n *([A-Z_]+): [^<\n]*Entry<\s*\d+,\s*\[(.*)\]/gm;
+  return new Map(Array.from(readSource("packet").matchAll(entry), ([, peers, meaning, name, names]) => {
     const route = peers!.replace(/client/gi, "C").replace(/worker/gi, "W").replace(/server/gi, "S");
-    return [name!, { route: route.replaceAll(" to ", " → ").replaceAll(" or ", ", "), meaning: meaning! }];
+    return [name!, {
+      route: route.replaceAll(" to ", " → ").replaceAll(" or ", ", "),
+      meaning: meaning!,
+      argumentNames: names!.match(/\w+/g) ?? [],
+    }];
   }));
 }
 
-const comments = readComments();
+const entries = readEntries();
 
-function commentOf(name: PacketName): Comment {
-  return comments.get(name) ??
-    assert.fail(`the entry ${name} in src/codec/packet.ts needs a comment like "Client to server: what it means."`);
+function entryOf(name: PacketName): SourceEntry {
+  return entries.get(name) ??
+    assert.fail(
+      `the entry ${name} in src/codec/packet.ts needs a comment like "Client to server: what it means.", and a type`,
+    );
 }
 
 /** Encodes the packet of an example, as the first sender in its route sends it. */
 function examplePacket(name: PacketName): Uint8Array {
-  const encode = commentOf(name).route.startsWith("S") ? encodeResponse : encodeRequest;
-  const values = argumentNames(name).map((argument) => EXAMPLE_VALUES[argument] ?? argument);
+  const encode = entryOf(name).route.startsWith("S") ? encodeResponse : encodeRequest;
+  const values = entryOf(name).argumentNames.map((argument) => EXAMPLE_VALUES[argument] ?? argument);
   return (encode as (type: number, ...args: string[]) => Uint8Array)(PacketType[name], ...values);
 }
 
@@ -92,8 +97,8 @@ function escapePacket(packet: Uint8Array): string {
 }
 
 function expectedRow(name: PacketName): string {
-  const { route, meaning } = commentOf(name);
-  return ` * | ${PacketType[name]} | ${name} | ${route} | ${argumentNames(name).join(", ")} | ${meaning} |`;
+  const { route, meaning, argumentNames } = entryOf(name);
+  return ` * | ${PacketType[name]} | ${name} | ${route} | ${argumentNames.join(", ")} | ${meaning} |`;
 }
 
 function expectedExample(name: PacketName): string {
@@ -127,6 +132,6 @@ test("each example decodes to the packet that it stands for", () => {
     decoder.push(examplePacket(name));
     const { type, args } = decoder.next().value!;
     assert.equal(type, PacketType[name], name);
-    assert.equal(args.length, argumentNames(name).length, name);
+    assert.equal(args.length, entryOf(name).argumentNames.length, name);
   }
 });
