@@ -24,10 +24,17 @@ export class ChunkList {
   #size = 0;
   /** Free bytes behind the last chunk, in memory that belongs to this list. */
   #spare = 0;
+  /** Bytes that are dropped as they are pushed. */
+  #toSkip = 0;
 
   /** Number of bytes in the list. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Number of bytes that `skip` has still to drop when they are pushed. */
+  get toSkip(): number {
+    return this.#toSkip;
   }
 
   /** The chunk with the first byte; empty if the list is. */
@@ -42,7 +49,10 @@ export class ChunkList {
 
   /** Appends a chunk: as it is, or as a copy if it is short and other bytes are waiting. */
   push(chunk: Uint8Array): void {
-    const rest = this.#spare > 0 ? this.#fillSpare(chunk) : chunk;
+    const skipped = Math.min(chunk.length, this.#toSkip);
+    this.#toSkip -= skipped;
+    const kept = skipped > 0 ? chunk.subarray(skipped) : chunk;
+    const rest = this.#spare > 0 ? this.#fillSpare(kept) : kept;
     if (rest.length === 0) return;
     if (this.#size > 0 && rest.length <= MAX_COPIED) {
       // As much as is waiting already: few pieces hold many short chunks, and at most half of the memory is unused.
@@ -60,6 +70,17 @@ export class ChunkList {
     this.#size -= size;
     this.#position += size;
     if (this.#position === this.#first.bytes.length) this.#dropFirst();
+  }
+
+  /** Drops the next bytes, whichever chunks they are in, also those that are not pushed yet. */
+  skip(size: number): void {
+    let rest = size;
+    while (rest > 0 && this.#size > 0) {
+      const part = Math.min(rest, this.head.length - this.#position);
+      this.drop(part);
+      rest -= part;
+    }
+    this.#toSkip = rest;
   }
 
   /** Takes out the next bytes, as a copy at the start of new memory of `capacity` bytes. */
@@ -91,19 +112,6 @@ export class ChunkList {
     if (bytes.buffer.byteLength === this.#size) return;
     this.#first.bytes = bytes.slice(this.#position);
     this.#position = 0;
-  }
-
-  /** Returns the number of bytes before the first byte of this value, or -1 if there is none. */
-  indexOf(value: number): number {
-    let before = -this.#position;
-    let start = this.#position;
-    for (let chunk: Chunk | undefined = this.#first; chunk !== undefined; chunk = chunk.next) {
-      const found = chunk.bytes.indexOf(value, start);
-      if (found !== -1) return before + found;
-      before += chunk.bytes.length;
-      start = 0;
-    }
-    return -1;
   }
 
   #append(bytes: Uint8Array): void {

@@ -18,9 +18,19 @@ export interface TextLine {
 /** Options of {@linkcode PacketDecoder} and {@linkcode decodePackets}. */
 export interface DecoderOptions<Text extends boolean = false> {
   /** Maximum size of a packet's body in bytes, checked on its header; default 128 MiB. */
-  maxPacketSize?: number;
-  /** Accepts text lines of at most 8,192 bytes between packets, as job servers and admin clients need; default false. */
-  text?: Text;
+  maxPacketSize?: number | undefined;
+  /**
+   * Yields a packet whose body is over `maxPacketSize` with an empty last argument and the property `oversized`, and skips
+   * the rest of the body, of which at most 64 KiB are held; default false: such a packet is a `ProtocolError`.
+   *
+   * It is yielded once the first 64 KiB of the body have arrived, or all of a shorter body. The arguments before the last
+   * one, each with its NUL, have to end there.
+   */
+  skipOversized?: boolean | undefined;
+  /** Accepts text lines between packets, as job servers and admin clients need; default false. */
+  text?: Text | undefined;
+  /** Maximum size of a text line in bytes, without its LF (a CR before that counts); default 8,192. */
+  maxLineSize?: number | undefined;
 }
 
 /** The items that a decoder yields: packets, and text lines with the option `text`. */
@@ -32,8 +42,12 @@ const CR = 13;
 
 /** Default of `maxPacketSize`: 128 MiB. */
 export const DEFAULT_MAX_PACKET_SIZE = 134_217_728;
-/** Longest line in bytes, without its terminator. */
-const MAX_LINE = 8_192;
+/** Default of `maxLineSize`, in bytes. */
+const DEFAULT_MAX_LINE_SIZE = 8_192;
+/** The largest number in a header. */
+const MAX_UINT32 = 0xffff_ffff;
+/** The part of an oversized body that is kept, in bytes; the arguments before the last one have to end in it. */
+const MAX_OVERSIZED_ARGUMENTS = 65_536;
 /**
  * A longer packet is joined in memory of its own as soon as a quarter of it has arrived. Its chunks are then released at
  * once, and memory still grows in proportion to what has arrived.
@@ -60,21 +74,27 @@ export const MIN_JOINED_EARLY = 65_536;
  */
 export class PacketDecoder<Text extends boolean = false> implements IterableIterator<Decoded<Text>> {
   readonly #maxPacketSize: number;
+  readonly #maxLineSize: number;
+  readonly #skipOversized: boolean;
   readonly #text: boolean;
   #received = new ChunkList();
   /** The next packet or line has at least this many bytes, so that its header need not be looked at for every chunk. */
   #needed = 1;
   /** Bytes of the packets and lines yielded so far: the offset of the next one in the stream. */
   #offset = 0;
+  /** Offset of the last oversized packet, for a stream that ends in the part of its body that is skipped. */
+  #oversizedOffset = 0;
   #error: ProtocolError | undefined;
 
   /**
    * Makes a decoder.
    *
-   * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295.
+   * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295, or `maxLineSize` not one from 1.
    */
   constructor(options: DecoderOptions<Text> = {}) {
-    this.#maxPacketSize = wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, 0xffff_ffff);
+    this.#maxPacketSize = wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, MAX_UINT32);
+    this.#maxLineSize = wholeNumber(options, "maxLineSize", DEFAULT_MAX_LINE_SIZE, 1, MAX_UINT32);
+    this.#skipOversized = options.skipOversized ?? false;
     this.#text = options.text ?? false;
   }
 
@@ -93,7 +113,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    * Returns the next packet or line, or `done` if none is complete yet.
    *
    * @throws {ProtocolError} The bytes are not the Gearman protocol: a bad magic, an unknown type, a missing separator, a body
-   * over `maxPacketSize`, or a line over 8,192 bytes.
+   * over `maxPacketSize`, or a line over `maxLineSize`.
    */
   next(): IteratorResult<Decoded<Text>, undefined> {
     if (this.#error !== undefined) throw this.#error;
@@ -112,8 +132,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   end(): void {
     if (this.#error !== undefined) throw this.#error;
-    const { size } = this.#received;
-    if (size > 0) throw this.#fail(`the stream ended inside a packet, after ${size} bytes`);
+    const { size, toSkip } = this.#received;
+    if (toSkip > 0) this.#offset = this.#oversizedOffset;
+    if (size + toSkip > 0) throw this.#fail("the stream ended inside a packet");
   }
 
   /** Returns the decoder itself; a `for` loop over it can be left and entered again. */
@@ -136,7 +157,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     const bodySize = readUint32(header, start + 8);
     const count = this.#checkHeader(magic, type, bodySize);
 
-    const packetSize = HEADER_SIZE + bodySize;
+    const isOversized = bodySize > this.#maxPacketSize;
+    const keptSize = isOversized ? Math.min(bodySize, MAX_OVERSIZED_ARGUMENTS) : bodySize;
+    const packetSize = HEADER_SIZE + keptSize;
     if (received.size < packetSize) {
       this.#awaitPacket(packetSize);
       return undefined;
@@ -147,12 +170,19 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       received.drop(packetSize);
     } else {
       received.drop(HEADER_SIZE);
-      body = received.take(bodySize);
+      body = received.take(keptSize);
       bodyStart = 0;
     }
-    const args = this.#splitBody(body, bodyStart, bodyStart + bodySize, count);
-    this.#startNext(packetSize);
-    return { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args } as unknown as Packet;
+    const args = this.#splitBody(body, bodyStart, bodyStart + keptSize, count);
+    const packet = { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args };
+    if (isOversized) {
+      Object.assign(packet, { oversized: bodySize });
+      if (count > 0) args[count - 1] = new Uint8Array(0);
+      received.skip(bodySize - keptSize);
+      this.#oversizedOffset = this.#offset;
+    }
+    this.#startNext(HEADER_SIZE + bodySize);
+    return packet as unknown as Packet;
   }
 
   /** Joins the bytes of a header that is split over chunks; false if the rest of it has not arrived. */
@@ -172,7 +202,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
     const count = argumentCount(type);
     if (count === NO_PACKET) throw this.#fail(`there is no packet type ${type}`);
-    if (bodySize > this.#maxPacketSize) {
+    if (bodySize > this.#maxPacketSize && !this.#skipOversized) {
       throw this.#fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
     }
     return count;
@@ -194,7 +224,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     let begin = start;
     for (let i = 0; i < last; i++) {
       const separator = findNul(body, begin, end);
-      if (separator === end) throw this.#fail(`it has ${i + 1} arguments of ${count}`);
+      if (separator === end) throw this.#fail(`it has ${i + 1} arguments of ${count} in ${end - start} bytes`);
       args[i] = body.subarray(begin, separator);
       begin = separator + 1;
     }
@@ -205,17 +235,21 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
 
   #nextLine(): TextLine | undefined {
     const received = this.#received;
-    const found = received.indexOf(LF);
-    const length = found === -1 ? received.size : found;
-    if (length > MAX_LINE) throw this.#fail(`a line is over ${MAX_LINE} bytes`);
+    const { size } = received;
+    // A line is in one piece, with room for as much again (as far as a line may grow), so that time stays linear.
+    if (received.head.length - received.position < size) received.join(size + Math.min(size, this.#maxLineSize));
+    const { head, position } = received;
+    const found = head.indexOf(LF, position + this.#needed - 1);
+    const length = found === -1 ? size : found - position;
+    if (length > this.#maxLineSize) throw this.#fail(`a line is over ${this.#maxLineSize} bytes`);
     if (found === -1) {
-      this.#needed = received.size + 1;
+      this.#needed = size + 1;
       return undefined;
     }
-    const bytes = received.take(length + 1);
-    const end = bytes[length - 1] === CR ? length - 1 : length;
+    const end = found > position && head[found - 1] === CR ? found - 1 : found;
+    received.drop(length + 1);
     this.#startNext(length + 1);
-    return { magic: "TEXT", line: utf8Decoder.decode(bytes.subarray(0, end)) };
+    return { magic: "TEXT", line: utf8Decoder.decode(head.subarray(position, end)) };
   }
 
   /** Continues after a packet or line of this size. */

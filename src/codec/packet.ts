@@ -218,6 +218,11 @@ export type Packet<T extends PacketType = PacketType> = T extends PacketType ? {
     readonly type: T;
     /** Its arguments, in wire order. */
     readonly args: Readonly<PacketArgs[T]>;
+    /**
+     * Size of the body in bytes, by its header, if that is over `maxPacketSize`; absent otherwise. The last argument is
+     * empty then. Only a decoder with the option `skipOversized` yields such packets.
+     */
+    readonly oversized?: number;
   }
   : never;
 

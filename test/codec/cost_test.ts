@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
-import { chunks, header, join, pattern } from "../support/bytes.ts";
+import { chunks, header, join, pattern, utf8 } from "../support/bytes.ts";
 import { assertLinear } from "../support/cost.ts";
 import { REQUIRED } from "../support/requirements.ts";
 
@@ -62,6 +62,22 @@ test("four times the bytes, one byte a chunk, take about four times as long", { 
   const bytes = (count: number) => chunks(encodeRequest(PacketType.ECHO_REQ, new Uint8Array(count)), [1]);
   const [small, large] = [bytes(65_536), bytes(262_144)];
   assertLinear(() => decode(small, 1), () => decode(large, 1));
+});
+
+test("an oversized body four times as long takes about four times as long to skip", { timeout: 60_000 }, () => {
+  const skip = (parts: readonly Uint8Array[]) => {
+    const decoder = new PacketDecoder({ maxPacketSize: 1_000, skipOversized: true });
+    let found = 0;
+    for (const part of parts) {
+      decoder.push(part);
+      for (const _ of decoder) found++;
+    }
+    decoder.end();
+    assert.equal(found, 1);
+  };
+  const body = (count: number) => chunks(encodeRequest(PacketType.SUBMIT_JOB, "f", "u", new Uint8Array(count)), [1]);
+  const [small, large] = [body(262_144), body(1_048_576)];
+  assertLinear(() => skip(small), () => skip(large));
 });
 
 // The bounds are five times what was measured: they detect a promise or a copy for each packet, also on a busy machine.
@@ -200,6 +216,59 @@ test("100,000 chunks of one byte are kept in fewer than 50 pieces", () => {
   assert.equal(found?.done, false);
   assert.ok(joining.copies < 50, `${joining.copies} pieces were joined`);
   assert.ok(joining.bytes < stream.length + 100, `${joining.bytes} bytes`);
+});
+
+/** Runs with an `indexOf` that counts the bytes that it is asked to search. */
+function bytesSearched(run: () => void): number {
+  const real = Uint8Array.prototype.indexOf;
+  let searched = 0;
+  Uint8Array.prototype.indexOf = function (value, from = 0) {
+    searched += this.length - from;
+    return real.call(this, value, from);
+  };
+  try {
+    run();
+  } finally {
+    Uint8Array.prototype.indexOf = real;
+  }
+  return searched;
+}
+
+test("a long line in any chunking is searched once, and takes memory in proportion to its length", () => {
+  const length = 1_000_000;
+  for (const size of [1, 1_400, 5_000, 65_536, 300_001, length]) {
+    const decoder = new PacketDecoder({ text: true, maxLineSize: length });
+    const found: number[] = [];
+    let searched = 0;
+    const cost = costOf(() => {
+      searched = bytesSearched(() => {
+        for (const part of chunks(utf8(`first\n${"x".repeat(length)}\nlast\n`), [size])) {
+          decoder.push(part);
+          for (const item of decoder) found.push(item.magic === "TEXT" ? item.line.length : NaN);
+        }
+      });
+    });
+    assert.deepEqual(found, [5, length, 4]);
+    assert.ok(searched > length && searched < 2 * length + 10_000, `${searched} bytes in chunks of ${size}`);
+    assert.ok(cost.bytes < 5 * length, `${cost.bytes} bytes in chunks of ${size}`);
+  }
+});
+
+test("an oversized body of 8 MiB is skipped with less than 256 KiB of memory, and its chunks are not held", () => {
+  const stream = encodeResponse(PacketType.WORK_COMPLETE, "H:box:1", new Uint8Array(8 * 1_048_576));
+  for (const size of [7, 4_096, 65_536]) {
+    const parts = chunks(join([stream, encodeResponse(PacketType.ECHO_RES, "next")]), [size]);
+    const decoder = new PacketDecoder({ maxPacketSize: 1_000_000, skipOversized: true });
+    let found = 0;
+    const cost = costOf(() => {
+      for (const part of parts) {
+        decoder.push(part);
+        for (const _ of decoder) found++;
+      }
+    });
+    assert.equal(found, 2);
+    assert.ok(cost.bytes > 0 && cost.bytes < 262_144, `${cost.bytes} bytes in chunks of ${size}`);
+  }
 });
 
 test("a short end of a chunk does not hold on to the memory of the chunk", () => {

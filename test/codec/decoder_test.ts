@@ -130,7 +130,7 @@ test("a missing separator is an error at the offset of its packet", () => {
     assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
     const error = failure(decoder);
     assert.equal(error.offset, echo.length);
-    assert.match(error.message, /^Cannot decode: it has 2 arguments of 3$/);
+    assert.match(error.message, /^Cannot decode: it has 2 arguments of 3 in 9 bytes$/);
   }
 });
 
@@ -183,6 +183,122 @@ test("the default maxPacketSize is 128 MiB, and its maximum is the largest size 
   assert.deepEqual(read(decoderOf([announce(134_217_728)])), []);
   failure(decoderOf([announce(134_217_729)]));
   assert.deepEqual(read(decoderOf([announce(0xffff_ffff)], { maxPacketSize: 0xffff_ffff })), []);
+});
+
+/** Writes a packet with its `oversized` in front: "[26] RES JOB_CREATED ". */
+function sizedWords(packet: Packet): string {
+  return `[${packet.oversized ?? "kept"}] ${words(packet)}`;
+}
+
+test("skipOversized yields a packet over maxPacketSize without its last argument, wherever the stream is cut", () => {
+  const stream = join([
+    echo,
+    encodeRequest(PacketType.SUBMIT_JOB_BG, "reverse", "u1", "0123456789"),
+    encodeRequest(PacketType.CAN_DO, "too long"),
+    join([header("\0RES", PacketType.NOOP, 6), utf8("ignore")]),
+    encodeResponse(PacketType.WORK_COMPLETE, "H:1", ""),
+    encodeResponse(PacketType.WORK_COMPLETE, "H:1", "1\0"),
+  ]);
+  const expected = [
+    "[kept] RES ECHO_RES hello",
+    "[21] REQ SUBMIT_JOB_BG reverse u1 ",
+    "[8] REQ CAN_DO ",
+    "[6] RES NOOP",
+    "[kept] RES WORK_COMPLETE H:1 ",
+    "[6] RES WORK_COMPLETE H:1 ",
+  ];
+  for (let first = 0; first <= stream.length; first++) {
+    for (let second = first; second <= stream.length; second++) {
+      const decoder = new PacketDecoder({ maxPacketSize: 5, skipOversized: true });
+      const found: string[] = [];
+      for (const part of [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)]) {
+        decoder.push(part);
+        for (const packet of decoder) found.push(sizedWords(packet));
+      }
+      assert.deepEqual(found, expected);
+      decoder.end();
+    }
+  }
+});
+
+test("a packet that is not oversized has no such property", () => {
+  const [packet] = [...decoderOf([echo], { skipOversized: true })];
+  assert.deepEqual(Object.keys(packet!), ["magic", "type", "args"]);
+});
+
+test("an oversized body is skipped in any chunking, and what follows it is at the right offset", () => {
+  const body = new Uint8Array(2_097_152).fill(10);
+  const stream = join([
+    encodeResponse(PacketType.WORK_COMPLETE, "H:box:1", body),
+    utf8("a line\n"),
+    encodeResponse(PacketType.ECHO_RES, body.subarray(0, 100_000)),
+    echo,
+    header("\0RES", 99, 0),
+  ]);
+  for (const size of [1, 7, 4_096, 65_536, stream.length]) {
+    const decoder = new PacketDecoder({ maxPacketSize: 1_000, skipOversized: true, text: true });
+    const found: unknown[] = [];
+    let error: unknown;
+    for (const part of chunks(stream, [size])) {
+      decoder.push(part);
+      try {
+        for (const item of decoder) found.push(item.magic === "TEXT" ? words(item) : sizedWords(item));
+      } catch (thrown) {
+        error = thrown;
+      }
+    }
+    assert.deepEqual(found, [
+      `[${body.length + 8}] RES WORK_COMPLETE H:box:1 `,
+      "TEXT a line",
+      "[100000] RES ECHO_RES ",
+      "[kept] RES ECHO_RES hello",
+    ]);
+    assert.equal((error as ProtocolError).offset, stream.length - 12);
+  }
+});
+
+test("a body of 4 GiB less one byte can be skipped", { timeout: 60_000 }, () => {
+  const decoder = new PacketDecoder({ skipOversized: true });
+  decoder.push(header("\0RES", PacketType.ECHO_RES, 0xffff_ffff));
+  const piece = new Uint8Array(16 * 1_048_576);
+  const found: Packet[] = [];
+  for (let sent = 0; sent < 2 ** 32; sent += piece.length) {
+    decoder.push(sent + piece.length < 2 ** 32 ? piece : piece.subarray(1));
+    found.push(...decoder);
+  }
+  decoder.push(join([echo, header("\0RES", 99, 0)]));
+  found.push(decoder.next().value!);
+  assert.deepEqual(found.map(sizedWords), ["[4294967295] RES ECHO_RES ", "[kept] RES ECHO_RES hello"]);
+  assert.equal(failure(decoder).offset, 12 + 0xffff_ffff + echo.length);
+});
+
+test("the arguments before the last of an oversized packet have at most 64 KiB, each with its NUL", () => {
+  const packet = (size: number) =>
+    encodeRequest(PacketType.SUBMIT_JOB, "f", "u".repeat(size - 3), new Uint8Array(100_000));
+  for (const size of [1_000, 70_000, 1_000_000]) {
+    const options = { maxPacketSize: 65_600, skipOversized: true };
+    const [kept] = [...decoderOf(chunks(packet(65_536), [size]), options)];
+    assert.deepEqual(kept!.args.map((arg) => arg.length), [1, 65_533, 0]);
+    const decoder = decoderOf(chunks(join([echo, packet(65_537)]), [size]), options);
+    assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+    const error = failure(decoder);
+    assert.equal(error.offset, echo.length);
+    assert.match(error.message, /it has 2 arguments of 3 in 65536 bytes$/);
+  }
+  const short = join([header("\0RES", PacketType.JOB_ASSIGN, 9), utf8("handle\0fn")]);
+  const error = failure(decoderOf([short], { maxPacketSize: 5, skipOversized: true }));
+  assert.match(error.message, /it has 2 arguments of 3 in 9 bytes$/);
+});
+
+test("a stream that ends in the skipped part of a body is an error at the offset of its packet", () => {
+  const stream = join([echo, encodeResponse(PacketType.WORK_DATA, "H:1", pattern(100_000))]);
+  for (const missing of [1, 30_000, 99_999]) {
+    const decoder = decoderOf([stream.subarray(0, -missing)], { maxPacketSize: 50, skipOversized: true });
+    const yielded = missing === 99_999 ? 1 : 2;
+    assert.equal(read(decoder).length, yielded);
+    assert.throws(() => decoder.end(), { name: "ProtocolError", offset: echo.length });
+    failure(decoder);
+  }
 });
 
 test("maxPacketSize must be a whole number of 32 bits", async () => {
@@ -263,6 +379,7 @@ test("lines end with LF or CR LF, keep any other CR, may be empty, and are read 
     ["a\rb\n\n\r\n", ["TEXT a\rb", "TEXT ", "TEXT "]],
     ["gr\u00fc\u00df \u{1f600}\n", ["TEXT gr\u00fc\u00df \u{1f600}"]],
     ["\ufeffmark\n", ["TEXT \ufeffmark"]],
+    ["a\r\n\n", ["TEXT a", "TEXT "]],
     [".\nnot ended", ["TEXT ."]],
   ];
   for (const [sent, lines] of cases) {
@@ -271,6 +388,11 @@ test("lines end with LF or CR LF, keep any other CR, may be empty, and are read 
     }
   }
   assert.deepEqual(read(decoderOf([Uint8Array.of(0xff, 0x61, 10)], { text: true })), ["TEXT \ufffda"]);
+});
+
+test("an empty line behind a packet that ends with a CR is empty", () => {
+  const stream = join([encodeResponse(PacketType.ECHO_RES, "\r"), utf8("\nx\n")]);
+  assert.deepEqual(read(decoderOf([stream], { text: true })), ["RES ECHO_RES \r", "TEXT ", "TEXT x"]);
 });
 
 test("lines and packets can follow each other, and a line may contain the magic of a packet", () => {
@@ -310,6 +432,38 @@ test("a line has at most 8,192 bytes, whether its end has arrived or not", () =>
       assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
       assert.equal(failure(decoder).offset, echo.length);
     }
+  }
+});
+
+test("maxLineSize bounds the bytes before the LF, for lines of any length", () => {
+  for (const maxLineSize of [1, 5, 8_191, 100_000]) {
+    const longest = "x".repeat(maxLineSize);
+    for (const size of [1, 1_000, 4_097, 70_000, 200_000]) {
+      const options = { text: true, maxLineSize } as const;
+      assert.deepEqual(read(decoderOf(chunks(utf8(`${longest}\n\n`), [size]), options)), [`TEXT ${longest}`, "TEXT "]);
+      const decoder = new PacketDecoder(options);
+      let error: unknown;
+      for (const part of chunks(utf8(`y\n${longest}x`), [size])) {
+        decoder.push(part);
+        try {
+          for (const { magic } of decoder) assert.equal(magic, "TEXT");
+        } catch (thrown) {
+          error = thrown;
+        }
+      }
+      assert.ok(error instanceof ProtocolError, `${maxLineSize}, ${size}`);
+      assert.equal(error.offset, 2);
+      assert.match(error.message, new RegExp(`a line is over ${maxLineSize} bytes$`));
+    }
+  }
+  assert.deepEqual(read(decoderOf([utf8("ab\r\n")], { text: true, maxLineSize: 3 })), ["TEXT ab"]);
+  failure(decoderOf([utf8("ab\r\n")], { text: true, maxLineSize: 2 }));
+});
+
+test("maxLineSize must be a whole number from 1", async () => {
+  for (const maxLineSize of [0, -1, 1.5, NaN, Infinity, 2 ** 32, "10" as unknown as number]) {
+    assert.throws(() => new PacketDecoder({ maxLineSize }), RangeError);
+    await assert.rejects(decodePackets(async function* () {}(), { maxLineSize }).next(), RangeError);
   }
 });
 
