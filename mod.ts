@@ -42,5 +42,5 @@ export { dialTcp, fromStreams } from "./src/connection/mod.ts";
 export type { Dial, DialTcpOptions, Duplex, ServerAddress, TlsOptions, Transport } from "./src/connection/mod.ts";
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
 export type { ConnectionErrorOptions, JobFailedErrorOptions } from "./src/errors.ts";
-export { GearmanWorker, type WorkerOptions } from "./src/worker/worker.ts";
+export { type FunctionOptions, GearmanWorker, type RunOptions, type WorkerOptions } from "./src/worker/worker.ts";
 export type { AssignedJob, JobHandler } from "./src/worker/job_run.ts";

@@ -10,6 +10,8 @@ export const MAX_FUNCTION_NAME = 512;
  * bytes and corrupts it, and never answers a status request for a handle of 64 bytes.
  */
 export const MAX_UNIQUE = 63;
+/** Longest id of a connection in bytes: gearmand cuts a longer one. */
+const MAX_ID = 127;
 /** Longest workload in bytes: the length of a packet's body has 32 bits, and the names before it need room. */
 const MAX_WORKLOAD = 0xffff_ffff - 2_048;
 
@@ -44,6 +46,17 @@ export function checkUnique(unique: string): void {
  */
 export function checkHandle(handle: string): void {
   checkName(handle, "job handle", MAX_UNIQUE);
+}
+
+/**
+ * Checks the id of a connection, which gearmand prints in the list of `workers` as it is.
+ *
+ * @throws {TypeError} It must be a string.
+ * @throws {RangeError} It must have 1 to 127 bytes, without white space or control characters.
+ */
+export function checkId(id: string): void {
+  checkName(id, "id", MAX_ID);
+  if (/[\s\p{Cc}]/u.test(id)) throw new RangeError("Cannot use the id: it holds white space or control characters");
 }
 
 /**

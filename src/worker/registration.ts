@@ -6,8 +6,10 @@ import { type Packet, type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { Announcements, type Announcer, type FunctionSource } from "./announcements.ts";
+import { Fences } from "./fences.ts";
 import { execute, type JobPacket, JobRun } from "./job_run.ts";
 import { type Outcome, outcomeOfError } from "./outcome.ts";
+import type { Readiness } from "./readiness.ts";
 import { Sleep, type Sleeper } from "./sleep.ts";
 
 /** What a connection needs of its worker. */
@@ -15,6 +17,7 @@ export interface WorkerContext extends FunctionSource {
   readonly settings: ConnectionSettings;
   /** The worker's id, if it has one. */
   readonly id: string | undefined;
+  readonly readiness: Readiness;
   /** Reports that a slot may be free, that a server may have jobs, or that a connection may sleep. */
   update(): void;
 }
@@ -31,7 +34,7 @@ export class Registration implements Announcer, Sleeper {
   readonly #sleep: Sleep;
   readonly #jobs = new Set<JobRun>();
   readonly #lost = deferred<void>();
-  #grabsInFlight = 0;
+  readonly #fences = new Fences();
   /**
    * - active: assigned jobs are started.
    * - stopped: the worker was destroyed while no job was held. A job that still arrives is not started.
@@ -49,6 +52,7 @@ export class Registration implements Announcer, Sleeper {
     this.send(PacketType.OPTION_REQ, "exceptions");
     if (worker.id !== undefined) this.send(PacketType.SET_CLIENT_ID, worker.id);
     this.announce();
+    if (worker.readiness.isAwaited) this.fence(worker.readiness.release());
   }
 
   /** Resolves when the connection is lost or closed. */
@@ -57,12 +61,12 @@ export class Registration implements Announcer, Sleeper {
   }
 
   get grabsInFlight(): number {
-    return this.#grabsInFlight;
+    return this.#fences.grabsInFlight;
   }
 
   /** Number of the worker's slots that are in use here: each job and each grab takes one. */
   get slotsInUse(): number {
-    return this.#jobs.size + this.#grabsInFlight;
+    return this.#jobs.size + this.grabsInFlight;
   }
 
   get canGrab(): boolean {
@@ -70,7 +74,7 @@ export class Registration implements Announcer, Sleeper {
   }
 
   mayHoldJobOf(functionName: string): boolean {
-    return this.#grabsInFlight > 0 || [...this.#jobs].some((job) => job.functionName === functionName);
+    return this.grabsInFlight > 0 || [...this.#jobs].some((job) => job.functionName === functionName);
   }
 
   /** Announces functions that were added or removed. */
@@ -86,7 +90,7 @@ export class Registration implements Announcer, Sleeper {
 
   /** Asks for one job. */
   grab(): void {
-    this.#grabsInFlight += 1;
+    this.#fences.grabSent();
     this.#sleep.grabSent();
     this.send(PacketType.GRAB_JOB_ALL);
   }
@@ -97,7 +101,7 @@ export class Registration implements Announcer, Sleeper {
 
   /** Handles the answer to a grab. */
   receiveAnswer(packet: JobPacket | Packet<typeof PacketType.NO_JOB>): void {
-    this.#grabsInFlight -= 1;
+    this.#fences.grabAnswered();
     if (packet.type === PacketType.NO_JOB) this.#sleep.noJob();
     else if (this.#state === "active") this.#start(packet);
     if (this.#announcements.isPostponed) this.announce();
@@ -108,9 +112,21 @@ export class Registration implements Announcer, Sleeper {
     return this.#sleep.noop();
   }
 
+  /** Calls back when the server has handled everything that was sent before. */
+  fence(onPassed?: () => void): void {
+    this.#fences.fenceSent(onPassed);
+    this.send(PacketType.ECHO_REQ, "");
+  }
+
+  /** Handles ECHO_RES. */
+  receiveEcho(): void {
+    const refused = this.#fences.fenceAnswered();
+    if (refused > 0 && this.#announcements.isPostponed) this.announce();
+  }
+
   /** Asks a silent server for a sign of life, and for jobs. */
   probe(): void {
-    this.send(PacketType.ECHO_REQ, "");
+    this.fence();
     this.#sleep.poll();
   }
 

@@ -1,31 +1,53 @@
 /** The worker: functions, slots, and one connection to every server. */
 
 import { GearmanError } from "../errors.ts";
-import { checkOptions, checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { deferred } from "../internal/promises.ts";
 import { checkSignal, onAbort } from "../internal/signals.ts";
-import { checkFunctionName } from "../connection/arguments.ts";
-import { type ConnectOptions, type GearmanEvent, normalizeOptions, readConnectOptions } from "../connection/options.ts";
+import { checkFunctionName, checkId } from "../connection/arguments.ts";
+import {
+  type CallOptions,
+  type ConnectOptions,
+  type GearmanEvent,
+  normalizeOptions,
+  readConnectOptions,
+  signalOf,
+} from "../connection/options.ts";
 import type { WorkerFunction } from "./announcements.ts";
 import { FailureLog } from "./failure_log.ts";
 import type { JobHandler } from "./job_run.ts";
 import type { WorkerContext } from "./registration.ts";
+import { Readiness } from "./readiness.ts";
 import { WorkerConnection } from "./worker_connection.ts";
-
-/** Longest id in bytes: gearmand cuts a longer one. */
-const MAX_ID = 127;
 
 /** Options of {@linkcode GearmanWorker}. */
 export interface WorkerOptions extends ConnectOptions {
   /** The id that the server's `workers` lists: at most 127 bytes, without white space or control characters. */
-  id?: string;
+  id?: string | undefined;
   /** Maximum number of jobs that are held at a time, over all servers. Default: 1. */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /**
    * Maximum time in milliseconds that closing waits for held jobs. Then their signals abort, and their results are
    * discarded. Default: no limit.
    */
-  drainTimeout?: number;
+  drainTimeout?: number | undefined;
+}
+
+/** Options of {@linkcode GearmanWorker.prototype.addFunction}. */
+export interface FunctionOptions {
+  /**
+   * Time limit of a job in milliseconds; default no limit. When it is over, the job's signal aborts and the job fails.
+   *
+   * With `concurrency` 1 the limit is announced to gearmand too, with one second more: gearmand then gives the job of a
+   * worker that is stuck to another one.
+   */
+  timeout?: number | undefined;
+}
+
+/** Options of {@linkcode GearmanWorker.prototype.run}. */
+export interface RunOptions {
+  /** Closes the worker gently: held jobs are finished, and `run` resolves. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -80,6 +102,7 @@ export class GearmanWorker implements AsyncDisposable {
   readonly #destroyed = deferred<void>();
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  readonly #readiness = new Readiness();
   readonly #log = new FailureLog();
 
   /**
@@ -93,14 +116,16 @@ export class GearmanWorker implements AsyncDisposable {
     const { servers, settings } = readConnectOptions(given);
     this.#drainTimeout = wholeNumber(given, "drainTimeout", undefined, 0, MAX_TIMER);
     this.#concurrency = wholeNumber(given, "concurrency", 1, 1, 1_000_000);
+    if (given.id !== undefined) checkId(given.id);
     const log = this.#log;
     const { emit } = settings;
     const emitOrLog = (event: GearmanEvent) => given.onEvent === undefined ? log.report(event) : emit(event);
     const context: WorkerContext = {
       settings: { ...settings, emit: emitOrLog },
-      id: given.id === undefined ? undefined : checkWord(given.id, "id", MAX_ID),
+      id: given.id,
       concurrency: this.#concurrency,
       functions: this.#functions,
+      readiness: this.#readiness,
       update: () => this.#update(),
     };
     this.#connections = servers.map((server) => new WorkerConnection(server, context));
@@ -109,15 +134,11 @@ export class GearmanWorker implements AsyncDisposable {
   /**
    * Adds a function, before or while the worker runs; replaces the handler if the function was added before.
    *
-   * `timeout` limits the time of a job in milliseconds; the default is no limit. When it is over, the job's signal
-   * aborts and the job fails. With `concurrency` 1 the limit is announced to gearmand too, with one second more:
-   * gearmand then gives the job of a worker that is stuck to another one.
-   *
    * @throws {TypeError} The handler is not a function, the name is not a string, or the options are not an object.
    * @throws {RangeError} The name is empty, has over 512 bytes, or holds a NUL or a line feed; or the timeout is not a
    * whole number from 1 to 2,147,483,647.
    */
-  addFunction(functionName: string, handler: JobHandler, options: { timeout?: number } = {}): this {
+  addFunction(functionName: string, handler: JobHandler, options: FunctionOptions = {}): this {
     checkFunctionName(functionName);
     if (typeof handler !== "function") {
       throw new TypeError(`Cannot add "${functionName}": its handler must be a function`);
@@ -143,12 +164,15 @@ export class GearmanWorker implements AsyncDisposable {
 
   /**
    * Serves until `signal` fires, or {@linkcode GearmanWorker.prototype.close | close} or
-   * {@linkcode GearmanWorker.prototype.destroy | destroy} is called. Resolves when the worker is closed; jobs that are
-   * held when `signal` fires are finished first.
+   * {@linkcode GearmanWorker.prototype.destroy | destroy} is called.
+   *
+   * Resolves when the worker is closed. A signal is a way to stop, not an error: `run` resolves after it too, and jobs
+   * that are held when it fires are finished first. A worker without functions connects, and waits until one is added.
    *
    * @throws {GearmanError} The worker is already running, or it is closed.
+   * @throws {TypeError} The signal is not an `AbortSignal`.
    */
-  async run(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async run(options: RunOptions = {}): Promise<void> {
     if (this.#state === "running") throw new GearmanError("Cannot run the worker: it is already running");
     if (this.#state !== "new") throw new GearmanError("Cannot run the worker: it is closed");
     const { signal } = options;
@@ -159,6 +183,40 @@ export class GearmanWorker implements AsyncDisposable {
     this.#running = Promise.all(serving).then(() => {});
     await this.#running;
     forgetSignal?.();
+  }
+
+  /**
+   * Resolves when the first server has taken the functions that were added before this call: from then on it has jobs of
+   * them for this worker. Without functions it resolves when the first server has answered.
+   *
+   * May be called before {@linkcode GearmanWorker.prototype.run | run}, and again. It waits as long as no server can be
+   * reached, unless `signal` ends it.
+   *
+   * @throws {GearmanError} The worker is closed, or is closed before a server has taken the functions.
+   * @throws The reason of `signal`, if it fires first.
+   *
+   * @example Submit a job when a worker is there
+   * ```ts
+   * import { GearmanWorker } from "@gearwire/gearman";
+   * import { JobServer } from "@gearwire/gearman/server";
+   *
+   * await using server = new JobServer(); // in production: gearmand
+   * await using worker = new GearmanWorker({ dial: server.dial });
+   * worker.addFunction("hello", (job) => `Hello ${job.text()}`);
+   * worker.run();
+   * await worker.ready({ signal: AbortSignal.timeout(5_000) });
+   * ```
+   */
+  async ready(options: CallOptions = {}): Promise<void> {
+    checkOptions(options);
+    const signal = signalOf(options);
+    if (this.#state === "draining" || this.#state === "closed") {
+      throw new GearmanError("Cannot wait for a server: the worker is closed");
+    }
+    const waiting = this.#readiness.wait(signal);
+    const release = this.#readiness.release();
+    for (const connection of this.#connections) connection.fence(release);
+    await waiting;
   }
 
   /**
@@ -199,6 +257,7 @@ export class GearmanWorker implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#state = "draining";
+    this.#readiness.fail(new GearmanError("Cannot wait for a server: the worker was closed"));
     this.#stop.abort();
     const timer = this.#startDrainTimer();
     await Promise.race([this.#drained(), this.#destroyed.promise]);

@@ -47,6 +47,11 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#registration?.announce();
   }
 
+  /** Calls back when the server has handled everything that was sent before, if it is connected. */
+  fence(onPassed: () => void): void {
+    this.#registration?.fence(onPassed);
+  }
+
   /** Asks for one job. */
   grab(): void {
     this.#registration?.grab();
@@ -86,6 +91,9 @@ export class WorkerConnection implements ServerConnectionUser {
         break;
       case PacketType.NOOP:
         if (this.#registration?.receiveNoop() !== true) return;
+        break;
+      case PacketType.ECHO_RES:
+        this.#registration?.receiveEcho();
         break;
       case PacketType.ERROR:
         this.#reportError(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
