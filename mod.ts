@@ -39,8 +39,16 @@ export type { CallOptions, ConnectOptions, GearmanEvent, WatchOptions } from "./
 export type { Bytes } from "./src/internal/bytes.ts";
 export type { Workload } from "./src/connection/arguments.ts";
 export { dialTcp, fromStreams } from "./src/connection/mod.ts";
-export type { Dial, DialTcpOptions, Duplex, ServerAddress, TlsOptions, Transport } from "./src/connection/mod.ts";
+export type {
+  Dial,
+  DialOptions,
+  DialTcpOptions,
+  Duplex,
+  ServerAddress,
+  TlsOptions,
+  Transport,
+} from "./src/connection/mod.ts";
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
-export type { ConnectionErrorOptions, JobFailedErrorOptions } from "./src/errors.ts";
+export type { ConnectionErrorOptions, JobFailedErrorOptions, ProtocolErrorOptions } from "./src/errors.ts";
 export { type FunctionOptions, GearmanWorker, type RunOptions, type WorkerOptions } from "./src/worker/worker.ts";
 export type { AssignedJob, JobHandler } from "./src/worker/job_run.ts";

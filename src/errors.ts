@@ -6,6 +6,9 @@
 
 import { printable } from "./internal/text.ts";
 
+/** Properties for a new {@linkcode ProtocolError}; those that are `undefined` are left out. */
+export type ProtocolErrorOptions = ErrorOptions & { [P in "offset"]?: ProtocolError[P] | undefined };
+
 /** Properties for a new {@linkcode ConnectionError}; those that are `undefined` are left out. */
 export type ConnectionErrorOptions =
   & ErrorOptions
@@ -35,7 +38,7 @@ export class ProtocolError extends GearmanError {
   declare readonly offset?: number;
 
   /** Makes an error; `offset` is counted in bytes from the start of the stream. */
-  constructor(message?: string, options: ErrorOptions & { offset?: number } = {}) {
+  constructor(message?: string, options: ProtocolErrorOptions = {}) {
     super(message, options);
     if (options.offset !== undefined) this.offset = options.offset;
   }

@@ -1,10 +1,10 @@
 /** The admin client: one method for each command of the text protocol. */
 
-import { ProtocolError } from "../errors.ts";
+import { ConnectionError, ProtocolError } from "../errors.ts";
 import { checkWord, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { type Deferred, deferred } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
-import { delay, orAbort } from "../internal/signals.ts";
+import { delay, onAbort, orAbort } from "../internal/signals.ts";
 import { printable } from "../internal/text.ts";
 import type { Decoded } from "../codec/decoder.ts";
 import { PacketType } from "../codec/packet.ts";
@@ -71,6 +71,16 @@ export interface JobInfo {
   readonly background: boolean;
 }
 
+/** Limits of a function's queue by the priority of the submission; 0 is no limit. */
+export interface QueueLimits {
+  /** For submissions of high priority. */
+  high: number;
+  /** For submissions of normal priority. */
+  normal: number;
+  /** For submissions of low priority. */
+  low: number;
+}
+
 /** A command that was sent, and the part of its answer that has arrived. */
 interface PendingCommand extends Answer {
   readonly lines: string[];
@@ -127,6 +137,8 @@ export class GearmanAdmin implements AsyncDisposable {
   /** Commands in the order in which they were sent, which is that of their answers. */
   readonly #pending = new Fifo<PendingCommand>();
   readonly #maxAnswerSize: number;
+  /** Ends what goes on when the server is lost. */
+  readonly #closed = new AbortController();
 
   /**
    * Creates an admin client for the given server, or for `127.0.0.1:4730`.
@@ -149,8 +161,8 @@ export class GearmanAdmin implements AsyncDisposable {
   /**
    * Lists all functions with their jobs and workers, in no particular order.
    *
-   * gearmand prints names as they are. A name that holds a line feed may look like several functions, which cannot be told apart:
-   * do not trust the list where workers or clients cannot be trusted.
+   * gearmand prints names as they are, so that one with a line feed may look like several functions. Do not trust the list
+   * where workers or clients cannot be trusted.
    */
   async status(options?: CallOptions): Promise<FunctionStatus[]> {
     const rows = readTable(await this.#ask("status", options), 3);
@@ -215,7 +227,7 @@ export class GearmanAdmin implements AsyncDisposable {
    */
   async maxQueue(
     functionName: string,
-    limits: number | { high: number; normal: number; low: number } = 0,
+    limits: number | QueueLimits = 0,
     options?: CallOptions,
   ): Promise<void> {
     const given = typeof limits === "object" ? [limits.high, limits.normal, limits.low] : [limits];
@@ -260,30 +272,52 @@ export class GearmanAdmin implements AsyncDisposable {
   }
 
   /**
-   * Lists all functions at once and then every `interval` milliseconds (default 1,000), until the loop is left or the
-   * signal fires.
+   * Lists all functions at once and then every `interval` milliseconds (default 1,000).
+   *
+   * It goes on when the server cannot be reached, or restarts, which `onEvent` reports: it lists the functions again after
+   * the interval, or after the back-off if that is longer. It ends when the loop is left, by the signal, whose reason it
+   * throws, and by {@linkcode GearmanAdmin.prototype.close | close}.
    *
    * @throws {RangeError} The interval is not a whole number from 0 to 2,147,483,647.
+   * @throws {ConnectionError} The admin client is closed.
+   * @throws {ServerError} The server answers `ERR`.
+   * @throws {ProtocolError} The answer cannot be read.
    */
-  async *watch(
-    options: WatchOptions = {},
-  ): AsyncGenerator<FunctionStatus[], void, undefined> {
+  async *watch(options: WatchOptions = {}): AsyncGenerator<FunctionStatus[], void, undefined> {
     const interval = wholeNumber(options, "interval", 1_000, 0, MAX_TIMER);
-    const signal = signalOf(options);
-    for (;;) {
-      yield await this.status(signal === undefined ? {} : { signal });
-      await delay(interval, signal);
+    const ended = new AbortController();
+    const signals = [signalOf(options), this.#closed.signal].filter((signal) => signal !== undefined);
+    const forgetSignals = signals.map((signal) => onAbort(signal, (reason) => ended.abort(reason)));
+    try {
+      for (;;) {
+        const functions = await this.#statusUnlessLost(ended.signal);
+        if (functions !== undefined) yield functions;
+        await delay(Math.max(interval, this.#server.retryDelay), ended.signal);
+      }
+    } finally {
+      for (const forgetSignal of forgetSignals) forgetSignal();
     }
   }
 
-  /** Closes the connection; pending calls reject. Idempotent. */
+  /** Closes the connection; pending calls reject, and watches end with an error. Idempotent. */
   close(): Promise<void> {
+    this.#closed.abort(new ConnectionError("The admin client was closed"));
     return this.#server.close();
   }
 
   /** The same as {@linkcode GearmanAdmin.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Lists all functions; `undefined` if the server cannot be reached, or was lost. */
+  async #statusUnlessLost(signal: AbortSignal): Promise<FunctionStatus[] | undefined> {
+    try {
+      return await this.status({ signal });
+    } catch (error) {
+      if (error instanceof ConnectionError) return undefined;
+      throw error;
+    }
   }
 
   /** Sends a command and waits for its answer. */

@@ -24,5 +24,6 @@
 
 export * from "./admin.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent, WatchOptions } from "../connection/options.ts";
-export type { Dial, ServerAddress, TlsOptions, Transport } from "../connection/mod.ts";
-export { ConnectionError, type ConnectionErrorOptions, GearmanError, ProtocolError, ServerError } from "../errors.ts";
+export type { Dial, DialOptions, ServerAddress, TlsOptions, Transport } from "../connection/mod.ts";
+export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";
+export { ProtocolError, type ProtocolErrorOptions, ServerError } from "../errors.ts";

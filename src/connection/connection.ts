@@ -13,6 +13,12 @@ const GRACEFUL_CLOSE_TIMEOUT = 2_000;
 /** Longest write in bytes. A longer piece is written in parts, so that its progress shows in `transferred`. */
 const MAX_WRITE = 262_144;
 
+/** Options of a {@linkcode Connection}. */
+export interface ConnectionOptions<Text extends boolean = false> extends DecoderOptions<Text> {
+  /** Sends requests, or responses as a job server does. Default "REQ". */
+  magic?: "REQ" | "RES" | undefined;
+}
+
 /**
  * The phases of a connection; `src/README.md` has the diagram.
  *
@@ -77,7 +83,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * @throws {TypeError} `magic` must be "REQ" or "RES".
    * @throws {RangeError} `maxPacketSize` must be a whole number from 0 to 4,294,967,295.
    */
-  constructor(transport: Transport, options: DecoderOptions<Text> & { magic?: "REQ" | "RES" } = {}) {
+  constructor(transport: Transport, options: ConnectionOptions<Text> = {}) {
     this.#transport = transport;
     this.#encoder = new PacketEncoder(options.magic ?? "REQ");
     this.#decoder = new PacketDecoder<Text>(options);

@@ -29,11 +29,12 @@
  * @module
  */
 
-export { Connection } from "./connection.ts";
+export { Connection, type ConnectionOptions } from "./connection.ts";
 export { dialTcp, type DialTcpOptions, type TlsOptions } from "../transport/dial_tcp.ts";
 export { type Duplex, fromStreams } from "../transport/from_streams.ts";
 export { memoryPipe } from "../transport/memory_pipe.ts";
-export type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
-export { ConnectionError, type ConnectionErrorOptions, GearmanError, ProtocolError } from "../errors.ts";
+export type { Dial, DialOptions, ServerAddress, Transport } from "../transport/transport.ts";
+export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";
+export { ProtocolError, type ProtocolErrorOptions } from "../errors.ts";
 export { type Decoded, type DecoderOptions, type Packet, type PacketArgs } from "../codec/mod.ts";
 export { type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";

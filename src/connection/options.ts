@@ -36,13 +36,13 @@ export type GearmanEvent =
 /** Options of every call. */
 export interface CallOptions {
   /** Ends the call with the signal's reason; what was sent is not undone. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of a call that asks again and again. */
 export interface WatchOptions extends CallOptions {
   /** Time between two questions in ms. Default 1,000. */
-  interval?: number;
+  interval?: number | undefined;
 }
 
 /**
@@ -58,35 +58,41 @@ export function signalOf({ signal }: CallOptions): AbortSignal | undefined {
 /** How to reach the job servers; shared by clients and workers. */
 export interface ConnectOptions {
   /**
-   * Servers as "host", "host:port", "[v6]:port" or "unix:/path", in a list or with commas. Default "127.0.0.1:4730".
+   * Servers as "host", "host:port", "[v6]:port" or "unix:/path", with commas between them, or as addresses; one or a list.
+   * Default "127.0.0.1:4730".
    */
-  servers?: string | readonly string[];
+  servers?: string | ServerAddress | readonly (string | ServerAddress)[] | undefined;
   /** Connects to a server. Default `dialTcp()`. Not together with `tls`. */
-  dial?: Dial;
+  dial?: Dial | undefined;
   /** Use TLS. Default false. Debian's gearmand does not speak it, whatever its `--ssl` says. */
-  tls?: boolean | TlsOptions;
+  tls?: boolean | TlsOptions | undefined;
   /** Time limit of one connection attempt in ms. Default 5,000. It is the one time limit that is not a signal. */
-  connectTimeout?: number;
+  connectTimeout?: number | undefined;
   /** Largest packet body accepted from a server, in bytes. Default 128 MiB. */
-  maxPacketSize?: number;
+  maxPacketSize?: number | undefined;
   /** First back-off of a server that failed, in ms; it doubles with each failure, with jitter. Default 100. */
-  minBackoff?: number;
+  minBackoff?: number | undefined;
   /** Longest back-off of a server that keeps failing, in ms. Default 30,000. */
-  maxBackoff?: number;
+  maxBackoff?: number | undefined;
   /**
    * Keep-alive interval in ms. Default 15,000. If a connection with pending work is silent for this long, it is pinged;
    * after the same time again without a reply it is considered lost.
    */
-  probeInterval?: number;
+  probeInterval?: number | undefined;
   /**
    * Receives events, for logs and metrics; what it throws is ignored. Without it a client is quiet, and a worker writes
    * its failures to `console.error`.
    */
-  onEvent?(event: GearmanEvent): void;
+  onEvent?: ((event: GearmanEvent) => void) | undefined;
 }
 
+/** The options that {@linkcode ConnectionSettings} takes over, all of them defined. */
+type DefinedOptions = {
+  [Name in Exclude<keyof ConnectOptions, "servers" | "tls" | "onEvent">]-?: NonNullable<ConnectOptions[Name]>;
+};
+
 /** {@linkcode ConnectOptions}, checked and complete. */
-export interface ConnectionSettings extends Required<Omit<ConnectOptions, "servers" | "tls" | "onEvent">> {
+export interface ConnectionSettings extends DefinedOptions {
   /** Reports an event; never throws. */
   readonly emit: (event: GearmanEvent) => void;
 }
@@ -98,7 +104,7 @@ export interface ConnectionSettings extends Required<Omit<ConnectOptions, "serve
  */
 export function normalizeOptions<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
   if (typeof options === "string") return { servers: options };
-  if (typeof options !== "object" || options === null || Array.isArray(options) || "href" in options) {
+  if (typeof options !== "object" || options === null || Array.isArray(options) || "hostname" in options) {
     throw new TypeError("Cannot use the options: expected servers as a string, or an object");
   }
   return options;

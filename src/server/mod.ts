@@ -101,8 +101,8 @@
  */
 
 export { JobServer, type JobServerOptions, type JobServerSnapshot } from "./job_server.ts";
-export type { ListenOptions } from "../transport/listen.ts";
+export type { ListenOptions, ListenTlsOptions } from "../transport/listen.ts";
 export type { Fault } from "./faults.ts";
-export type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
+export type { Dial, DialOptions, ServerAddress, Transport } from "../transport/transport.ts";
 export { type Packet, type PacketArgs, PacketType, type TextLine } from "../codec/mod.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";

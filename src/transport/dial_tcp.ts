@@ -8,21 +8,21 @@ import type { Dial } from "./transport.ts";
 /** TLS settings for the connection to a server. */
 export interface TlsOptions {
   /** Certificates of the authorities to trust, as PEM; default those of the system or runtime. */
-  caCerts?: string[];
+  caCerts?: string[] | undefined;
   /** The client's certificate, as PEM; requires `key`. */
-  cert?: string;
+  cert?: string | undefined;
   /** The private key of `cert`, as PEM; requires `cert`. */
-  key?: string;
+  key?: string | undefined;
   /** Name or address that the server's certificate must be valid for; default the host that is dialed. */
-  serverName?: string;
+  serverName?: string | undefined;
 }
 
 /** Options of {@linkcode dialTcp}. */
 export interface DialTcpOptions {
   /** Speaks TLS from the first byte, with these settings if they are given; default false. */
-  tls?: boolean | TlsOptions;
+  tls?: boolean | TlsOptions | undefined;
   /** Lets TCP detect a peer that is gone (SO_KEEPALIVE); default true. */
-  keepAlive?: boolean;
+  keepAlive?: boolean | undefined;
 }
 
 /**

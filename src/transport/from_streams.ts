@@ -15,11 +15,11 @@ export interface Duplex {
   /** Takes the bytes to send. */
   readonly writable: WritableStream<Uint8Array>;
   /** Settles when the streams are connected, as on a socket of `cloudflare:sockets`. */
-  readonly opened?: Promise<unknown>;
+  readonly opened?: Promise<unknown> | undefined;
   /** Settles when the streams are closed; a rejection is ignored, since reads and writes fail too. */
-  readonly closed?: Promise<unknown>;
+  readonly closed?: Promise<unknown> | undefined;
   /** Closes both streams. */
-  close?(): unknown;
+  close?: (() => unknown) | undefined;
 }
 
 /**
@@ -53,7 +53,7 @@ export function fromStreams(duplex: Duplex): Transport {
   }
   let closed = false;
   return {
-    ...(opened !== undefined && { opened }),
+    opened,
     async write(bytes) {
       // Without `opened`, the stream gets the bytes at once: a close() that follows must come after them.
       if (opened !== undefined) await opened;

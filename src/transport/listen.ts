@@ -7,16 +7,26 @@ import { formatServer } from "./addresses.ts";
 import { type NodeSocket, NodeTransport, socketModule } from "./node_transport.ts";
 import type { ServerAddress, Transport } from "./transport.ts";
 
+/** TLS settings of a listener, as PEM. */
+export interface ListenTlsOptions {
+  /** The server's certificate. */
+  cert: string;
+  /** The private key of `cert`. */
+  key: string;
+  /** Certificates of authorities: clients must present a certificate of one of them. Default: no client certificate. */
+  ca?: string | undefined;
+}
+
 /** Options of `JobServer.listen()`: the address to listen on. */
 export interface ListenOptions {
   /** Host name or address to bind; default 127.0.0.1, since a job server has no authentication. */
-  hostname?: string;
+  hostname?: string | undefined;
   /** TCP port; default 0, which picks a free one. */
-  port?: number;
+  port?: number | undefined;
   /** Path of a unix socket, instead of `hostname` and `port`. */
-  path?: string;
-  /** Speaks TLS from the first byte: certificate and key as PEM. With `ca`, clients must present a certificate of it. */
-  tls?: { cert: string; key: string; ca?: string };
+  path?: string | undefined;
+  /** Speaks TLS from the first byte; default plain TCP. */
+  tls?: ListenTlsOptions | undefined;
 }
 
 /** An open listener. */

@@ -7,7 +7,7 @@ export interface ServerAddress {
   /** TCP port, 1 to 65,535; 0 for a unix socket. */
   readonly port: number;
   /** Path of a unix socket. */
-  readonly path?: string;
+  readonly path?: string | undefined;
 }
 
 /**
@@ -22,18 +22,24 @@ export interface Transport extends AsyncIterable<Uint8Array> {
   /** Closes the transport and ends the iteration; idempotent. */
   close(): void | Promise<void>;
   /** Settles when the transport is connected or has failed to connect; absent if it is connected from the start. */
-  readonly opened?: Promise<unknown>;
+  readonly opened?: Promise<unknown> | undefined;
   /**
    * True if the peer may still refuse the connection, and discard what was written to it, until its first bytes arrive.
    * With TLS 1.3 a server checks the client's certificate only after the client has connected. A client that sees `true`
    * holds its calls back until then.
    */
-  readonly refusable?: boolean;
+  readonly refusable?: boolean | undefined;
   /** Lets an open transport keep the process alive, which is the default; absent if the transport has no such switch. */
-  ref?(): void;
+  ref?: (() => void) | undefined;
   /** Lets the process end while the transport is open. */
-  unref?(): void;
+  unref?: (() => void) | undefined;
 }
 
-/** Connects to a job server; `signal` aborts the attempt. */
-export type Dial = (server: ServerAddress, options: { signal?: AbortSignal }) => Transport | Promise<Transport>;
+/** Options of {@linkcode Dial}. */
+export interface DialOptions {
+  /** Aborts the attempt. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Connects to a job server. */
+export type Dial = (server: ServerAddress, options: DialOptions) => Transport | Promise<Transport>;

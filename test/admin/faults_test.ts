@@ -1,11 +1,17 @@
 /** Tests of what can go wrong between an admin client and its server. */
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { GearmanAdmin } from "../../src/admin/mod.ts";
+import { ConnectionError, GearmanAdmin, type GearmanEvent } from "../../src/admin/mod.ts";
 import { type Decoded, PacketType } from "../../src/codec/mod.ts";
 import { Connection, type Dial, memoryPipe } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
+import { onEveryServer } from "../support/servers.ts";
+import { countedSignal } from "../support/signals.ts";
+import { turns, until } from "../support/wait.ts";
 
 type Serve = (request: Decoded<true>, peer: Connection<true>) => void;
 
@@ -40,6 +46,19 @@ test("an argument that cannot be part of a command is refused before anything is
   await assert.rejects(admin.watch({ interval: -1 }).next(), RangeError);
   await admin.close();
   assert.throws(() => new GearmanAdmin("a,b"), RangeError);
+});
+
+test("the address that listen() returns is one that can be used as a server", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gearwire-"));
+  for (const options of [{}, { hostname: "localhost" }, { path: join(folder, "a, b.sock") }]) {
+    await using server = new JobServer();
+    const address = await server.listen(options);
+    for (const servers of [address, [address]]) {
+      await using admin = new GearmanAdmin({ servers });
+      assert.deepEqual(await admin.status(), []);
+    }
+  }
+  await rm(folder, { recursive: true, force: true });
 });
 
 test("an answer is read in whatever chunks it arrives", async () => {
@@ -163,5 +182,96 @@ test("text of the server is escaped and cut in messages", async () => {
       assert.ok(message.length < 600, message);
       return true;
     });
+  }
+});
+
+onEveryServer("a watch", (kind) => {
+  test("goes on when its server restarts, and reports the loss", { timeout: 60_000 }, async () => {
+    let server = await kind.start();
+    const { port } = server;
+    const events: GearmanEvent[] = [];
+    const onEvent = (event: GearmanEvent) => {
+      events.push(event);
+    };
+    await using admin = new GearmanAdmin({ ...server.connect, minBackoff: 1, maxBackoff: 5, onEvent });
+    await admin.createFunction("before");
+    const seen: string[] = [];
+    for await (const functions of admin.watch({ interval: 1 })) {
+      const names = functions.map(({ functionName }) => functionName).join();
+      if (names === seen.at(-1)) continue;
+      seen.push(names);
+      if (seen.length === 2) break;
+      await server.stop();
+      await until(() => events.some(({ type }) => type === "disconnected"));
+      server = await kind.start(port);
+    }
+    assert.deepEqual(seen, ["before", ""]);
+    assert.equal(events[0]?.type, "connected");
+    assert.equal(events.at(-1)?.type, "connected");
+    const lost = events.find((event) => event.type === "disconnected");
+    assert.equal(lost?.error?.name, "ConnectionError");
+    await admin.close();
+    await server.stop();
+  });
+}, { port: true });
+
+test("a watch asks a server that cannot be reached only after its back-off, until its signal fires", async () => {
+  const controller = new AbortController();
+  let dials = 0;
+  const dial = () => {
+    dials += 1;
+    if (dials === 3) controller.abort(new Error("enough"));
+    return Promise.reject(new Error("refused"));
+  };
+  const events: GearmanEvent[] = [];
+  const onEvent = (event: GearmanEvent) => {
+    events.push(event);
+  };
+  await using admin = new GearmanAdmin({ dial, minBackoff: 20, maxBackoff: 20, onEvent });
+  await assert.rejects(admin.watch({ interval: 0, signal: controller.signal }).next(), { message: "enough" });
+  assert.equal(dials, 3);
+  const delays = events.filter((event) => event.type === "retrying");
+  assert.ok(delays.length >= 2, "each failure is reported");
+});
+
+test("a watch ends with the reason of its signal, whatever it waits for, and leaves no listener behind", async () => {
+  await using server = new JobServer();
+  const stalled: Dial = () => memoryPipe()[0];
+  for (
+    const dial of [server.dial, stalled, () => Promise.reject(new Error("refused")), () => new Promise<never>(() => {})]
+  ) {
+    await using admin = new GearmanAdmin({ dial });
+    const { signal, abort, listeners } = countedSignal();
+    const watching = admin.watch({ interval: 1_000_000, signal });
+    if (dial === server.dial) await watching.next();
+    const next = watching.next();
+    await turns();
+    abort(new ConnectionError("the reason"));
+    await assert.rejects(next, { message: "the reason" });
+    assert.equal(listeners(), 0);
+    assert.deepEqual(await watching.next(), { done: true, value: undefined });
+  }
+});
+
+test("close() ends watches, and a watch after it ends at once", async () => {
+  await using server = new JobServer();
+  const admin = new GearmanAdmin({ dial: server.dial });
+  const watching = admin.watch({ interval: 1_000_000 });
+  await watching.next();
+  const next = watching.next();
+  await turns();
+  await admin.close();
+  await assert.rejects(next, { name: "ConnectionError", message: "The admin client was closed" });
+  await assert.rejects(admin.watch().next(), { name: "ConnectionError", message: "The admin client was closed" });
+});
+
+test("a watch ends with the error of a server that refuses it, or that breaks the protocol", async () => {
+  for (const [line, name] of [["ERR unknown_command", "ServerError"], ["what", "ProtocolError"]] as const) {
+    const serve: Serve = (request, peer) => {
+      if (request.magic === "TEXT") peer.sendText(line);
+      else peer.send(PacketType.ECHO_RES, "");
+    };
+    await using admin = new GearmanAdmin({ dial: dialTo(serve) });
+    await assert.rejects(admin.watch().next(), { name });
   }
 });

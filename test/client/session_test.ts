@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient, JobFailedError, ProtocolError } from "../../mod.ts";
-import type { ClientOptions, GearmanEvent, JobEvent, ServerAddress, Transport } from "../../mod.ts";
+import type { ClientOptions, DialOptions, GearmanEvent, JobEvent, ServerAddress, Transport } from "../../mod.ts";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
@@ -261,7 +261,7 @@ describe("a silent server", () => {
     };
     const other = new FakeServer(answerEverything());
     let dials = 0;
-    const dial = (address: ServerAddress, options: { signal?: AbortSignal }) => {
+    const dial = (address: ServerAddress, options: DialOptions) => {
       dials += 1;
       return dials === 1 ? transport : other.dial(address, options);
     };

@@ -27,6 +27,24 @@ test("options that are absent have their defaults", () => {
   });
 });
 
+test("every option may be undefined, which is its default", () => {
+  const options: Required<ConnectOptions> = {
+    servers: undefined,
+    dial: undefined,
+    tls: undefined,
+    connectTimeout: undefined,
+    maxPacketSize: undefined,
+    minBackoff: undefined,
+    maxBackoff: undefined,
+    probeInterval: undefined,
+    onEvent: undefined,
+  };
+  const { dial: _, emit, ...numbers } = readConnectOptions(options).settings;
+  const { dial: __, emit: ___, ...defaults } = readConnectOptions({}).settings;
+  emit({ type: "connected", server: "a:1" });
+  assert.deepEqual(numbers, defaults);
+});
+
 test("options that are given are used", () => {
   const dial = () => new FakeTransport();
   const given = { connectTimeout: 1, maxPacketSize: 0, minBackoff: 0, maxBackoff: 0, probeInterval: 1 };
@@ -69,8 +87,8 @@ test("options of the wrong kind, and those that exclude each other, are TypeErro
   readConnectOptions({ dial: () => Promise.reject(new Error("never dialed")), tls: false }); // no conflict
 });
 
-test("a list of servers or a URL in place of the options is a TypeError, and does not mean the default server", () => {
-  for (const options of [["a:1", "b:2"], [], new URL("http://a:1/")]) {
+test("a list of servers, a URL or an address in place of the options is a TypeError, and not the default server", () => {
+  for (const options of [["a:1", "b:2"], [], new URL("http://a:1/"), { hostname: "a", port: 1 }]) {
     assert.throws(() => normalizeOptions(options as ConnectOptions), TypeError);
   }
 });

@@ -121,10 +121,38 @@ test("the message of an error is short and has no control characters", () => {
   });
 });
 
-test("servers must be a string or a list of strings", () => {
+test("a server may be an address, and so may each of a list", () => {
+  const v6 = { hostname: "::1", port: 4731 };
+  const unix = { hostname: "", port: 0, path: "a relative, path" };
+  assert.deepEqual(parseServers(v6), [v6]);
+  assert.deepEqual(parseServers({ hostname: "Jobs.example", port: 1, path: undefined }), [
+    { hostname: "jobs.example", port: 1 },
+  ]);
+  assert.deepEqual(parseServers(unix), [unix]);
+  assert.deepEqual(parseServers(["a", v6, "[::1]:4731,b:1", unix]).map(formatServer), [
+    "a:4730",
+    "[::1]:4731",
+    "b:1",
+    "unix:a relative, path",
+  ]);
+});
+
+test("an address out of range is a RangeError", () => {
+  for (const hostname of ["", "a b", "a,b", "a:b:c/", "[::1]"]) {
+    assert.throws(() => parseServers({ hostname, port: 1 }), RangeError, hostname);
+  }
+  for (const port of [0, -1, 65_536, 1.5, NaN, undefined as never]) {
+    assert.throws(() => parseServers({ hostname: "a", port }), RangeError, String(port));
+  }
+});
+
+test("servers must be strings or addresses, or a list of these", () => {
   for (
-    const servers of [null, 4730, {}, { hostname: "a", port: 1 }, [1], ["a", undefined], [["a"]], [null]]
+    const servers of [null, 4730, {}, { port: 1 }, { hostname: 1, port: 1 }, [1], ["a", undefined], [["a"]], [null]]
   ) {
-    assert.throws(() => parseServers(servers as unknown as string), TypeError);
+    assert.throws(() => parseServers(servers as unknown as string), {
+      name: "TypeError",
+      message: "Cannot read servers: they must be strings or addresses",
+    });
   }
 });
