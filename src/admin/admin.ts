@@ -155,7 +155,7 @@ export class GearmanAdmin implements AsyncDisposable {
       onLost: (error) => {
         for (const { answered } of this.#pending.drain()) answered.reject(error);
       },
-    }, { text: true });
+    }, { text: true, maxLineSize: Math.max(1, settings.maxPacketSize) });
   }
 
   /**

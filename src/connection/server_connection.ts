@@ -4,7 +4,7 @@ import { ConnectionError, type GearmanError } from "../errors.ts";
 import { ignoreErrors, markHandled } from "../internal/promises.ts";
 import { orAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
-import type { Decoded } from "../codec/decoder.ts";
+import type { Decoded, DecoderOptions } from "../codec/decoder.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
 import { BackOff } from "./back_off.ts";
@@ -60,7 +60,7 @@ export class ServerConnection<Text extends boolean = false> {
   readonly #server: ServerAddress;
   readonly #settings: ConnectionSettings;
   readonly #user: ServerConnectionUser<Text>;
-  readonly #text: Text;
+  readonly #decoderOptions: DecoderOptions<Text>;
   readonly #backOff: BackOff;
   #state: ServerConnectionState<Text> = { phase: "idle" };
   /** Why the server could not be reached, or was lost, the last time. */
@@ -69,17 +69,17 @@ export class ServerConnection<Text extends boolean = false> {
   #abortedDialTime = 0;
   #waiting = false;
 
-  /** With the option `text`, lines of the text protocol are accepted too. */
+  /** Takes the options of the decoder, besides `maxPacketSize`, which is one of the settings. */
   constructor(
     server: ServerAddress,
     settings: ConnectionSettings,
     user: ServerConnectionUser<Text>,
-    options: { readonly text?: Text } = {},
+    decoderOptions: DecoderOptions<Text> = {},
   ) {
     this.#server = server;
     this.#settings = settings;
     this.#user = user;
-    this.#text = options.text ?? false as Text;
+    this.#decoderOptions = decoderOptions;
     this.#backOff = new BackOff(settings.minBackoff, settings.maxBackoff);
     this.name = formatServer(server);
   }
@@ -190,7 +190,7 @@ export class ServerConnection<Text extends boolean = false> {
     try {
       const opened = await orAbort(opening, signal);
       signal.throwIfAborted(); // it may have been aborted between the connection and this line
-      return this.#establish(opened, new Connection(opened, { maxPacketSize, text: this.#text }));
+      return this.#establish(opened, new Connection(opened, { ...this.#decoderOptions, maxPacketSize }));
     } catch (cause) {
       ignoreErrors(() => transport?.close());
       const server = this.name;
