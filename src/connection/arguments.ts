@@ -22,7 +22,7 @@ export type Workload = string | Uint8Array;
  * Checks a function name.
  *
  * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have 1 to 512 bytes, and neither a NUL nor a line feed.
+ * @throws {RangeError} It must have 1 to 512 bytes, and no NUL, line feed or lone surrogate.
  */
 export function checkFunctionName(functionName: string): void {
   checkName(functionName, "function name", MAX_FUNCTION_NAME);
@@ -32,7 +32,7 @@ export function checkFunctionName(functionName: string): void {
  * Checks a unique; the empty string stands for none.
  *
  * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have at most 63 bytes, and neither a NUL nor a line feed.
+ * @throws {RangeError} It must have at most 63 bytes, and no NUL, line feed or lone surrogate.
  */
 export function checkUnique(unique: string): void {
   checkText(unique, "unique", MAX_UNIQUE);
@@ -42,7 +42,7 @@ export function checkUnique(unique: string): void {
  * Checks a job handle.
  *
  * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have 1 to 63 bytes, and neither a NUL nor a line feed.
+ * @throws {RangeError} It must have 1 to 63 bytes, and no NUL, line feed or lone surrogate.
  */
 export function checkHandle(handle: string): void {
   checkName(handle, "job handle", MAX_UNIQUE);

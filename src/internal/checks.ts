@@ -58,7 +58,7 @@ export function checkOneOf(value: string, name: string, words: readonly string[]
  * Checks text that becomes an argument of a packet; it may be empty.
  *
  * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have at most `maxBytes` bytes, and neither a NUL nor a line feed.
+ * @throws {RangeError} It must have at most `maxBytes` bytes, and no NUL, line feed or lone surrogate.
  */
 export function checkText(text: string, what: string, maxBytes: number): void {
   if (typeof text !== "string") throw new TypeError(`Cannot use the ${what}: it must be a string`);
@@ -66,15 +66,18 @@ export function checkText(text: string, what: string, maxBytes: number): void {
   if (text.length * 3 > maxBytes && byteLength(text) > maxBytes) {
     throw new RangeError(`Cannot use the ${what}: it has ${byteLength(text)} bytes, and the maximum is ${maxBytes}`);
   }
-  // A NUL ends an argument, and a line feed would break the lists of the text protocol.
-  if (/[\0\n]/.test(text)) throw new RangeError(`Cannot use the ${what}: it holds a NUL or a line feed`);
+  // A NUL ends an argument, and a line feed would break the lists of the text protocol. A lone surrogate is sent as U+FFFD,
+  // like any other: two different names would become one. Three searches take half of the time of a regular expression.
+  if (text.includes("\0") || text.includes("\n") || !text.isWellFormed()) {
+    throw new RangeError(`Cannot use the ${what}: it holds a NUL, a line feed or a lone surrogate`);
+  }
 }
 
 /**
  * Checks text that must not be empty.
  *
  * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have 1 to `maxBytes` bytes, and neither a NUL nor a line feed.
+ * @throws {RangeError} It must have 1 to `maxBytes` bytes, and no NUL, line feed or lone surrogate.
  */
 export function checkName(text: string, what: string, maxBytes: number): void {
   checkText(text, what, maxBytes);
@@ -86,7 +89,7 @@ export function checkName(text: string, what: string, maxBytes: number): void {
  * Perl's clients separate a prefix from a name.
  *
  * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have 1 to `maxBytes` bytes, and neither a blank nor a NUL nor a line feed.
+ * @throws {RangeError} It must have 1 to `maxBytes` bytes, and no blank, NUL, line feed or lone surrogate.
  */
 export function checkWord(text: string, what: string, maxBytes: number): string {
   checkName(text, what, maxBytes);

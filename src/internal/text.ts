@@ -24,10 +24,26 @@ export function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-/** Cleans the text of a peer for a message: no control characters, at most 200 characters. */
+/** Maximum length of a peer's text in a message, in UTF-16 units. */
+const MAX_PRINTED = 200;
+/**
+ * What a message must not hold as it is: control characters (C0, C1, DEL), which command terminals; line and paragraph
+ * separators; controls of the writing direction, which reorder the text around them; and lone surrogates.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]+/gu;
+
+/**
+ * Makes the text of a peer fit for a message: one line of at most 200 characters, with an ellipsis if it was cut.
+ *
+ * All text of peers in messages goes through here. One space takes the place of what cannot be printed: a message is for
+ * people, who read an exception of several lines more easily so than with escapes. Programs find the text as it came in
+ * the properties of errors and events.
+ */
 export function printable(text: string): string {
-  const clean = text.slice(0, 400).replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim();
-  return clean.length > 200 ? `${clean.slice(0, 199)}…` : clean;
+  // Cut first, so that the time does not depend on the length. Half of a pair at the cut is a lone surrogate.
+  const isCut = text.length > MAX_PRINTED;
+  const clean = text.slice(0, isCut ? MAX_PRINTED - 1 : MAX_PRINTED).replace(UNPRINTABLE, " ").trim();
+  return isCut ? `${clean}\u2026` : clean;
 }
 
 /** Returns the message of anything that was thrown, cleaned for another message; never throws. */

@@ -58,7 +58,7 @@ test("checkOneOf() takes the words, and lists them in its error", () => {
 });
 
 test("checkText() counts bytes of UTF-8, not characters", () => {
-  for (const text of ["", "a b", "x".repeat(9), "\u20ac".repeat(3), "\u00fc".repeat(4), "\ud800".repeat(3)]) {
+  for (const text of ["", "a b", "x".repeat(9), "\u20ac".repeat(3), "\u00fc".repeat(4), "\u{1f600}".repeat(2)]) {
     checkText(text, "unique", 9);
   }
   for (const [text, bytes] of [["x".repeat(10), 10], ["\u20ac".repeat(4), 12], ["\u{1f600}".repeat(3), 12]] as const) {
@@ -69,11 +69,12 @@ test("checkText() counts bytes of UTF-8, not characters", () => {
   }
 });
 
-test("checkText() refuses a NUL and a line feed wherever they are, and what is not a string", () => {
-  for (const text of ["\0", "\n", "a\0", "\na", "a\nb"]) {
+test("checkText() refuses a NUL, a line feed and a lone surrogate wherever they are, and what is not a string", () => {
+  const lone = ["\ud800", "\udfff", "a\ud83d", "\ude00a", "\ude00\ud83d", "\ud83d-\u{1f600}", "\u{1f600}-\ude00"];
+  for (const text of ["\0", "\n", "a\0", "\na", "a\nb", "\u{1f600}\n", ...lone]) {
     assert.throws(() => checkText(text, "unique", 9), {
       name: "RangeError",
-      message: "Cannot use the unique: it holds a NUL or a line feed",
+      message: "Cannot use the unique: it holds a NUL, a line feed or a lone surrogate",
     });
   }
   checkText("\r\t\u0001", "unique", 9);
@@ -88,7 +89,9 @@ test("checkText() refuses a NUL and a line feed wherever they are, and what is n
 test("checkName() refuses empty text, and what checkText() refuses", () => {
   for (const name of ["f", " ", "x".repeat(9)]) checkName(name, "name", 9);
   assert.throws(() => checkName("", "name", 9), { name: "RangeError", message: "Cannot use the name: it is empty" });
-  for (const bad of ["x".repeat(10), "a\0", "a\n"]) assert.throws(() => checkName(bad, "name", 9), RangeError);
+  for (const bad of ["x".repeat(10), "a\0", "a\n", "\ud83d"]) {
+    assert.throws(() => checkName(bad, "name", 9), RangeError);
+  }
   assert.throws(() => checkName(5 as never, "name", 9), TypeError);
 });
 
@@ -102,6 +105,8 @@ test("checkWord() returns one word, which may hold anything but a blank, a NUL a
       message: "Cannot use the name: a blank would begin another word of the command",
     }, JSON.stringify(bad));
   }
-  for (const bad of ["x".repeat(10), "a\0", "a\n"]) assert.throws(() => checkWord(bad, "name", 9), RangeError);
+  for (const bad of ["x".repeat(10), "a\0", "a\n", "\ud83d"]) {
+    assert.throws(() => checkWord(bad, "name", 9), RangeError);
+  }
   assert.throws(() => checkWord(5 as never, "name", 9), TypeError);
 });

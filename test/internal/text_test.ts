@@ -30,26 +30,70 @@ test("byteLength() counts the bytes that an encoder makes, also of lone surrogat
   );
 });
 
-test("printable() puts one space in place of control characters and line separators, and trims", () => {
-  assert.equal(printable("plain text, \u00fc\u{1f600}"), "plain text, \u00fc\u{1f600}");
+/** Controls, separators, and controls of the writing direction: none of them may come out of printable(). */
+const UNPRINTABLE = [
+  ...Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code)),
+  ...Array.from({ length: 0x21 }, (_, i) => String.fromCharCode(0x7f + i)),
+  ..."\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+  ...["\ud800", "\udbff", "\udc00", "\udfff"],
+];
+
+test("printable() puts one space in place of everything that a message must not hold, and trims", () => {
+  assert.equal(
+    printable("plain text, \u00fc\u{1f600}\u200d\u00a0\ufeff."),
+    "plain text, \u00fc\u{1f600}\u200d\u00a0\ufeff.",
+  );
   assert.equal(printable("a\0b\r\n\tc\u001b[31m\u0085d\u2028\u2029e"), "a b c [31m d e");
+  assert.equal(printable("invoice\u202efdp.exe"), "invoice fdp.exe");
   assert.equal(printable(" \n padded \0"), "padded");
   assert.equal(printable(""), "");
   assert.equal(printable("\0\n"), "");
+  for (const each of UNPRINTABLE) {
+    assert.equal(printable(`a${each}b`), "a b", JSON.stringify(each));
+    assert.equal(printable(`a${each}${each}b${each}`), "a b", JSON.stringify(each));
+  }
 });
 
 test("printable() cuts text after 200 characters, and marks the cut", () => {
   assert.equal(printable("x".repeat(200)), "x".repeat(200));
   assert.equal(printable("x".repeat(201)), `${"x".repeat(199)}\u2026`);
-  assert.equal(printable("x".repeat(1_000_000)), `${"x".repeat(199)}\u2026`);
-  assert.equal(printable("a\0\0".repeat(100)).length, 199, "the length counts after the cleaning");
 });
 
-test("printable() of any text has at most 200 characters, none of them a control character", () => {
-  fc.assert(fc.property(fc.string({ unit: character, maxLength: 500 }), (value) => {
+test("printable() never cuts inside a surrogate pair", () => {
+  for (let before = 190; before <= 202; before++) {
+    const clean = printable(`${"x".repeat(before)}${"\u{1f600}".repeat(20)}`);
+    assert.ok(clean.isWellFormed(), `a pair after ${before} characters`);
+    assert.ok(clean.length === 200 || clean.length === 199, `${clean.length} characters`);
+  }
+});
+
+test("printable() looks at the beginning of a long text only", () => {
+  const replace = String.prototype.replace;
+  const lengths: number[] = [];
+  String.prototype.replace = function (this: string, ...args: [never, never]) {
+    lengths.push(this.length);
+    return replace.apply(this, args);
+  } as typeof replace;
+  try {
+    assert.equal(printable("x".repeat(10_000_000)), `${"x".repeat(199)}\u2026`);
+    assert.equal(printable("\0".repeat(10_000_000)), "\u2026");
+  } finally {
+    String.prototype.replace = replace;
+  }
+  assert.deepEqual(lengths, [199, 199]);
+});
+
+test("printable() of any text is well formed, has at most 200 characters, and no control character", () => {
+  const unit = fc.oneof(
+    { weight: 5, arbitrary: character },
+    fc.constantFrom(...UNPRINTABLE),
+    fc.nat(0xffff).map((code) => String.fromCharCode(code)),
+  );
+  fc.assert(fc.property(fc.string({ unit, maxLength: 500 }), (value) => {
     const clean = printable(value);
     assert.ok(clean.length <= 200);
-    assert.doesNotMatch(clean, /[\p{Cc}\u2028\u2029]/u);
+    assert.ok(clean.isWellFormed());
+    for (const each of UNPRINTABLE.slice(0, -4)) assert.ok(!clean.includes(each), JSON.stringify(each));
     assert.equal(printable(clean), clean);
   }));
 });
