@@ -46,10 +46,8 @@ export class Heap<T> {
     return first;
   }
 
-  /** Takes out all items that match; looks at every item. */
-  take(matches: (item: T) => boolean): T[] {
-    const items = this.#items.splice(0);
-    for (const item of items) if (!matches(item)) this.push(item);
-    return items.filter(matches);
+  /** Yields the items in any order. */
+  [Symbol.iterator](): Iterator<T> {
+    return this.#items.values();
   }
 }

@@ -1,7 +1,8 @@
 /** The dispatcher of a job server: brings jobs to workers, and does what follows when time passes or a worker is lost. */
 
 import { PacketType } from "../codec/mod.ts";
-import type { Ability, FunctionQueue, JobDetails, Participant, ServerJob } from "./model.ts";
+import { inOrder } from "./abilities.ts";
+import type { AbilityGroup, JobDetails, Participant, ServerJob } from "./model.ts";
 import type { ServerState } from "./state.ts";
 import { EpochTimer, TimeLimits } from "./timers.ts";
 
@@ -23,7 +24,7 @@ export class Dispatcher {
     if (isNew) {
       this.#state.enqueue(job, Date.now());
       // gearmand wakes workers for a job that has to wait for its time, too.
-      this.#wake(job.functionQueue);
+      this.#wakeFor(job);
       this.#epochTimer.set(this.#state.nextDue);
     }
     return job;
@@ -64,12 +65,14 @@ export class Dispatcher {
    * the worker itself.
    */
   removeAbilities(worker: Participant, functionName: string): void {
-    this.#remove(worker, worker.abilities.filter(({ functionQueue }) => functionQueue.name === functionName));
+    const functionQueue = this.#state.functions.get(functionName);
+    const group = functionQueue && worker.abilities.get(functionQueue);
+    if (group !== undefined) this.#remove([group]);
   }
 
   /** Removes all abilities of the worker, in the same way. */
   removeAllAbilities(worker: Participant): void {
-    this.#remove(worker, worker.abilities);
+    this.#remove([...worker.abilities.values()]);
   }
 
   /** Releases what an ended connection holds: its jobs as a client are abandoned, its jobs as a worker are queued again. */
@@ -84,15 +87,12 @@ export class Dispatcher {
     this.#timeLimits.stopAll();
   }
 
-  #remove(worker: Participant, removed: readonly Ability[]): void {
-    // gearmand 1.1.20 begins with the newest ability, and queues the job that was grabbed last first.
-    const newestFirst = new Set([...removed].reverse());
-    for (const { jobs } of newestFirst) {
+  #remove(groups: readonly AbilityGroup[]): void {
+    // gearmand begins with the newest ability, and queues the job that was grabbed last first.
+    for (const { jobs } of inOrder(groups)) {
       for (const job of [...jobs].reverse()) this.#loseJob(job);
     }
-    for (const functionQueue of this.#state.removeAbilities(worker, newestFirst)) {
-      if (this.#state.needsWakeup(functionQueue)) this.#wake(functionQueue);
-    }
+    for (const group of groups) sendNoops(this.#state.removeAbilities(group));
   }
 
   /**
@@ -102,7 +102,7 @@ export class Dispatcher {
   #loseJob(job: ServerJob): void {
     this.#timeLimits.stop(job);
     if (this.#state.requeue(job)) {
-      this.#wake(job.functionQueue);
+      this.#wakeFor(job);
     } else {
       sendFailure(job);
       this.#state.finish(job);
@@ -110,8 +110,8 @@ export class Dispatcher {
   }
 
   /** Wakes sleeping workers. NOOP is only a hint: one of them gets the job, and the others NO_JOB. */
-  #wake(functionQueue: FunctionQueue): void {
-    for (const worker of this.#state.wake(functionQueue)) worker.send(PacketType.NOOP);
+  #wakeFor({ functionQueue, details }: ServerJob): void {
+    sendNoops(this.#state.wake(functionQueue, details.priority));
   }
 
   #onEpochTimer(): void {
@@ -123,10 +123,13 @@ export class Dispatcher {
   #queueDueJobs(): void {
     const now = Date.now();
     while (this.#state.nextDue <= now) {
-      const job = this.#state.queueFirstWaiting();
-      this.#wake(job.functionQueue);
+      this.#wakeFor(this.#state.queueFirstWaiting());
     }
   }
+}
+
+function sendNoops(workers: readonly Participant[]): void {
+  for (const worker of workers) worker.send(PacketType.NOOP);
 }
 
 function sendFailure(job: ServerJob): void {

@@ -156,6 +156,7 @@ export class JobServer implements AsyncDisposable {
     this.#maxConnections = readNumber("maxConnections", Infinity, 1);
     const state = new ServerState({
       handlePrefix,
+      version: "1.1",
       roundRobin,
       jobRetries: readNumber("jobRetries", 0, 0),
       workerWakeup: readNumber("workerWakeup", 0, 0),
@@ -214,8 +215,8 @@ export class JobServer implements AsyncDisposable {
   inspect(): JobServerSnapshot {
     return {
       connections: this.#peers.size,
-      functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], abilities }) => {
-        return { functionName: toText(name), high, normal, low, workers: abilities.length };
+      functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], abilityCount }) => {
+        return { functionName: toText(name), high, normal, low, workers: abilityCount };
       }),
       jobs: Array.from(this.#state.jobs.values(), ({ handle, functionQueue, details, ability }) => ({
         handle,

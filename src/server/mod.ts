@@ -65,7 +65,7 @@
  * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | never gets a NOOP again | gets a NOOP with the next job | the worker would sleep forever |
  * | `--worker-wakeup`, and the woken worker leaves | the others sleep on | wakes others | the job would wait |
  * | `drop function` with queued jobs | leaves them dangling | `ERR there are still ...` | they would never run |
- * | `drop function` of a name that exists in other cases too | drops all of them, with an `OK` for each | drops the one in the same case, or else the first | every later answer would belong to the wrong command |
+ * | `drop function` of a name that exists in other cases too | drops all of them, with an `OK` for each | drops the one in the same case, or else the newest | every later answer would belong to the wrong command |
  * | a text line of 8,191 bytes, ended by CR LF | closes the connection | answers | the CR is no part of the line |
  * | `create function` ended by a bare LF | cuts off the last letter | takes the whole name | the name is complete |
  * | white space and control characters in names | break the lines of `workers` and `status` | shown as `_` (blanks only in identifiers) | programs read these lines |

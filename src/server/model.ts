@@ -5,14 +5,21 @@
  */
 
 import { Heap } from "../internal/heap.ts";
+import { IndexedHeap } from "../internal/indexed_heap.ts";
 import type { PacketInput, PacketType } from "../codec/mod.ts";
 import { latin1 } from "./names.ts";
+import type { Namesake } from "./namesakes.ts";
 
 /** Index of a priority in the queues and limits of a function. */
 export type PriorityIndex = 0 | 1 | 2;
 export const HIGH = 0;
 export const NORMAL = 1;
 export const LOW = 2;
+/** All priorities, the highest first. */
+export const PRIORITIES: readonly PriorityIndex[] = [HIGH, NORMAL, LOW];
+
+/** One thing for each priority. */
+type ByPriority<T> = readonly [high: T, normal: T, low: T];
 
 /**
  * A connection, as far as functions and jobs are concerned.
@@ -26,8 +33,18 @@ export abstract class Participant {
   exceptions = false;
   /** As a client: the foreground jobs that it waits for. */
   readonly awaitedJobs: Set<ServerJob> = new Set();
-  /** As a worker: its abilities, the newest last. A function that was registered twice is listed twice. */
-  abilities: Ability[] = [];
+  /** As a worker: its abilities by function. */
+  readonly abilities: Map<FunctionQueue, AbilityGroup> = new Map();
+  /** Number of its abilities. A function that was registered twice counts twice. */
+  abilityCount = 0;
+  /**
+   * As a worker: abilities whose queue of each priority may hold a job, in the order of their places. The queue of any other
+   * ability is empty, and has it among its watchers: so a worker with many functions finds a job without looking at all.
+   */
+  readonly candidates: ByPriority<IndexedHeap<AbilityGroup>> = [newCandidates(), newCandidates(), newCandidates()];
+  /** The lowest and the highest place of its abilities so far. */
+  firstPlace = 0;
+  lastPlace = 0;
   /** As a worker: true from PRE_SLEEP until it is woken or asks for a job. */
   asleep = false;
 
@@ -35,27 +52,55 @@ export abstract class Participant {
   abstract send<T extends PacketType>(type: T, ...args: PacketInput<T>): void;
 }
 
+const newCandidates = () => new IndexedHeap<AbilityGroup>((a, b) => a.place < b.place);
+
 /** A function that a worker can do, registered with CAN_DO or CAN_DO_TIMEOUT. */
 export interface Ability {
-  readonly worker: Participant;
-  readonly functionQueue: FunctionQueue;
+  readonly group: AbilityGroup;
   /** Maximum duration of a job in milliseconds; 0 means no limit. */
   readonly timeLimit: number;
-  /** Running jobs that were assigned because of this ability. */
+  /** Running jobs that were assigned because of this ability, in the order in which they were grabbed. */
   readonly jobs: Set<ServerJob>;
+  /** Position among the abilities of the worker: those with a lower place are served first. */
+  place: number;
+}
+
+/** All abilities of one worker for one function. There is usually one, but a worker may register a function again. */
+export class AbilityGroup {
+  readonly worker: Participant;
+  readonly functionQueue: FunctionQueue;
+  /** There is always at least one. */
+  readonly abilities: Heap<Ability> = new Heap((a, b) => a.place < b.place);
+
+  constructor(worker: Participant, functionQueue: FunctionQueue) {
+    this.worker = worker;
+    this.functionQueue = functionQueue;
+  }
+
+  /** The lowest place of its abilities. */
+  get place(): number {
+    return this.abilities.first!.place;
+  }
 }
 
 /** A function with its jobs and workers. */
-export class FunctionQueue {
+export class FunctionQueue implements Namesake<FunctionQueue> {
   readonly name: string;
+  /** Functions that differ only in the case of their letters. */
+  olderNamesake: FunctionQueue | undefined;
+  newerNamesake: FunctionQueue | undefined;
   /** Jobs that a worker may grab, by priority. */
-  readonly queues: readonly [Heap<ServerJob>, Heap<ServerJob>, Heap<ServerJob>] = [newQueue(), newQueue(), newQueue()];
+  readonly queues: ByPriority<Heap<ServerJob>> = [newQueue(), newQueue(), newQueue()];
+  /** Abilities that become candidates when a job is put into the queue of that priority. */
+  readonly watchers: ByPriority<Set<AbilityGroup>> = [new Set(), new Set(), new Set()];
   /** Number of epoch jobs that are not due yet. They count as jobs of normal priority. */
   waiting = 0;
   /** Number of running jobs. */
   running = 0;
-  /** Abilities of all workers. Where `workerWakeup` limits how many are woken, the first ones are next. */
-  abilities: Ability[] = [];
+  /** Its workers. Where `workerWakeup` limits how many are woken, the first ones are next. */
+  readonly workers: Set<AbilityGroup> = new Set();
+  /** Number of abilities of all workers. A worker that registered the function twice counts twice. */
+  abilityCount = 0;
   /**
    * Maximum number of jobs for a submission of each priority; 0 means no limit. As in gearmand, the limit is compared with
    * all jobs of the function, whatever their priority.
@@ -106,21 +151,24 @@ export interface JobDetails {
 export const NO_CLIENTS: Map<Participant, number> = new Map();
 
 /** One job, from JOB_CREATED to its last packet. */
-export class ServerJob {
+export class ServerJob implements Namesake<ServerJob> {
   readonly handle: string;
-  /** Number of the job, counted from 1: the end of its handle. */
-  readonly number: number;
   readonly functionQueue: FunctionQueue;
   /** The first submission. Submissions that joined the job later only add clients. */
   readonly details: JobDetails;
   /** Key of the job in `coalescable`; see {@linkcode coalesceKeyOf}. */
   readonly coalesceKey: string | undefined;
+  /** Jobs of other functions with the same unique. */
+  olderNamesake: ServerJob | undefined;
+  newerNamesake: ServerJob | undefined;
   /** True if there was a background submission: the job runs even if no client waits for it. */
   background = false;
   /** True if no client wants the job any more: it is discarded instead of being assigned to a worker. */
   ignored = false;
   /** Number of foreground submissions of each connection that waits for the job. */
   clients: Map<Participant, number> = NO_CLIENTS;
+  /** Number of foreground submissions of all connections that wait for the job. */
+  subscriptionCount = 0;
   /** The ability that the job was assigned for; undefined while it does not run. */
   ability: Ability | undefined;
   /** Number of times that its worker was lost. */
@@ -132,13 +180,11 @@ export class ServerJob {
 
   constructor(
     handle: string,
-    number: number,
     functionQueue: FunctionQueue,
     details: JobDetails,
     coalesceKey: string | undefined,
   ) {
     this.handle = handle;
-    this.number = number;
     this.functionQueue = functionQueue;
     this.details = details;
     this.coalesceKey = coalesceKey;
@@ -147,13 +193,6 @@ export class ServerJob {
   /** The queue of its function and priority. */
   get queue(): Heap<ServerJob> {
     return this.functionQueue.queues[this.details.priority];
-  }
-
-  /** Number of foreground submissions that wait for the job. */
-  get subscriptionCount(): number {
-    let count = 0;
-    for (const submissions of this.clients.values()) count += submissions;
-    return count;
   }
 
   /** Receivers of the job's packets: a connection that submitted the same unique three times comes three times in a row. */
@@ -183,4 +222,9 @@ export function coalesceKeyOf({ unique, workload }: JobDetails): string | undefi
 /** Returns the key of all submissions with this unique, which is neither empty nor "-". */
 export function coalesceKeyOfUnique(unique: string): string {
   return `=${unique}`;
+}
+
+/** True for a key of {@linkcode coalesceKeyOfUnique}; false for one that stands for a workload. */
+export function isKeyOfUnique(coalesceKey: string): boolean {
+  return coalesceKey.startsWith("=");
 }

@@ -208,7 +208,7 @@ export class PacketCommands {
   /** Finds the job that a WORK_ packet is about; only the worker that runs it may report on it. */
   #runningJob(worker: Participant, handle: Uint8Array): ServerJob | undefined {
     const job = this.#state.jobs.get(toNameUntilNul(handle));
-    return job?.ability?.worker === worker ? job : undefined;
+    return job?.ability?.group.worker === worker ? job : undefined;
   }
 }
 

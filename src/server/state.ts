@@ -5,17 +5,29 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { Heap } from "../internal/heap.ts";
+import { IndexedHeap } from "../internal/indexed_heap.ts";
 import {
-  type Ability,
+  addAbility,
+  announceJob,
+  firstWithHighestPriority,
+  firstWithJobs,
+  moveToEnd,
+  removeAbilities,
+} from "./abilities.ts";
+import {
+  type AbilityGroup,
   coalesceKeyOf,
   coalesceKeyOfUnique,
   FunctionQueue,
+  isKeyOfUnique,
   type JobDetails,
   NO_CLIENTS,
   type Participant,
+  type PriorityIndex,
   ServerJob,
 } from "./model.ts";
+import { toLowerCase } from "./names.ts";
+import { NamesakeIndex } from "./namesakes.ts";
 
 /** Maximum number of functions of a server, and of abilities of a worker: without it one peer could fill the memory. */
 const MAX_FUNCTIONS = 100_000;
@@ -24,6 +36,7 @@ const MAX_FUNCTIONS = 100_000;
 export interface StateSettings {
   readonly handlePrefix: string;
   readonly jobRetries: number;
+  readonly version: "1.1" | "2.0";
   readonly roundRobin: boolean;
   readonly workerWakeup: number;
   readonly maxJobs: number;
@@ -42,8 +55,12 @@ export class ServerState {
   readonly functions: Map<string, FunctionQueue> = new Map();
   /** Jobs by handle, in the order of their submission. */
   readonly jobs: Map<string, ServerJob> = new Map();
+  /** Functions by their names in lower case. */
+  readonly #functionNames = new NamesakeIndex<FunctionQueue>();
+  /** Jobs that further submissions join by their unique, in all functions. */
+  readonly #uniques = new NamesakeIndex<ServerJob>();
   /** Epoch jobs that are not due yet. */
-  readonly #waiting = new Heap<ServerJob>(isDueBefore);
+  readonly #waiting = new IndexedHeap<ServerJob>(isDueBefore);
   #lastJobNumber = 0;
   #lastSequence = 0;
 
@@ -66,15 +83,24 @@ export class ServerState {
     }
     const functionQueue = new FunctionQueue(name);
     this.functions.set(name, functionQueue);
+    this.#functionNames.add(toLowerCase(name), functionQueue);
     return functionQueue;
+  }
+
+  /** Finds the function that is written so, or else the newest that differs only in case. */
+  functionInAnyCase(name: string): FunctionQueue | undefined {
+    return this.functions.get(name) ?? this.#functionNames.newest(toLowerCase(name));
   }
 
   /** Removes a function; returns false if it has workers, or jobs that are not ignored. */
   dropFunction(functionQueue: FunctionQueue): boolean {
+    if (functionQueue.abilityCount > 0 || functionQueue.waiting > 0 || functionQueue.running > 0) return false;
     for (const queue of functionQueue.queues) {
-      for (const job of queue.take(({ ignored }) => ignored)) this.#forget(job);
+      // Only up to the first job that is wanted: another attempt must not look at the same jobs again.
+      while (queue.first?.ignored === true) this.#forget(queue.shift()!);
+      if (queue.size > 0) return false;
     }
-    if (functionQueue.abilities.length > 0 || functionQueue.total > 0) return false;
+    this.#functionNames.delete(toLowerCase(functionQueue.name), functionQueue);
     return this.functions.delete(functionQueue.name);
   }
 
@@ -83,13 +109,7 @@ export class ServerState {
    * of all functions.
    */
   jobByUnique(unique: string): ServerJob | undefined {
-    const key = coalesceKeyOfUnique(unique);
-    let newest: ServerJob | undefined;
-    for (const { coalescable } of this.functions.values()) {
-      const job = coalescable.get(key);
-      if (job !== undefined && job.number > (newest?.number ?? 0)) newest = job;
-    }
-    return newest;
+    return this.#uniques.newest(coalesceKeyOfUnique(unique));
   }
 
   // ---- Clients
@@ -120,9 +140,12 @@ export class ServerState {
   #createJob(functionQueue: FunctionQueue, details: JobDetails, coalesceKey: string | undefined): ServerJob {
     this.#lastJobNumber += 1;
     const handle = `${this.#settings.handlePrefix}:${this.#lastJobNumber}`;
-    const job = new ServerJob(handle, this.#lastJobNumber, functionQueue, details, coalesceKey);
+    const job = new ServerJob(handle, functionQueue, details, coalesceKey);
     this.jobs.set(handle, job);
-    if (coalesceKey !== undefined) functionQueue.coalescable.set(coalesceKey, job);
+    if (coalesceKey !== undefined) {
+      functionQueue.coalescable.set(coalesceKey, job);
+      if (isKeyOfUnique(coalesceKey)) this.#uniques.add(coalesceKey, job);
+    }
     return job;
   }
 
@@ -132,7 +155,7 @@ export class ServerState {
     if (job.details.due <= now) {
       job.queue.push(job);
     } else {
-      this.#waiting.push(job);
+      this.#waiting.add(job);
       job.functionQueue.waiting += 1;
     }
   }
@@ -147,7 +170,8 @@ export class ServerState {
    * it had not waited, as in gearmand 1.1.20.
    */
   queueFirstWaiting(): ServerJob {
-    const job = this.#waiting.shift()!;
+    const job = this.#waiting.first!;
+    this.#waiting.delete(job);
     job.functionQueue.waiting -= 1;
     job.queue.push(job);
     return job;
@@ -159,6 +183,7 @@ export class ServerState {
    */
   abandon(client: Participant): void {
     for (const job of client.awaitedJobs) {
+      job.subscriptionCount -= job.clients.get(client)!;
       job.clients.delete(client);
       if (job.clients.size === 0 && !job.background) job.ignored = true;
     }
@@ -173,9 +198,7 @@ export class ServerState {
     job.ignored = true;
     job.background = false;
     this.#detach(job);
-    if (job.details.due === 0) return; // only a job with a time can be among the waiting ones
-    const found = this.#waiting.take((waiting) => waiting === job);
-    if (found.length === 0) return;
+    if (!this.#waiting.delete(job)) return;
     job.functionQueue.waiting -= 1;
     this.#forget(job);
   }
@@ -188,36 +211,35 @@ export class ServerState {
    * @throws {ProtocolError} The worker has 100,000 abilities already, or the server has 100,000 functions.
    */
   addAbility(worker: Participant, functionName: string, timeLimit: number): void {
-    if (worker.abilities.length >= MAX_FUNCTIONS) {
+    if (worker.abilityCount >= MAX_FUNCTIONS) {
       throw new ProtocolError(`Cannot add an ability: the worker has ${MAX_FUNCTIONS} already`);
     }
-    const functionQueue = this.addFunction(functionName);
-    const ability: Ability = { worker, functionQueue, timeLimit, jobs: new Set() };
-    worker.abilities.push(ability);
-    functionQueue.abilities.push(ability);
+    addAbility(worker, this.addFunction(functionName), timeLimit);
   }
 
-  /** Removes abilities of a worker, all in one pass because lists may be long. Returns their functions. */
-  removeAbilities(worker: Participant, removed: ReadonlySet<Ability>): ReadonlySet<FunctionQueue> {
-    const isKept = (ability: Ability) => !removed.has(ability);
-    const functionQueues = new Set<FunctionQueue>();
-    for (const { functionQueue } of removed) functionQueues.add(functionQueue);
-    worker.abilities = worker.abilities.filter(isKept);
-    for (const functionQueue of functionQueues) functionQueue.abilities = functionQueue.abilities.filter(isKept);
-    return functionQueues;
+  /**
+   * Removes the abilities of one worker for one function; none of their jobs may be running. Returns the workers that are
+   * woken instead: with `workerWakeup`, this one may have been the only one that was woken for a job.
+   */
+  removeAbilities(group: AbilityGroup): Participant[] {
+    removeAbilities(group);
+    const { functionQueue } = group;
+    if (this.#settings.workerWakeup === 0 || functionQueue.nextQueue === undefined) return [];
+    return this.#wakeNext(functionQueue);
   }
 
   /** True if the worker would get a job now. Ignored jobs that come before it are discarded. */
   hasJobFor(worker: Participant): boolean {
-    return this.#abilityWithJob(worker) !== undefined;
+    return this.#groupWithJob(worker) !== undefined;
   }
 
   /** Assigns the worker its next job. */
   grab(worker: Participant): ServerJob | undefined {
-    const ability = this.#abilityWithJob(worker);
-    if (ability === undefined) return undefined;
-    this.#takeTurn(worker, ability);
-    const { functionQueue } = ability;
+    const group = this.#groupWithJob(worker);
+    if (group === undefined) return undefined;
+    const { functionQueue } = group;
+    const ability = group.abilities.first!;
+    this.#takeTurn(group);
     const job = functionQueue.nextQueue!.shift()!;
     job.ability = ability;
     ability.jobs.add(job);
@@ -226,48 +248,51 @@ export class ServerState {
   }
 
   /** Finds the ability for the worker's next job; discards the ignored jobs that come before it. */
-  #abilityWithJob(worker: Participant): Ability | undefined {
+  #groupWithJob(worker: Participant): AbilityGroup | undefined {
+    const find = this.#settings.version === "1.1" ? firstWithJobs : firstWithHighestPriority;
     for (;;) {
-      const ability = newestAbilityWithQueue(worker);
-      if (ability === undefined) return undefined;
-      const queue = ability.functionQueue.nextQueue!;
-      if (!queue.first!.ignored) return ability;
+      const group = find(worker);
+      if (group === undefined) return undefined;
+      const queue = group.functionQueue.nextQueue!;
+      if (!queue.first!.ignored) return group;
       this.#forget(queue.shift()!);
-      this.#takeTurn(worker, ability);
+      this.#takeTurn(group);
     }
   }
 
   /** With `roundRobin`, a function that had its turn comes last afterwards, even if its job was discarded. */
-  #takeTurn({ abilities }: Participant, ability: Ability): void {
-    if (!this.#settings.roundRobin) return;
-    abilities.splice(abilities.indexOf(ability), 1);
-    abilities.unshift(ability);
+  #takeTurn(group: AbilityGroup): void {
+    if (this.#settings.roundRobin) moveToEnd(group);
   }
 
   /**
-   * Wakes workers of a function that sleep, and returns them: all, or at most `workerWakeup` of them. In that case the
-   * workers that were looked at come last the next time.
+   * Wakes workers that sleep, since a job came into a queue of their function or will come: all, or at most `workerWakeup`
+   * of them. Returns them.
    */
-  wake({ abilities }: FunctionQueue): Participant[] {
+  wake(functionQueue: FunctionQueue, priority: PriorityIndex): Participant[] {
+    const announced = announceJob(functionQueue, priority);
+    if (this.#settings.workerWakeup > 0) return this.#wakeNext(functionQueue);
     const woken: Participant[] = [];
-    for (const [index, { worker }] of abilities.entries()) {
-      if (!worker.asleep) continue;
-      worker.asleep = false; // until it sleeps again, it needs no other NOOP
-      woken.push(worker);
-      if (woken.length === this.#settings.workerWakeup) {
-        moveToEnd(abilities, index + 1);
-        break;
-      }
+    // A worker that sleeps watches the queues of all of its functions.
+    for (const { worker } of announced) {
+      if (wakeUp(worker)) woken.push(worker);
     }
     return woken;
   }
 
-  /**
-   * True if other workers must be woken after one has left: with `workerWakeup`, it may have been the only one that was
-   * woken for a job.
-   */
-  needsWakeup(functionQueue: FunctionQueue): boolean {
-    return this.#settings.workerWakeup > 0 && functionQueue.nextQueue !== undefined;
+  /** Wakes at most `workerWakeup` workers. If there were so many, those that were looked at come last the next time. */
+  #wakeNext({ workers }: FunctionQueue): Participant[] {
+    const woken: Participant[] = [];
+    const passed: AbilityGroup[] = [];
+    for (const group of workers) {
+      passed.push(group);
+      if (wakeUp(group.worker)) woken.push(group.worker);
+      if (woken.length === this.#settings.workerWakeup) {
+        for (const group of passed) moveLast(workers, group);
+        break;
+      }
+    }
+    return woken;
   }
 
   /**
@@ -294,7 +319,9 @@ export class ServerState {
   /** Removes all functions and jobs. */
   clear(): void {
     this.functions.clear();
+    this.#functionNames.clear();
     this.jobs.clear();
+    this.#uniques.clear();
   }
 
   #nextSequence(): number {
@@ -318,9 +345,12 @@ export class ServerState {
   #detach(job: ServerJob): void {
     for (const client of job.clients.keys()) client.awaitedJobs.delete(job);
     job.clients = NO_CLIENTS;
-    const { coalescable } = job.functionQueue;
+    job.subscriptionCount = 0;
+    const { coalesceKey, functionQueue: { coalescable } } = job;
     // After `cancel job`, the key may belong to a newer job.
-    if (job.coalesceKey !== undefined && coalescable.get(job.coalesceKey) === job) coalescable.delete(job.coalesceKey);
+    if (coalesceKey === undefined || coalescable.get(coalesceKey) !== job) return;
+    coalescable.delete(coalesceKey);
+    if (isKeyOfUnique(coalesceKey)) this.#uniques.delete(coalesceKey, job);
   }
 }
 
@@ -338,19 +368,19 @@ function subscribe(job: ServerJob, client: Participant, { background }: JobDetai
   }
   if (job.clients === NO_CLIENTS) job.clients = new Map();
   job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
+  job.subscriptionCount += 1;
   client.awaitedJobs.add(job);
 }
 
-/** Finds the worker's newest ability with queued jobs, whatever the priorities of the jobs of others. */
-function newestAbilityWithQueue({ abilities }: Participant): Ability | undefined {
-  for (let i = abilities.length - 1; i >= 0; i--) {
-    const ability = abilities[i]!;
-    if (ability.functionQueue.nextQueue !== undefined) return ability;
-  }
-  return undefined;
+/** Wakes a worker if it sleeps; until it sleeps again, it needs no other NOOP. */
+function wakeUp(worker: Participant): boolean {
+  const wasAsleep = worker.asleep;
+  worker.asleep = false;
+  return wasAsleep;
 }
 
-/** Moves the first items of a list to its end; item by item because a call has a limited number of arguments. */
-function moveToEnd<T>(list: T[], count: number): void {
-  for (const item of list.splice(0, count)) list.push(item);
+/** Moves an item of a set behind all others. */
+function moveLast<T>(items: Set<T>, item: T): void {
+  items.delete(item);
+  items.add(item);
 }

@@ -1,6 +1,7 @@
 /** Commands in text, for administrators: a line is a command, and its answer has the exact bytes of gearmand. */
 
 import type { TextLine } from "../codec/mod.ts";
+import { inOrder } from "./abilities.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { FunctionQueue, ServerJob } from "./model.ts";
 import { leadingUint32, toLowerCase, toName } from "./names.ts";
@@ -36,11 +37,11 @@ type TextCommand = (server: ServerParts, args: readonly string[]) => TextAnswer 
 /** Every command by its name in lower case. To add a command, add it here. */
 const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCommand>({
   status({ state }) {
-    return listFunctions(state, ({ total, running, abilities }) => [total, running, abilities.length]);
+    return listFunctions(state, ({ total, running, abilityCount }) => [total, running, abilityCount]);
   },
 
   prioritystatus({ state }) {
-    return listFunctions(state, ({ queued, abilities }) => [...queued, abilities.length]);
+    return listFunctions(state, ({ queued, abilityCount }) => [...queued, abilityCount]);
   },
 
   workers({ peers }) {
@@ -105,7 +106,7 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCo
   drop({ state }, args) {
     const name = functionArgument(args);
     if (name === undefined) return incompleteArguments("drop");
-    const functionQueue = findFunction(state, name);
+    const functionQueue = state.functionInAnyCase(name);
     if (functionQueue === undefined) return result("ERR function not found");
     if (state.dropFunction(functionQueue)) return OK;
     return result("ERR there are still connected workers or executing clients");
@@ -190,24 +191,13 @@ function jobLine({ handle, retries, ignored, background }: ServerJob): string {
 /** One line for each connection, also for clients and for the one that asks. Its newest function comes first. */
 function* workerLine({ number, address, id, abilities }: Peer): Iterable<string> {
   yield `${number} ${address} ${shown(id).replaceAll(" ", "_")} :`;
-  for (let i = abilities.length - 1; i >= 0; i--) yield ` ${shown(abilities[i]!.functionQueue.name)}`;
+  for (const { group } of inOrder(abilities.values())) yield ` ${shown(group.functionQueue.name)}`;
 }
 
 /** Reads the arguments "function NAME" of `create` and `drop`; returns undefined for any others. */
 function functionArgument(args: readonly string[]): string | undefined {
   const [what, name] = args;
   return args.length === 2 && toLowerCase(what!) === "function" ? name : undefined;
-}
-
-/** Finds the function that is written so, or else the first that differs only in case. */
-function findFunction({ functions }: ServerState, name: string): FunctionQueue | undefined {
-  const exact = functions.get(name);
-  if (exact !== undefined) return exact;
-  const lowerCase = toLowerCase(name);
-  for (const functionQueue of functions.values()) {
-    if (toLowerCase(functionQueue.name) === lowerCase) return functionQueue;
-  }
-  return undefined;
 }
 
 /** Makes a name fit for a list. A packet may bring any bytes; the name ends at a NUL, and nothing in it ends a column or a line. */
