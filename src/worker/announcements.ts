@@ -27,13 +27,17 @@ export interface Announcer {
 /** Milliseconds that the server waits longer for a job than the worker does. */
 const SERVER_GRACE = 1_000;
 
-/** What the server knows of the worker's functions: CAN_DO, CAN_DO_TIMEOUT and CANT_DO. */
+/**
+ * What the server knows of the worker's functions: CAN_DO, CAN_DO_TIMEOUT and CANT_DO. A change of one function costs the
+ * same however many there are.
+ */
 export class Announcements {
   readonly #worker: FunctionSource;
   readonly #connection: Announcer;
   /** The functions as they were announced: another handler is no news for the server, another time limit is. */
   readonly #announced = new Map<string, WorkerFunction>();
-  #state: "complete" | "postponed" = "complete";
+  /** Functions that must be withdrawn when no job of theirs is held or may be assigned. */
+  readonly #postponed = new Set<string>();
 
   constructor(worker: FunctionSource, connection: Announcer) {
     this.#worker = worker;
@@ -45,22 +49,45 @@ export class Announcements {
    * job. Until the jobs have ended no more are grabbed.
    */
   get isPostponed(): boolean {
-    return this.#state === "postponed";
+    return this.#postponed.size > 0;
   }
 
-  /** Announces functions that were added, and withdraws those that were removed, as far as possible. */
-  update(): void {
-    this.#state = "complete";
-    this.#withdraw();
-    for (const [name, added] of this.#worker.functions) {
-      if (!this.#announced.has(name)) this.#announce(name, added);
-    }
-  }
-
-  /** Announces all functions again, after RESET_ABILITIES. */
-  restart(): void {
+  /** Announces all functions, on a new connection or after RESET_ABILITIES. */
+  announceAll(): void {
     this.#announced.clear();
-    this.update();
+    this.#postponed.clear();
+    for (const [name, added] of this.#worker.functions) this.#announce(name, added);
+  }
+
+  /** Announces a function that was added, withdraws one that was removed, and does both if the time limit has changed. */
+  update(name: string): void {
+    const wanted = this.#worker.functions.get(name);
+    const announced = this.#announced.get(name);
+    this.#postponed.delete(name);
+    if (announced !== undefined) {
+      if (wanted !== undefined && this.#serverTimeout(wanted) === this.#serverTimeout(announced)) {
+        this.#announced.set(name, wanted);
+        return;
+      }
+      if (this.#connection.mayHoldJobOf(name)) {
+        this.#postponed.add(name);
+        return;
+      }
+      // With another time limit too: a second CAN_DO would register the function twice.
+      this.#announced.delete(name);
+      this.#connection.send(PacketType.CANT_DO, name);
+    }
+    if (wanted !== undefined) this.#announce(name, wanted);
+  }
+
+  /** A job of a function has ended: withdraws the function if that was postponed. */
+  jobEnded(name: string): void {
+    if (this.#postponed.has(name)) this.update(name);
+  }
+
+  /** No job may be assigned at the moment: withdraws the postponed functions of which no job is held. */
+  noGrabInFlight(): void {
+    for (const name of [...this.#postponed]) this.update(name);
   }
 
   /** Returns the function for a job; a job of a removed function that is not withdrawn yet still has its handler. */
@@ -71,21 +98,6 @@ export class Announcements {
   /** True if the server limits the time of a job of this function. */
   isTimedByServer(functionName: string): boolean {
     return this.#serverTimeout(this.#announced.get(functionName)) !== undefined;
-  }
-
-  /** Withdraws what was removed or has another time limit: a second CAN_DO would register a function twice. */
-  #withdraw(): void {
-    for (const [name, announced] of this.#announced) {
-      const wanted = this.#worker.functions.get(name);
-      if (wanted !== undefined && this.#serverTimeout(wanted) === this.#serverTimeout(announced)) {
-        this.#announced.set(name, wanted);
-      } else if (this.#connection.mayHoldJobOf(name)) {
-        this.#state = "postponed";
-      } else {
-        this.#announced.delete(name);
-        this.#connection.send(PacketType.CANT_DO, name);
-      }
-    }
   }
 
   #announce(name: string, added: WorkerFunction): void {

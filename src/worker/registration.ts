@@ -33,6 +33,8 @@ export class Registration implements Announcer, Sleeper {
   readonly #announcements: Announcements;
   readonly #sleep: Sleep;
   readonly #jobs = new Set<JobRun>();
+  /** Number of held jobs by function. */
+  readonly #jobCounts = new Map<string, number>();
   readonly #lost = deferred<void>();
   readonly #fences = new Fences();
   /**
@@ -51,7 +53,7 @@ export class Registration implements Announcer, Sleeper {
     this.#sleep = new Sleep(this);
     this.send(PacketType.OPTION_REQ, "exceptions");
     if (worker.id !== undefined) this.send(PacketType.SET_CLIENT_ID, worker.id);
-    this.announce();
+    this.announceAll();
     if (worker.readiness.isAwaited) this.fence(worker.readiness.release());
   }
 
@@ -74,17 +76,17 @@ export class Registration implements Announcer, Sleeper {
   }
 
   mayHoldJobOf(functionName: string): boolean {
-    return this.grabsInFlight > 0 || [...this.#jobs].some((job) => job.functionName === functionName);
+    return this.grabsInFlight > 0 || this.#jobCounts.has(functionName);
   }
 
-  /** Announces functions that were added or removed. */
-  announce(): void {
-    this.#announcements.update();
+  /** Announces a function that was added or replaced, or withdraws one that was removed. */
+  announce(functionName: string): void {
+    this.#announcements.update(functionName);
     this.#sleep.announced();
   }
 
-  announceAgain(): void {
-    this.#announcements.restart();
+  announceAll(): void {
+    this.#announcements.announceAll();
     this.#sleep.announced();
   }
 
@@ -104,7 +106,7 @@ export class Registration implements Announcer, Sleeper {
     this.#fences.grabAnswered();
     if (packet.type === PacketType.NO_JOB) this.#sleep.noJob();
     else if (this.#state === "active") this.#start(packet);
-    if (this.#announcements.isPostponed) this.announce();
+    this.#updatePostponed();
   }
 
   /** Handles NOOP; false if nothing changed. */
@@ -121,7 +123,7 @@ export class Registration implements Announcer, Sleeper {
   /** Handles ECHO_RES. */
   receiveEcho(): void {
     const refused = this.#fences.fenceAnswered();
-    if (refused > 0 && this.#announcements.isPostponed) this.announce();
+    if (refused > 0) this.#updatePostponed();
   }
 
   /** Asks a silent server for a sign of life, and for jobs. */
@@ -167,6 +169,7 @@ export class Registration implements Announcer, Sleeper {
     const job = new JobRun(this.#connection, packet);
     const { handle, functionName } = job;
     this.#jobs.add(job);
+    this.#jobCounts.set(functionName, (this.#jobCounts.get(functionName) ?? 0) + 1);
     this.#sleep.jobAssigned({ timed: this.#announcements.isTimedByServer(functionName) });
     this.#worker.settings.emit({ type: "jobStarted", server: this.#serverName, handle, functionName });
     const found = this.#announcements.find(functionName);
@@ -193,9 +196,23 @@ export class Registration implements Announcer, Sleeper {
     if (!isHeld) return; // it was aborted before
     job.end(outcome);
     this.#reportEnd(job, outcome);
-    if (this.#announcements.isPostponed) this.announce();
+    this.#countEnd(job);
     this.#sleep.jobEnded();
     this.#worker.update();
+  }
+
+  #countEnd({ functionName }: JobRun): void {
+    const count = this.#jobCounts.get(functionName)!;
+    if (count > 1) {
+      this.#jobCounts.set(functionName, count - 1);
+    } else {
+      this.#jobCounts.delete(functionName);
+      this.#announcements.jobEnded(functionName);
+    }
+  }
+
+  #updatePostponed(): void {
+    if (this.grabsInFlight === 0) this.#announcements.noGrabInFlight();
   }
 
   #reportEnd(job: JobRun, end: JobEnd): void {

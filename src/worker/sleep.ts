@@ -19,7 +19,7 @@ export interface Sleeper {
   readonly grabsInFlight: number;
   send(type: typeof PacketType.PRE_SLEEP | typeof PacketType.RESET_ABILITIES): void;
   /** Announces all functions again, after RESET_ABILITIES. */
-  announceAgain(): void;
+  announceAll(): void;
 }
 
 /** Whether the worker sleeps on one connection, and whether the server may have jobs for it. */
@@ -137,7 +137,7 @@ export class Sleep {
     this.#serverTimerIsSet = false;
     this.#connection.send(PacketType.RESET_ABILITIES);
     this.#connection.send(PacketType.PRE_SLEEP);
-    this.#connection.announceAgain();
+    this.#connection.announceAll();
   }
 }
 

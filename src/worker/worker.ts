@@ -146,7 +146,7 @@ export class GearmanWorker implements AsyncDisposable {
     checkOptions(options);
     const timeout = wholeNumber(options, "timeout", undefined, 1, MAX_TIMER);
     this.#functions.set(functionName, { handler, timeout });
-    this.#announce();
+    this.#announce(functionName);
     return this;
   }
 
@@ -158,7 +158,7 @@ export class GearmanWorker implements AsyncDisposable {
    */
   removeFunction(functionName: string): this {
     this.#functions.delete(functionName);
-    this.#announce();
+    this.#announce(functionName);
     return this;
   }
 
@@ -281,8 +281,8 @@ export class GearmanWorker implements AsyncDisposable {
     await Promise.all(this.#connections.map((connection) => connection.flush()));
   }
 
-  #announce(): void {
-    for (const connection of this.#connections) connection.announce();
+  #announce(functionName: string): void {
+    for (const connection of this.#connections) connection.announce(functionName);
     this.#update();
   }
 

@@ -42,9 +42,9 @@ export class WorkerConnection implements ServerConnectionUser {
     }
   }
 
-  /** Announces functions that were added or removed. */
-  announce(): void {
-    this.#registration?.announce();
+  /** Announces a function that was added or replaced, or withdraws one that was removed. */
+  announce(functionName: string): void {
+    this.#registration?.announce(functionName);
   }
 
   /** Calls back when the server has handled everything that was sent before, if it is connected. */

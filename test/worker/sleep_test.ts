@@ -15,7 +15,7 @@ class FakeSleeper implements Sleeper {
     this.sent.push(packetName(type));
   }
 
-  announceAgain(): void {
+  announceAll(): void {
     this.sent.push("announcements");
   }
 }
