@@ -24,7 +24,12 @@ export interface DoOptions extends CallOptions {
 
 /** Options of a submission in the background. */
 export interface DoBackgroundOptions extends DoOptions {
-  /** Earliest start, rounded up to seconds. Not together with `reducer`, or a `priority` other than normal. */
+  /**
+   * Earliest start, rounded up to seconds. Not together with `reducer`, or a `priority` other than normal.
+   *
+   * gearmand 1.1 does not wake a sleeping worker when the job is due: it starts when a worker asks next. Workers of this
+   * library ask every second (their option `pollInterval`). gearmand 2.0 and `JobServer` wake a worker.
+   */
   at?: Date;
 }
 

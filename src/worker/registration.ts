@@ -129,7 +129,12 @@ export class Registration implements Announcer, Sleeper {
   /** Asks a silent server for a sign of life, and for jobs. */
   probe(): void {
     this.fence();
-    this.#sleep.poll();
+    this.#sleep.probed();
+  }
+
+  /** Asks a server, while the worker sleeps there, whether it has a job by now. */
+  poll(): void {
+    if (this.#worker.functions.size > 0) this.#sleep.poll();
   }
 
   /** Withdraws all functions before the connection is closed. If jobs were aborted, closing alone requeues them. */

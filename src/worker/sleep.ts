@@ -3,23 +3,15 @@
  *
  * A server that has no job for a worker answers NO_JOB. The worker then sends PRE_SLEEP, and the server wakes it with
  * NOOP when a job arrives.
- *
- * Three parts are work-arounds for gearmand:
- *
- * - `FalseAlarms` delays sleep if the worker is woken again and again without a job (1.1; mended in 2.0).
- * - `Sleep.poll` asks a silent server for jobs, since it wakes no worker when a job becomes due (1.1; mended in 2.0).
- * - `Sleep.#stopServerTimer` removes the time limit of an ended job before the worker sleeps (1.1 and 2.0).
  */
 
 import { PacketType } from "../codec/packet.ts";
+import { FalseAlarms, ServerTimer, type TimedConnection } from "./gearmand_1.ts";
 
 /** What sleeping needs of the connection. */
-export interface Sleeper {
+export interface Sleeper extends TimedConnection {
   /** Number of requests for a job that are not answered yet. */
   readonly grabsInFlight: number;
-  send(type: typeof PacketType.PRE_SLEEP | typeof PacketType.RESET_ABILITIES): void;
-  /** Announces all functions again, after RESET_ABILITIES. */
-  announceAll(): void;
 }
 
 /** Whether the worker sleeps on one connection, and whether the server may have jobs for it. */
@@ -36,12 +28,12 @@ export class Sleep {
   #serverIsEmpty = false;
   /** A job has ended since the last call of `sleepIfIdle`. */
   #jobHasEnded = false;
-  /** The server may hold the time limit of a job, running or ended. */
-  #serverTimerIsSet = false;
+  readonly #serverTimer: ServerTimer;
   readonly #falseAlarms = new FalseAlarms();
 
   constructor(connection: Sleeper) {
     this.#connection = connection;
+    this.#serverTimer = new ServerTimer(connection);
   }
 
   /** True if the server has answered NO_JOB, and nothing since then suggests that it has a job. */
@@ -52,7 +44,7 @@ export class Sleep {
   /** The worker has asked for a job, which ends its sleep. */
   grabSent(): void {
     this.#wake();
-    this.#serverTimerIsSet = false;
+    this.#serverTimer.grabSent();
   }
 
   /** The server has answered NO_JOB. */
@@ -63,7 +55,7 @@ export class Sleep {
   /** The server has assigned a job, and limits its time if `timed`. */
   jobAssigned({ timed }: { timed: boolean }): void {
     this.#serverIsEmpty = false;
-    this.#serverTimerIsSet = timed;
+    this.#serverTimer.jobAssigned({ timed });
     this.#falseAlarms.reset();
   }
 
@@ -87,9 +79,14 @@ export class Sleep {
     return true;
   }
 
-  /** The server was silent for a while. gearmand 1.1.20 sends no NOOP when a job becomes due: it must be asked. */
-  poll(): void {
+  /** The server was silent for a while. Some server may have lost a NOOP: the worker asks for a job. */
+  probed(): void {
     this.#serverIsEmpty = false;
+  }
+
+  /** Asks the server, while the worker sleeps, whether it has a job by now. */
+  poll(): void {
+    if (this.#state === "asleep") this.#sleep();
   }
 
   /**
@@ -102,7 +99,7 @@ export class Sleep {
     const isIdle = this.#serverIsEmpty || this.#jobHasEnded;
     this.#jobHasEnded = false;
     if (!isIdle || this.#state !== "awake" || this.#connection.grabsInFlight > 0) return;
-    if (this.#serverTimerIsSet) this.#stopServerTimer();
+    this.#serverTimer.stop();
     const delay = this.#falseAlarms.sleepDelay;
     if (delay === 0) {
       this.#sleep();
@@ -126,46 +123,5 @@ export class Sleep {
   #wake(): void {
     clearTimeout(this.#sleepTimer);
     this.#state = "awake";
-  }
-
-  /**
-   * gearmand keeps the timer of an ended job until the next grab, or until a PRE_SLEEP that finds no runnable job. When
-   * the timer fires, gearmand requeues whatever job has the memory of the ended one by then. Without functions no job is
-   * runnable: this PRE_SLEEP stops the timer.
-   */
-  #stopServerTimer(): void {
-    this.#serverTimerIsSet = false;
-    this.#connection.send(PacketType.RESET_ABILITIES);
-    this.#connection.send(PacketType.PRE_SLEEP);
-    this.#connection.announceAll();
-  }
-}
-
-/** False alarms in a row that are tolerated before sleep is delayed. */
-const MAX_FALSE_ALARMS = 3;
-/** A worker that is woken within this time, in milliseconds, was woken for a job that was there when it fell asleep. */
-const MIN_SLEEP = 20;
-/** Maximum delay of sleep in milliseconds. */
-const MAX_SLEEP_DELAY = 250;
-
-/**
- * Alarms without a job behind them. If a low job waits behind one that is not due yet, gearmand 1.1.20 answers PRE_SLEEP
- * with NOOP at once, but then does not assign it: without a delay the worker would grab and sleep in a busy loop.
- */
-class FalseAlarms {
-  #count = 0;
-
-  /** Milliseconds before the worker may sleep: none, then twice as long with each false alarm. */
-  get sleepDelay(): number {
-    return this.#count <= MAX_FALSE_ALARMS ? 0 : Math.min(MAX_SLEEP_DELAY, 2 ** this.#count);
-  }
-
-  wokenAfter(ms: number): void {
-    if (ms < MIN_SLEEP) this.#count += 1;
-    else this.#count = 0;
-  }
-
-  reset(): void {
-    this.#count = 0;
   }
 }

@@ -17,6 +17,7 @@ import type { WorkerFunction } from "./announcements.ts";
 import { FailureLog } from "./failure_log.ts";
 import type { JobHandler } from "./job_run.ts";
 import type { WorkerContext } from "./registration.ts";
+import { DueJobs } from "./gearmand_1.ts";
 import { Readiness } from "./readiness.ts";
 import { WorkerConnection } from "./worker_connection.ts";
 
@@ -31,6 +32,14 @@ export interface WorkerOptions extends ConnectOptions {
    * discarded. Default: no limit.
    */
   drainTimeout?: number | undefined;
+  /**
+   * Time in milliseconds between two questions of a worker that sleeps, whether a job has become due; 0 for none. Default
+   * 1,000. gearmand 1.1 does not wake a worker for a job that was submitted with `at`, gearmand 2.0 does.
+   *
+   * A question is one packet of 12 bytes to each server where the worker sleeps. It has an answer only if there is a job.
+   * Without them a sleeping worker asks when a server was silent for `probeInterval`.
+   */
+  pollInterval?: number | undefined;
 }
 
 /** Options of {@linkcode GearmanWorker.prototype.addFunction}. */
@@ -102,6 +111,7 @@ export class GearmanWorker implements AsyncDisposable {
   readonly #destroyed = deferred<void>();
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  readonly #dueJobs: DueJobs;
   readonly #readiness = new Readiness();
   readonly #log = new FailureLog();
 
@@ -116,6 +126,7 @@ export class GearmanWorker implements AsyncDisposable {
     const { servers, settings } = readConnectOptions(given);
     this.#drainTimeout = wholeNumber(given, "drainTimeout", undefined, 0, MAX_TIMER);
     this.#concurrency = wholeNumber(given, "concurrency", 1, 1, 1_000_000);
+    this.#dueJobs = new DueJobs(wholeNumber(given, "pollInterval", 1_000, 0, MAX_TIMER), () => this.#poll());
     if (given.id !== undefined) checkId(given.id);
     const log = this.#log;
     const { emit } = settings;
@@ -179,6 +190,7 @@ export class GearmanWorker implements AsyncDisposable {
     checkSignal(signal);
     this.#state = "running";
     const forgetSignal = signal && onAbort(signal, () => this.close());
+    this.#dueJobs.start();
     const serving = this.#connections.map((connection) => connection.serve(this.#stop.signal));
     this.#running = Promise.all(serving).then(() => {});
     await this.#running;
@@ -259,6 +271,7 @@ export class GearmanWorker implements AsyncDisposable {
     this.#state = "draining";
     this.#readiness.fail(new GearmanError("Cannot wait for a server: the worker was closed"));
     this.#stop.abort();
+    this.#dueJobs.stop();
     const timer = this.#startDrainTimer();
     await Promise.race([this.#drained(), this.#destroyed.promise]);
     clearTimeout(timer);
@@ -284,6 +297,10 @@ export class GearmanWorker implements AsyncDisposable {
   #announce(functionName: string): void {
     for (const connection of this.#connections) connection.announce(functionName);
     this.#update();
+  }
+
+  #poll(): void {
+    for (const connection of this.#connections) connection.poll();
   }
 
   /** Grabs jobs with the free slots, and lets connections sleep; while draining, looks whether all jobs have ended. */

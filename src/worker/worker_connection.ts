@@ -62,6 +62,11 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#registration?.sleepIfIdle();
   }
 
+  /** Asks the server, while the worker sleeps there, whether it has a job by now. */
+  poll(): void {
+    this.#registration?.poll();
+  }
+
   /** Resolves when everything was sent, or the connection is lost. */
   async flush(): Promise<void> {
     await ignoreErrors(() => this.#server.connection?.flush());

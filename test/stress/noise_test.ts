@@ -208,7 +208,7 @@ describe("a silent connection", () => {
     assert.equal(server.peers.length, 1);
   });
 
-  test("is polled: a job that became due without NOOP is found", { timeout }, async () => {
+  test("is asked for jobs again: one without NOOP is found", { timeout }, async () => {
     let due = false;
     const server = new FakeServer(({ type }, peer) => {
       if (type !== PacketType.GRAB_JOB_ALL) return;
@@ -216,7 +216,11 @@ describe("a silent connection", () => {
       else peer.answer(PacketType.NO_JOB);
     });
     const done = deferred<void>();
-    await using _worker = start(server, { f: () => done.resolve() }, { probeInterval: 50, drainTimeout: 0 });
+    await using _worker = start(server, { f: () => done.resolve() }, {
+      probeInterval: 50,
+      pollInterval: 0,
+      drainTimeout: 0,
+    });
     await untilSent(server, "PRE_SLEEP");
     due = true;
     await done.promise;

@@ -88,12 +88,26 @@ test("the time limit of an ended job is removed before the worker sleeps, but no
 
 test("announcements, the end of a job and a probe make a server worth a grab again", () => {
   const { sleep } = start();
-  for (const event of ["announced", "jobEnded", "poll"] as const) {
+  for (const event of ["announced", "jobEnded", "probed"] as const) {
     sleep.noJob();
     assert.equal(sleep.serverIsEmpty, true);
     sleep[event]();
     assert.equal(sleep.serverIsEmpty, false, event);
   }
+});
+
+test("a poll sends PRE_SLEEP again while the worker sleeps, and only then", () => {
+  const { connection, sleep } = start();
+  sleep.poll();
+  sleep.noJob();
+  sleep.poll();
+  assert.deepEqual(connection.sent, []);
+  sleep.sleepIfIdle();
+  sleep.poll();
+  assert.deepEqual(connection.sent, ["PRE_SLEEP", "PRE_SLEEP"]);
+  assert.equal(sleep.noop(), true);
+  sleep.poll();
+  assert.equal(connection.sent.length, 2);
 });
 
 test("after false alarms sleep is delayed, and a grab, a job or the end of the connection cancels the delay", () => {
