@@ -51,4 +51,4 @@ export type {
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
 export type { ConnectionErrorOptions, JobFailedErrorOptions, ProtocolErrorOptions } from "./src/errors.ts";
 export { type FunctionOptions, GearmanWorker, type RunOptions, type WorkerOptions } from "./src/worker/worker.ts";
-export type { AssignedJob, JobHandler } from "./src/worker/job_run.ts";
+export type { AssignedJob, JobHandler } from "./src/worker/assigned_job.ts";

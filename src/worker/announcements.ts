@@ -1,7 +1,7 @@
 /** The functions that a worker has announced on one connection. */
 
 import { PacketType } from "../codec/packet.ts";
-import type { JobHandler } from "./job_run.ts";
+import type { JobHandler } from "./assigned_job.ts";
 
 /** A function of a worker. */
 export interface WorkerFunction {

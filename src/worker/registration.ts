@@ -2,12 +2,14 @@
 
 import { GearmanError } from "../errors.ts";
 import { deferred } from "../internal/promises.ts";
+import { printable } from "../internal/text.ts";
 import { type Packet, type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { Announcements, type Announcer, type FunctionSource } from "./announcements.ts";
+import type { JobPacket } from "./assigned_job.ts";
 import { Fences } from "./fences.ts";
-import { execute, type JobPacket, JobRun } from "./job_run.ts";
+import { execute, JobRun } from "./job_run.ts";
 import { type Outcome, outcomeOfError } from "./outcome.ts";
 import type { Readiness } from "./readiness.ts";
 import { Sleep, type Sleeper } from "./sleep.ts";
@@ -32,7 +34,7 @@ export class Registration implements Announcer, Sleeper {
   readonly #serverName: string;
   readonly #announcements: Announcements;
   readonly #sleep: Sleep;
-  readonly #jobs = new Set<JobRun>();
+  readonly #runs = new Set<JobRun>();
   /** Number of held jobs by function. */
   readonly #jobCounts = new Map<string, number>();
   readonly #lost = deferred<void>();
@@ -68,7 +70,7 @@ export class Registration implements Announcer, Sleeper {
 
   /** Number of the worker's slots that are in use here: each job and each grab takes one. */
   get slotsInUse(): number {
-    return this.#jobs.size + this.grabsInFlight;
+    return this.#runs.size + this.grabsInFlight;
   }
 
   get canGrab(): boolean {
@@ -147,12 +149,12 @@ export class Registration implements Announcer, Sleeper {
   abort(reason: unknown): void {
     if (this.#state !== "active") return;
     this.#sleep.stop();
-    const jobs = [...this.#jobs];
-    this.#jobs.clear();
-    this.#state = jobs.length > 0 ? "aborted" : "stopped";
-    for (const job of jobs) {
-      job.abort(reason);
-      this.#reportEnd(job, { kind: "aborted", error: reason });
+    const runs = [...this.#runs];
+    this.#runs.clear();
+    this.#state = runs.length > 0 ? "aborted" : "stopped";
+    for (const run of runs) {
+      run.abort(reason);
+      this.#reportEnd(run, { kind: "aborted", error: reason });
     }
   }
 
@@ -171,42 +173,45 @@ export class Registration implements Announcer, Sleeper {
   }
 
   #start(packet: JobPacket): void {
-    const job = new JobRun(this.#connection, packet);
-    const { handle, functionName } = job;
-    this.#jobs.add(job);
+    const run = new JobRun(this.#connection, packet);
+    const { handle, functionName } = run.job;
+    this.#runs.add(run);
     this.#jobCounts.set(functionName, (this.#jobCounts.get(functionName) ?? 0) + 1);
     this.#sleep.jobAssigned({ timed: this.#announcements.isTimedByServer(functionName) });
     this.#worker.settings.emit({ type: "jobStarted", server: this.#serverName, handle, functionName });
     const found = this.#announcements.find(functionName);
     if (found === undefined) {
-      const error = new GearmanError(`This worker has no function "${functionName}"`);
-      this.#finish(job, outcomeOfError(error));
+      const error = new GearmanError(`This worker has no function "${printable(functionName)}"`);
+      this.#finish(run, outcomeOfError(error));
       return;
     }
     const { handler, timeout } = found;
-    if (timeout !== undefined) job.startTimer(timeout, () => this.#timeOut(job, timeout));
-    const outcome = execute(job, handler);
-    if (outcome instanceof Promise) outcome.then((outcome) => this.#finish(job, outcome));
-    else this.#finish(job, outcome);
+    if (timeout !== undefined) run.startTimer(timeout, () => this.#timeOut(run, timeout));
+    const outcome = execute(run, handler);
+    if (outcome instanceof Promise) outcome.then((outcome) => this.#finish(run, outcome));
+    else this.#finish(run, outcome);
   }
 
-  #timeOut(job: JobRun, timeout: number): void {
-    const error = new GearmanError(`Job ${job.handle} of "${job.functionName}" took longer than ${timeout} ms`);
-    this.#finish(job, outcomeOfError(error));
-    job.abort(error);
+  #timeOut(run: JobRun, timeout: number): void {
+    const { handle, functionName } = run.job;
+    const error = new GearmanError(
+      `Job ${printable(handle)} of "${printable(functionName)}" took longer than ${timeout} ms`,
+    );
+    this.#finish(run, outcomeOfError(error));
+    run.abort(error);
   }
 
-  #finish(job: JobRun, outcome: Outcome): void {
-    const isHeld = this.#jobs.delete(job);
+  #finish(run: JobRun, outcome: Outcome): void {
+    const isHeld = this.#runs.delete(run);
     if (!isHeld) return; // it was aborted before
-    job.end(outcome);
-    this.#reportEnd(job, outcome);
-    this.#countEnd(job);
+    run.end(outcome);
+    this.#reportEnd(run, outcome);
+    this.#countEnd(run.job.functionName);
     this.#sleep.jobEnded();
     this.#worker.update();
   }
 
-  #countEnd({ functionName }: JobRun): void {
+  #countEnd(functionName: string): void {
     const count = this.#jobCounts.get(functionName)!;
     if (count > 1) {
       this.#jobCounts.set(functionName, count - 1);
@@ -220,9 +225,9 @@ export class Registration implements Announcer, Sleeper {
     if (this.grabsInFlight === 0) this.#announcements.noGrabInFlight();
   }
 
-  #reportEnd(job: JobRun, end: JobEnd): void {
-    const { handle, functionName } = job;
-    const duration = performance.now() - job.startedAt;
+  #reportEnd(run: JobRun, end: JobEnd): void {
+    const { handle, functionName } = run.job;
+    const duration = performance.now() - run.startedAt;
     const event = { type: "jobEnded", server: this.#serverName, handle, functionName, duration } as const;
     this.#worker.settings.emit(end.kind === "completed" ? event : { ...event, error: end.error });
   }

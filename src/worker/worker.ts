@@ -15,7 +15,7 @@ import {
 } from "../connection/options.ts";
 import type { WorkerFunction } from "./announcements.ts";
 import { FailureLog } from "./failure_log.ts";
-import type { JobHandler } from "./job_run.ts";
+import type { JobHandler } from "./assigned_job.ts";
 import type { WorkerContext } from "./registration.ts";
 import { DueJobs } from "./gearmand_1.ts";
 import { Readiness } from "./readiness.ts";

@@ -249,6 +249,21 @@ onEveryServer("a handler", (kind) => {
     assert.equal(third.signal.aborted, false, "a job that ended well is not aborted");
   });
 
+  test("reads its workload as text with a byte order mark, and as JSON without one", { timeout }, async () => {
+    const seen: unknown[] = [];
+    await using _worker = start({
+      echo: (job) => job.text(),
+      json: (job) => void seen.push(job.json()),
+      broken: (job) => void job.json(),
+    });
+    assert.equal(toHex(await client.do("echo", "\ufeffa\ufeff")), "efbbbf61efbbbf");
+    for (const mark of ["", "\ufeff"]) await client.do("json", `${mark}{"a":[1]}`);
+    assert.deepEqual(seen, [{ a: [1] }, { a: [1] }]);
+    const job = client.do("broken", "{");
+    const message = await failureOf(job) ?? "";
+    assert.ok(message.startsWith(`Cannot read the workload of job ${job.handle} ("broken") as JSON: `), message);
+  });
+
   test("may keep and change its workload", { timeout }, async () => {
     const kept: Uint8Array[] = [];
     await using _worker = start({
