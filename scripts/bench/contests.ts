@@ -62,9 +62,19 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       return await measured(command(server, port, jobs));
     });
 
+  const warm = (program: string, args: string[], jobs: number, warmUp: number) => (runtime: Runtime) =>
+    withGearmand((server) => measured(ours(runtime, program, ...args, server, some(jobs), some(warmUp))), FAST);
+  const naive = (jobs: number, warmUp: number): Contest => ({
+    ...each("naive", warm("naive.ts", [], jobs, warmUp)),
+    ...each("ours", warm("submit.ts", ["bytes"], jobs, warmUp)),
+    ...each("all", warm("submit.ts", ["all"], jobs, warmUp)),
+  });
+
   return {
     "pipelined": pipelined({}),
     "fast": pipelined(FAST),
+    "naive": naive(500_000, 100_000),
+    "cold": naive(200_000, 0),
     "generated": {
       "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(50_000)))),
       ...each("ours", background("submit.ts", "generated", 50_000)),
