@@ -36,6 +36,21 @@ export interface DecoderOptions<Text extends boolean = false> {
 /** The items that a decoder yields: packets, and text lines with the option `text`. */
 export type Decoded<Text extends boolean> = Text extends true ? Packet | TextLine : Packet;
 
+/**
+ * Option of decoders inside this library: makes the packets of one argument, of which most are replies. On Deno, the view
+ * of an argument costs more than everything else about a packet, and a packet made here need not have one.
+ */
+export const MAKE_REPLY: unique symbol = /* @__PURE__ */ Symbol();
+
+/** Makes a packet of one argument, which is the body from `start` to `end`. */
+export type MakeReply = (
+  magic: "REQ" | "RES",
+  type: PacketType,
+  body: Uint8Array,
+  start: number,
+  end: number,
+) => Packet;
+
 const NUL = 0;
 const LF = 10;
 const CR = 13;
@@ -77,6 +92,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   readonly #maxLineSize: number;
   readonly #skipOversized: boolean;
   readonly #text: boolean;
+  readonly #makeReply: MakeReply | undefined;
   #received = new ChunkList();
   /** The next packet or line has at least this many bytes, so that its header need not be looked at for every chunk. */
   #needed = 1;
@@ -96,6 +112,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     this.#maxLineSize = wholeNumber(options, "maxLineSize", DEFAULT_MAX_LINE_SIZE, 1, MAX_UINT32);
     this.#skipOversized = options.skipOversized ?? false;
     this.#text = options.text ?? false;
+    this.#makeReply = (options as { [MAKE_REPLY]?: MakeReply })[MAKE_REPLY];
   }
 
   /**
@@ -116,13 +133,19 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    * over `maxPacketSize`, or a line over `maxLineSize`.
    */
   next(): IteratorResult<Decoded<Text>, undefined> {
+    const value = this.read();
+    return value === undefined ? { done: true, value } : { done: false, value };
+  }
+
+  /** Returns the same as {@linkcode PacketDecoder.prototype.next | next} by itself, or `undefined` if none is complete yet. */
+  read(): Decoded<Text> | undefined {
     if (this.#error !== undefined) throw this.#error;
     if (this.#received.size >= this.#needed) {
       const value = this.#text && !this.#startsWithNul() ? this.#nextLine() : this.#nextPacket();
-      if (value !== undefined) return { done: false, value: value as Decoded<Text> };
+      if (value !== undefined) return value as Decoded<Text>;
     }
     this.#received.releaseMemory();
-    return { done: true, value: undefined };
+    return undefined;
   }
 
   /**
@@ -173,8 +196,14 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       body = received.take(keptSize);
       bodyStart = 0;
     }
-    const args = this.#splitBody(body, bodyStart, bodyStart + keptSize, count);
-    const packet = { magic: magic === MAGIC_REQ ? "REQ" : "RES", type: type as PacketType, args };
+    const direction = magic === MAGIC_REQ ? "REQ" : "RES";
+    const bodyEnd = bodyStart + keptSize;
+    if (count === 1 && this.#makeReply !== undefined && !isOversized) {
+      this.#startNext(packetSize);
+      return this.#makeReply(direction, type as PacketType, body, bodyStart, bodyEnd);
+    }
+    const args = this.#splitBody(body, bodyStart, bodyEnd, count);
+    const packet = { magic: direction, type: type as PacketType, args };
     if (isOversized) {
       Object.assign(packet, { oversized: bodySize });
       if (count > 0) args[count - 1] = new Uint8Array(0);

@@ -23,6 +23,14 @@ const MAX_SLAB = 65_536;
 
 const utf8Encoder = new TextEncoder();
 
+/** A packet to encode: its type, and its arguments in wire order. */
+export interface EncodablePacket {
+  /** Its number. */
+  readonly type: PacketType;
+  /** Its arguments; strings are sent as UTF-8. */
+  readonly args: readonly (string | Uint8Array)[];
+}
+
 /**
  * Encodes packets into as few pieces of bytes as possible.
  *
@@ -41,14 +49,14 @@ const utf8Encoder = new TextEncoder();
  */
 export class PacketEncoder {
   readonly #magic: number;
-  /** Finished pieces, in order. */
-  #pieces: Uint8Array[] = [];
+  /** Finished pieces, in order; an argument that is not copied is in one group with the piece before it. */
+  #groups: Uint8Array[][] = [];
   /** The memory that packets are written to. It is only ever appended to: a transport may still be sending its start. */
   #slab = new Uint8Array(0);
-  /** The part of the slab that is not yet among the pieces. */
+  /** The part of the slab that is not yet in a group. */
   #start = 0;
   #end = 0;
-  /** Bytes of the pieces and of that part. */
+  /** Bytes of the groups and of that part. */
   #size = 0;
 
   /** Makes an encoder of requests (`REQ`, to a job server) or of responses (`RES`, from a job server). */
@@ -70,20 +78,27 @@ export class PacketEncoder {
    * longer.
    */
   write<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
-    const values: (string | Uint8Array)[] = args;
+    this.writePacket({ type, args });
+  }
+
+  /**
+   * Appends one packet as {@linkcode PacketEncoder.prototype.write | write} does, such as one that was decoded.
+   *
+   * @throws {TypeError} An argument is neither string nor bytes, or their number is wrong.
+   * @throws {RangeError} There is no such packet type, an argument before the last holds a NUL, or the body is 4 GiB or
+   * longer.
+   */
+  writePacket({ type, args }: EncodablePacket): void {
     const count = argumentCount(type);
-    if (count !== values.length) throw argumentError(type, count, values.length);
+    if (count !== args.length) throw argumentError(type, count, args.length);
 
     const last = count - 1;
     let room = HEADER_SIZE + count;
     let uncopied: Uint8Array | undefined;
     for (let i = 0; i < count; i++) {
-      let value = values[i]!;
-      if (typeof value === "string" && value.length > MAX_INLINE_STRING) {
-        value = utf8Encoder.encode(value);
-        values[i] = value;
-      }
+      const value = args[i]!;
       if (typeof value === "string") {
+        if (value.length > MAX_INLINE_STRING) return this.writePacket({ type, args: args.map(encodeLongString) });
         room += value.length * 3; // a UTF-16 unit takes at most three bytes of UTF-8
       } else if (!(value instanceof Uint8Array)) {
         throw new TypeError(`Cannot encode ${packetName(type)}: argument ${i + 1} must be a string or a Uint8Array`);
@@ -100,7 +115,7 @@ export class PacketEncoder {
     let end = header + HEADER_SIZE;
     for (let i = 0; i < last; i++) {
       const begin = end;
-      end = append(slab, begin, values[i]!);
+      end = append(slab, begin, args[i]!);
       // The bytes are searched, not the value: UTF-8 has a NUL byte exactly where the string has one.
       if (findNul(slab, begin, end) < end) {
         throw new RangeError(`Cannot encode ${packetName(type)}: argument ${i + 1} holds a NUL`);
@@ -108,7 +123,7 @@ export class PacketEncoder {
       slab[end] = 0;
       end += 1;
     }
-    if (count > 0 && uncopied === undefined) end = append(slab, end, values[last]!);
+    if (count > 0 && uncopied === undefined) end = append(slab, end, args[last]!);
 
     const bodySize = end - header - HEADER_SIZE + (uncopied?.length ?? 0);
     if (bodySize > 0xffff_ffff) throw new RangeError(`Cannot encode ${packetName(type)}: it has 4 GiB or more`);
@@ -118,18 +133,26 @@ export class PacketEncoder {
     this.#end = end;
     this.#size += HEADER_SIZE + bodySize;
     if (uncopied !== undefined) {
-      this.#finishPiece();
-      this.#pieces.push(uncopied);
+      this.#finishGroup([uncopied]);
     }
   }
 
   /** Returns everything written since the last call, in order; the encoder does not touch these bytes again. */
   take(): Uint8Array[] {
-    this.#finishPiece();
-    const pieces = this.#pieces;
+    return this.takeGroups().flat();
+  }
+
+  /**
+   * Returns the same as {@linkcode PacketEncoder.prototype.take | take} in groups, each of whole packets: a piece of at most
+   * about 64 KiB, and where its last packet ends with an argument that is not copied, that argument.
+   */
+  takeGroups(): Uint8Array[][] {
+    this.#finishGroup();
+    const groups = this.#groups;
     // Packets that would fit in one slab leave as one write, also if a slab ended between them.
-    const taken = pieces.length > 1 && this.#size <= MAX_SLAB ? [joinBytes(pieces, this.#size)] : pieces;
-    this.#pieces = [];
+    const fits = groups.length > 1 && this.#size <= MAX_SLAB;
+    const taken = fits ? [[joinBytes(groups.flat(), this.#size)]] : groups;
+    this.#groups = [];
     this.#size = 0;
     return taken;
   }
@@ -155,14 +178,14 @@ export class PacketEncoder {
   }
 
   #grow(room: number): void {
-    this.#finishPiece();
+    this.#finishGroup();
     this.#slab = new Uint8Array(Math.max(room, MIN_SLAB, Math.min(this.#slab.length * 2, MAX_SLAB)));
     this.#start = 0;
     this.#end = 0;
   }
 
-  #finishPiece(): void {
-    if (this.#end > this.#start) this.#pieces.push(this.#slab.subarray(this.#start, this.#end));
+  #finishGroup(uncopied: readonly Uint8Array[] = []): void {
+    if (this.#end > this.#start) this.#groups.push([this.#slab.subarray(this.#start, this.#end), ...uncopied]);
     this.#start = this.#end;
   }
 }
@@ -203,6 +226,11 @@ function encode<T extends PacketType>(encoder: PacketEncoder, type: T, args: Pac
   encoder.write(type, ...args);
   const { size } = encoder;
   return joinBytes(encoder.take(), size);
+}
+
+/** Encodes a long string as bytes, and returns any other argument as it is. */
+function encodeLongString(value: string | Uint8Array): string | Uint8Array {
+  return typeof value === "string" && value.length > MAX_INLINE_STRING ? utf8Encoder.encode(value) : value;
 }
 
 /** Writes a value at the end of what is in the slab, and returns the new end. */

@@ -30,6 +30,11 @@ export class Fifo<T extends object> {
     return item;
   }
 
+  /** Takes out the last `count` items, in their order. */
+  takeLast(count: number): T[] {
+    return this.#items.splice(this.#items.length - count) as T[];
+  }
+
   /** Takes everything out. */
   drain(): T[] {
     const items = this.#items.slice(this.#head) as T[];

@@ -8,12 +8,30 @@ const SHORT = 64;
 
 /** Decodes bytes as UTF-8. */
 export function readText(bytes: Uint8Array): string {
-  if (bytes.length > SHORT) return utf8Decoder.decode(bytes);
+  return readTextBetween(bytes, 0, bytes.length);
+}
+
+/** Decodes the bytes from `start` to `end` as UTF-8. */
+export function readTextBetween(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > SHORT) return utf8Decoder.decode(bytes.subarray(start, end));
   // Handles and names are short and ASCII: a loop costs a fraction of a call of TextDecoder.
   let text = "";
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (byte > 127) return utf8Decoder.decode(bytes);
+  let at = start;
+  for (; at + 8 <= end; at += 8) {
+    const a = bytes[at]!;
+    const b = bytes[at + 1]!;
+    const c = bytes[at + 2]!;
+    const d = bytes[at + 3]!;
+    const e = bytes[at + 4]!;
+    const f = bytes[at + 5]!;
+    const g = bytes[at + 6]!;
+    const h = bytes[at + 7]!;
+    if ((a | b | c | d | e | f | g | h) > 127) return utf8Decoder.decode(bytes.subarray(start, end));
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte > 127) return utf8Decoder.decode(bytes.subarray(start, end));
     text += String.fromCharCode(byte);
   }
   return text;

@@ -173,6 +173,33 @@ test("a refused packet, short or long, leaves no bytes between its neighbours", 
   assert.equal(toHex(encodeRequest(PacketType.PRE_SLEEP)), toHex(header("\0REQ", 4, 0)));
 });
 
+test("takeGroups() keeps an argument that is not copied together with the rest of its packet", () => {
+  const encoder = new PacketEncoder("REQ");
+  const large = pattern(70_000);
+  encoder.write(PacketType.ECHO_REQ, "small");
+  encoder.write(PacketType.ECHO_REQ, large);
+  encoder.write(PacketType.ECHO_REQ, "behind");
+  const groups = encoder.takeGroups();
+  assert.deepEqual(groups.map((pieces) => pieces.map(({ length }) => length)), [[17 + 12, 70_000], [18]]);
+  assert.equal(groups[0]![1], large);
+  assert.deepEqual([encoder.takeGroups(), encoder.size], [[], 0]);
+});
+
+test("writePacket() encodes what was decoded, and leaves its arguments as they are", () => {
+  const encoder = new PacketEncoder("REQ");
+  const long = "ä".repeat(40_000);
+  const args = ["f", "u", long];
+  encoder.writePacket({ type: PacketType.SUBMIT_JOB_BG, args });
+  assert.equal(args[2], long, "a long string is encoded in a list of its own");
+  const bytes = join(encoder.take());
+  const decoder = new PacketDecoder();
+  decoder.push(bytes.slice());
+  const again = new PacketEncoder("REQ");
+  again.writePacket(decoder.read()!);
+  assert.deepEqual(join(again.take()), bytes);
+  assert.throws(() => again.writePacket({ type: PacketType.ECHO_REQ, args: [] }), TypeError);
+});
+
 test("a wrong number or kind of arguments is a TypeError that names the packet", () => {
   const encoder = new PacketEncoder("RES");
   const wrong: [unknown, ...unknown[]][] = [

@@ -31,6 +31,23 @@ test("items come out in the order in which they were pushed, for any pushes and 
   );
 });
 
+test("takeLast() takes the last items in their order, and leaves the others", () => {
+  const queue = new Fifo<Item>();
+  for (let number = 0; number < 200; number++) queue.push({ number });
+  for (let number = 0; number < 50; number++) queue.shift();
+  assert.deepEqual(queue.takeLast(0), []);
+  assert.deepEqual(queue.takeLast(3).map(({ number }) => number), [197, 198, 199]);
+  queue.push({ number: 300 });
+  assert.equal(queue.length, 148);
+  assert.equal(queue.first!.number, 50);
+  assert.deepEqual(
+    queue.takeLast(148).map(({ number }) => number),
+    [...Array(147).keys()].map((i) => i + 50).concat(300),
+  );
+  assert.equal(queue.length, 0);
+  assert.equal(queue.first, undefined);
+});
+
 test("a queue that is never empty keeps its order and length over 100,000 items", () => {
   const queue = new Fifo<Item>();
   for (let number = 0; number < 100; number++) queue.push({ number });
