@@ -6,9 +6,8 @@ import { Fifo } from "../internal/queue.ts";
 import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
 import { signalOf } from "../connection/options.ts";
-import type { BackgroundJob } from "./background_job.ts";
-import type { Outgoing } from "./request.ts";
-import type { BackgroundSubmission, OnSettled } from "./submission.ts";
+import type { BackgroundJob, StatusSource } from "./background_job.ts";
+import { BatchSubmission } from "./submission.ts";
 import { backgroundPacket, type DoBackgroundOptions, type SharedOptions } from "./submission_packet.ts";
 
 /** Options of many submissions in the background. */
@@ -25,7 +24,8 @@ export type Workloads = Iterable<Workload> | AsyncIterable<Workload>;
 /** What a batch needs of its client. */
 export interface BatchContext {
   makeUnique(): string;
-  submit(packet: Outgoing, signal: AbortSignal | undefined, onSettled: OnSettled): BackgroundSubmission;
+  readonly source: StatusSource;
+  send(submission: BatchSubmission, signal: AbortSignal | undefined): void;
 }
 
 /**
@@ -43,7 +43,40 @@ type BatchState =
   | { readonly phase: "done" };
 
 /** Submits the workloads of a source; see `GearmanClient.doBackgroundAll`. */
-export async function* submitAll(
+export function submitAll(
+  functionName: string,
+  workloads: Workloads,
+  options: DoBackgroundAllOptions,
+  context: BatchContext,
+): AsyncGenerator<BackgroundJob, void, undefined> {
+  const slot: BatchSlot = { batch: undefined };
+  const generator = runBatch(slot, functionName, workloads, options, context);
+  const generate = generator.next.bind(generator);
+  let generating = 0;
+  const generateNext = async () => {
+    generating += 1;
+    try {
+      return await generate();
+    } finally {
+      generating -= 1;
+    }
+  };
+  return Object.assign(generator, {
+    // A job that is ready is taken past the generator, whose own promises cost more than all the rest.
+    next: () => {
+      const job = generating === 0 ? slot.batch?.takeReadyJob() : undefined;
+      return job === undefined ? generateNext() : Promise.resolve({ done: false as const, value: job });
+    },
+  });
+}
+
+/** Where a generator puts its batch. */
+interface BatchSlot {
+  batch: Batch | undefined;
+}
+
+async function* runBatch(
+  slot: BatchSlot,
   functionName: string,
   workloads: Workloads,
   options: DoBackgroundAllOptions,
@@ -60,7 +93,7 @@ export async function* submitAll(
   }
   signal?.throwIfAborted();
 
-  const batch = new Batch(functionName, workloads, { options, inFlight, unique, signal }, context);
+  const batch = slot.batch = new Batch(functionName, workloads, { options, inFlight, unique, signal }, context);
   let threw = false;
   try {
     for (;;) {
@@ -93,18 +126,19 @@ class Batch {
   readonly #context: BatchContext;
   readonly #source: Iterator<Workload> | AsyncIterator<Workload>;
   /** Submissions in the order of the source, until their jobs are taken. */
-  readonly #submissions = new Fifo<BackgroundSubmission>();
+  readonly #submissions = new Fifo<BatchSubmission>();
   #state: BatchState = { phase: "reading" };
   /** True while the source's `next` is awaited: it may never answer. */
   #awaitsSource = false;
   #sourceEnded = false;
   #readCount = 0;
   #takenCount = 0;
-  #wake = (): void => {};
+  /** Resolves the promise of `change`, while something waits for it. */
+  #wake: (() => void) | undefined;
   /** One function for all submissions. */
-  readonly #onSettled: OnSettled = ({ failure }) => {
+  readonly #onSettled = ({ failure }: BatchSubmission): void => {
     if (failure !== undefined && this.#isReading) this.#state = { phase: "draining" };
-    this.#wake();
+    this.#notifyChange();
   };
 
   constructor(functionName: string, workloads: Workloads, settings: Settings, context: BatchContext) {
@@ -136,6 +170,12 @@ class Batch {
     return next.job;
   }
 
+  /** Takes the next job if there is nothing to wait for, and nothing to throw. */
+  takeReadyJob(): BackgroundJob | undefined {
+    this.readAhead();
+    return this.#submissions.first?.job === undefined ? undefined : this.takeJob();
+  }
+
   /** Resolves when a job may be taken, or the end may have come. */
   change(): Promise<void> {
     return new Promise((resolve) => this.#wake = resolve);
@@ -144,12 +184,17 @@ class Batch {
   /** Drops what was not taken, and closes the source. */
   async finish({ threw }: { threw: boolean }): Promise<void> {
     this.#state = { phase: "done" };
-    for (const submission of this.#submissions.drain()) submission.settle();
+    for (const submission of this.#submissions.drain()) submission.withdraw(undefined);
     if (this.#sourceEnded) return;
     const closing = (async () => await this.#source.return?.())();
     // A source may never answer, and its error must not replace the one that is thrown.
     if (this.#awaitsSource || threw) markHandled(closing);
     else await closing;
+  }
+
+  #notifyChange(): void {
+    this.#wake?.();
+    this.#wake = undefined;
   }
 
   get #isReading(): boolean {
@@ -172,7 +217,7 @@ class Batch {
     } catch (error) {
       if (this.#isReading) this.#state = { phase: "failed", error };
     }
-    this.#wake();
+    this.#notifyChange();
   }
 
   #submit(workload: Workload): void {
@@ -182,7 +227,9 @@ class Batch {
     const unique = makeUnique(workload, index);
     try {
       const packet = backgroundPacket(this.#functionName, workload, unique, options);
-      this.#submissions.push(this.#context.submit(packet, this.#settings.signal, this.#onSettled));
+      const submission = new BatchSubmission(packet, this.#context.source, this.#onSettled);
+      this.#context.send(submission, this.#settings.signal);
+      this.#submissions.push(submission);
     } catch (error) {
       throw withIndex(error, index);
     }

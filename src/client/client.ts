@@ -7,7 +7,7 @@ import { printable } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { PacketType } from "../codec/packet.ts";
 import { formatServer, parseServers } from "../transport/addresses.ts";
-import { checkHandle, MAX_UNIQUE, takeWorkload, type Workload } from "../connection/arguments.ts";
+import { checkHandle, checkWorkload, copySmall, MAX_UNIQUE, type Workload } from "../connection/arguments.ts";
 import {
   type CallOptions,
   type ConnectOptions,
@@ -25,7 +25,7 @@ import type { Job } from "./job.ts";
 import { type Outgoing, Query, type ReadReply } from "./request.ts";
 import { Router } from "./router.ts";
 import { type JobStatus, readStatus, readUniqueStatus, type UniqueJobStatus } from "./status.ts";
-import { BackgroundSubmission, type OnSettled } from "./submission.ts";
+import { AwaitedSubmission } from "./submission.ts";
 import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundPacket } from "./submission_packet.ts";
 
 /** Options of {@linkcode GearmanClient}. */
@@ -117,10 +117,7 @@ export class GearmanClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       checkOptions(options);
       const packet = backgroundPacket(functionName, workload, options.unique ?? this.#makeUnique(), options);
-      this.#submit(packet, signalOf(options), ({ job, failure }) => {
-        if (failure !== undefined) reject(failure.error);
-        else resolve(job!);
-      });
+      this.#router.send(new AwaitedSubmission(packet, this, resolve, reject), signalOf(options));
     });
   }
 
@@ -167,7 +164,8 @@ export class GearmanClient implements AsyncDisposable {
   ): AsyncGenerator<BackgroundJob, void, undefined> {
     return submitAll(functionName, workloads, options, {
       makeUnique: () => this.#makeUnique(),
-      submit: (packet, signal, onSettled) => this.#submit(packet, signal, onSettled),
+      source: this,
+      send: (submission, signal) => this.#router.send(submission, signal),
     });
   }
 
@@ -237,7 +235,8 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {ConnectionError} No server could be asked.
    */
   async echo(data: Workload, options: CallOptions = {}): Promise<Bytes> {
-    const packet = { type: PacketType.ECHO_REQ, args: [takeWorkload(data)] };
+    checkWorkload(data);
+    const packet = { type: PacketType.ECHO_REQ, args: [copySmall(data)] };
     const query = new Query(packet, PacketType.ECHO_RES, ownedBytes);
     this.#router.send(query, signalOf(options));
     return await query.answer;
@@ -251,12 +250,6 @@ export class GearmanClient implements AsyncDisposable {
   /** The same as {@linkcode GearmanClient.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #submit(packet: Outgoing, signal: AbortSignal | undefined, onSettled: OnSettled): BackgroundSubmission {
-    const submission = new BackgroundSubmission(packet, this, onSettled);
-    this.#router.send(submission, signal);
-    return submission;
   }
 
   #makeUnique(): string {

@@ -4,6 +4,8 @@ import { GearmanError, JobFailedError } from "../errors.ts";
 import type { Bytes } from "../internal/bytes.ts";
 import { type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
 import { printable, readText } from "../internal/text.ts";
+import type { Packet } from "../codec/packet.ts";
+import { firstText } from "../connection/reply.ts";
 import { Collector } from "./collector.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";
@@ -36,6 +38,8 @@ type ReadResult = IteratorResult<JobEvent, undefined>;
 /** One submission in the foreground. An event goes to the consumer that waits for it, or is kept. */
 export class ForegroundJob extends Submission implements JobSubscriber {
   readonly #limits: JobLimits;
+  /** The handle, once the server has created the job. */
+  handle: string | undefined;
   #outcome: ForegroundOutcome = PENDING;
   /** True once the error was thrown: like any iterator, the job throws it once and is then at its end. */
   #errorThrown = false;
@@ -55,8 +59,8 @@ export class ForegroundJob extends Submission implements JobSubscriber {
 
   // ---- what the session reports
 
-  override onReply(args: readonly Uint8Array[], session: RequestSession): void {
-    const handle = this.handle = readText(args[0]!);
+  override onReply(packet: Packet, session: RequestSession): void {
+    const handle = this.handle = firstText(packet);
     this.#settleCreated();
     session.jobs.subscribe(handle, this.settled ? null : this);
     if (!this.settled) this.onEvent({ type: "created", handle });
@@ -82,7 +86,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   }
 
   onGone(cause: GearmanError, server: string): void {
-    this.lose({ delivery: "accepted", server, cause });
+    this.lose({ delivery: "accepted", server, handle: this.handle, cause });
   }
 
   override reject(error: unknown): void {
@@ -133,8 +137,10 @@ export class ForegroundJob extends Submission implements JobSubscriber {
 
   /** The consumer has left: events that arrive later are discarded. */
   abandon(): Promise<ReadResult> {
+    const { session } = this;
     this.#unread = undefined;
     if (!this.settled) this.settle();
+    if (this.handle === undefined) session?.recall(); // it may not have left yet
     this.#end(ABANDONED);
     return this.next();
   }

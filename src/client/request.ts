@@ -4,7 +4,8 @@ import { ConnectionError, type GearmanError } from "../errors.ts";
 import { deferred } from "../internal/promises.ts";
 import { onAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
-import type { PacketType } from "../codec/packet.ts";
+import { type Packet, PacketType } from "../codec/packet.ts";
+import { copySmall, isUncopied } from "../connection/arguments.ts";
 import type { RunningJobs } from "./running_jobs.ts";
 
 /** A packet that is to be sent. */
@@ -21,31 +22,49 @@ export interface RequestSession {
   readonly jobs: RunningJobs;
   /** Nothing waits for the request any more; its reply, if one arrives, is discarded. */
   release(request: Request): void;
+  /** Takes back what was not sent yet, and drops the requests among it that have ended. */
+  recall(): void;
   /** The consumer of a job fell behind, or caught up: while all consumers lag, reading pauses. */
   setLagging(lagging: boolean): void;
 }
 
-/** One request; each kind of call has its subclass. */
-export abstract class Request {
-  readonly type: PacketType;
-  /** The arguments to send; emptied when they are no longer needed. */
-  args: (string | Uint8Array)[];
-  /** The packet type of the reply. */
-  readonly expects: PacketType;
-  /** The session that has it, from the moment when it is handed over until nothing waits for it any more. */
-  session: RequestSession | undefined;
-  /** True once its outcome is known, or it was aborted: a reply that arrives later is discarded. */
-  settled = false;
-  /** Number of times that a session returned it unsent. */
-  rerouteCount = 0;
-  /** The signal of its call, from `abortOn` on. */
-  signal: AbortSignal | undefined;
-  #forgetSignal: (() => void) | undefined;
+/** Stands for the packet of a request that needs it no longer. */
+const DROPPED: Outgoing = { type: PacketType.NOOP, args: [] };
 
-  constructor(packet: Outgoing, expects: PacketType) {
-    this.type = packet.type;
-    this.args = packet.args;
-    this.expects = expects;
+/**
+ * One request; each kind of call has its subclass.
+ *
+ * There is one for each job, so its fields are few, and assigned in the constructors: on V8 an object with four levels of
+ * initialized fields takes twice as long.
+ */
+export abstract class Request {
+  /** What to send; dropped when it is no longer needed. */
+  declare packet: Outgoing;
+  /** The packet type of the reply. */
+  abstract readonly expects: PacketType;
+  /** True if its last argument is not copied. The caller may still transfer its buffer, until it is being written. */
+  declare readonly isLarge: boolean;
+  /** The session that has it, from the moment when it is handed over until nothing waits for it any more. */
+  declare session: RequestSession | undefined;
+  /** True once its outcome is known, or it was aborted: a reply that arrives later is discarded. */
+  declare settled: boolean;
+  #abortable: { readonly signal: AbortSignal; readonly forget: () => void } | undefined;
+
+  constructor(packet: Outgoing) {
+    this.packet = packet;
+    this.isLarge = isUncopied(this.lastArgument);
+    this.session = undefined;
+    this.settled = false;
+  }
+
+  get lastArgument(): string | Uint8Array {
+    const { args } = this.packet;
+    return args[args.length - 1]!;
+  }
+
+  /** The signal of its call, from `abortOn` to its end. */
+  get signal(): AbortSignal | undefined {
+    return this.#abortable?.signal;
   }
 
   /** The name of the only server that may serve it. */
@@ -58,11 +77,22 @@ export abstract class Request {
     return undefined;
   }
 
-  /** Its bytes are on their way. */
-  onSent(): void {}
+  /** Keeps a copy of what the caller may change: it cannot be encoded yet. */
+  copyArguments(): void {
+    const { args } = this.packet;
+    if (!this.isLarge) args[args.length - 1] = copySmall(this.lastArgument);
+  }
+
+  /** Drops the packet: it is encoded, or will not be. */
+  dropPacket(): void {
+    this.packet = DROPPED;
+  }
+
+  /** It was encoded into the connection's memory. */
+  onEncoded(): void {}
 
   /** Its reply arrived, perhaps only to be discarded. */
-  abstract onReply(args: readonly Uint8Array[], session: RequestSession): void;
+  abstract onReply(packet: Packet, session: RequestSession): void;
   /** The connection was lost after it was sent; returns true to have it sent again. */
   abstract onLost(error: GearmanError, server: string): boolean;
   /** It was never sent: no server could be reached. */
@@ -80,16 +110,24 @@ export abstract class Request {
   /** Ends it: nothing waits for it any more. */
   settle(): void {
     this.settled = true;
-    this.args = [];
-    this.#forgetSignal?.();
-    this.#forgetSignal = undefined;
+    this.dropPacket();
+    this.#abortable?.forget();
+    this.#abortable = undefined;
     this.session?.release(this);
   }
 
-  /** Ends it with the signal's reason when the signal fires. */
+  /** Ends it with an error. If it has not left yet, it is not sent. */
+  withdraw(error: unknown): void {
+    const { session } = this;
+    this.fail(error);
+    session?.recall();
+  }
+
+  /** Withdraws it with the signal's reason when the signal fires. */
   abortOn(signal: AbortSignal | undefined): void {
-    this.signal = signal;
-    if (signal !== undefined) this.#forgetSignal = onAbort(signal, (reason) => this.fail(reason));
+    if (signal === undefined) return;
+    const forget = onAbort(signal, (reason) => this.withdraw(reason));
+    if (!this.settled) this.#abortable = { signal, forget };
   }
 }
 
@@ -98,6 +136,7 @@ export type ReadReply<T> = (args: readonly Uint8Array[]) => T;
 
 /** A question to a server. It changes nothing there, so it is asked once more if the connection is lost. */
 export class Query<T> extends Request {
+  override readonly expects: PacketType;
   readonly #answer = deferred<T>();
   readonly answer: Promise<T> = this.#answer.promise;
   readonly #read: ReadReply<T>;
@@ -105,7 +144,8 @@ export class Query<T> extends Request {
   #retryable = true;
 
   constructor(packet: Outgoing, expects: PacketType, read: ReadReply<T>, pinnedTo?: string) {
-    super(packet, expects);
+    super(packet);
+    this.expects = expects;
     this.#read = read;
     this.#pinnedTo = pinnedTo;
   }
@@ -114,7 +154,7 @@ export class Query<T> extends Request {
     return this.#pinnedTo;
   }
 
-  override onReply(args: readonly Uint8Array[]): void {
+  override onReply({ args }: Packet): void {
     if (this.settled) return;
     this.settle();
     this.#answer.resolve(this.#read(args));
@@ -146,14 +186,16 @@ export class Query<T> extends Request {
 
 /** A question of a session's own, about a connection that is open. It is not asked again, and its errors are ignored. */
 export class Probe extends Request {
+  override readonly expects: PacketType;
   readonly #onAnswer: ReadReply<void>;
 
   constructor(packet: Outgoing, expects: PacketType, onAnswer: ReadReply<void> = () => {}) {
-    super(packet, expects);
+    super(packet);
+    this.expects = expects;
     this.#onAnswer = onAnswer;
   }
 
-  override onReply(args: readonly Uint8Array[]): void {
+  override onReply({ args }: Packet): void {
     this.settle();
     this.#onAnswer(args);
   }

@@ -13,6 +13,8 @@ export class Router {
   readonly #sessions: readonly Session[];
   readonly #balance: Balance;
   #turns = 0;
+  /** How often a request was returned unsent. */
+  readonly #reroutes = new WeakMap<Request, number>();
   #closing: Promise<void> | undefined;
 
   constructor(servers: readonly ServerAddress[], settings: ConnectionSettings, balance: Balance) {
@@ -33,8 +35,9 @@ export class Router {
     if (request.settled) return;
     // The usual case, without a detour: the server of choice is connected.
     const first = this.#firstChoice(request);
-    if (first?.server.usable === true && this.#closing === undefined) first.send(request);
-    else this.#route(request);
+    if (first?.server.usable === true && this.#closing === undefined) return first.send(request);
+    request.copyArguments();
+    this.#route(request);
   }
 
   /** Lets pending writes go out, closes every connection, and ends all that still waits. */
@@ -88,8 +91,9 @@ export class Router {
 
   /** Takes back a request that was not sent; it goes round at most twice. */
   #reroute(request: Request, cause: unknown): void {
-    request.rerouteCount += 1;
-    if (request.rerouteCount > 2 * this.#sessions.length) request.onUnsent(cause);
+    const count = this.#reroutes.get(request) ?? 0;
+    this.#reroutes.set(request, count + 1);
+    if (count === 2 * this.#sessions.length) request.onUnsent(cause);
     else this.#route(request, cause);
   }
 }

@@ -4,18 +4,15 @@ import { GearmanError, ProtocolError, ServerError } from "../errors.ts";
 import { Fifo } from "../internal/queue.ts";
 import { readText } from "../internal/text.ts";
 import { ownedBytes, readHandle, readNumber } from "../codec/arguments.ts";
-import { type Packet, type PacketInput, packetName, PacketType } from "../codec/packet.ts";
+import { type Packet, packetName, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
+import { isUncopied } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
-import { type Outgoing, Probe, type Request, type RequestSession } from "./request.ts";
+import { Probe, type Request, type RequestSession } from "./request.ts";
 import { RunningJobs } from "./running_jobs.ts";
 
-/** Batch size in bytes; requests beyond it can still be aborted before they are sent. */
-const BATCH_SIZE = 65_536;
-/** Size in bytes that a request counts besides its last argument: a header, a function name and a unique. */
-const REQUEST_OVERHEAD = 64;
 /** Largest number of running jobs that are asked about at a time. */
 const MAX_PROBED_JOBS = 1_000;
 
@@ -26,7 +23,7 @@ export type Reroute = (request: Request, cause: GearmanError) => void;
 class Exchange {
   /** True once the first request of the connection was sent; its reply shows that the server is well. */
   exceptionsRequested = false;
-  /** Requests that were sent, in the order of their replies. */
+  /** Requests that were encoded, in the order of their replies; the connection may still have the last of them. */
   readonly awaiting = new Fifo<Request>();
   readonly jobs = new RunningJobs();
   /** The last question about a job; while it has no answer, no further ones are sent. */
@@ -37,14 +34,18 @@ class Exchange {
 export class Session implements RequestSession, ServerConnectionUser {
   readonly server: ServerConnection;
   readonly #reroute: Reroute;
-  /** Requests that were not handed to the connection yet. */
-  readonly #outbox = new Fifo<Request>();
-  #flushing = false;
+  /**
+   * Requests that are not encoded yet, in order: the connection is unconfirmed, some were recalled, or one is large and
+   * waits until it is the next to be written.
+   */
+  readonly #held = new Fifo<Request>();
   #exchange = new Exchange();
   /** Number of requests and jobs that a caller waits for. */
   #live = 0;
   /** Number of those that are jobs with a lagging consumer. */
   #lagging = 0;
+  /** True if a caller waits for something but lagging jobs. */
+  #waiting = false;
   /** Ends the pause of reading, if there is one. */
   #resume: (() => void) | undefined;
 
@@ -63,16 +64,23 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   /** Number of requests, expected replies and jobs that it holds, including abandoned ones. */
   get size(): number {
-    return this.#outbox.length + this.#exchange.awaiting.length + this.jobs.size;
+    return this.#held.length + this.#exchange.awaiting.length + this.jobs.size;
   }
 
   /** Sends a request over the open connection, with all others of this tick. */
   send(request: Request): void {
     request.session = this;
     this.#live += 1;
-    this.#outbox.push(request);
     this.#updateWaiting();
-    if (!this.#flushing) this.#flush();
+    this.requestExceptions();
+    const { ready } = this.server;
+    if (ready !== undefined && this.#held.length === 0 && !request.isLarge) {
+      this.#encode(ready, request);
+    } else {
+      request.copyArguments();
+      this.#held.push(request);
+      this.#sendHeldSoon();
+    }
   }
 
   /** Asks for exceptions: the first request of a connection. */
@@ -80,15 +88,21 @@ export class Session implements RequestSession, ServerConnectionUser {
     const { connection } = this.server;
     if (this.#exchange.exceptionsRequested || connection === undefined) return;
     this.#exchange.exceptionsRequested = true;
-    const probe = new Probe({ type: PacketType.OPTION_REQ, args: ["exceptions"] }, PacketType.OPTION_RES);
-    sendOutgoing(connection, probe);
-    this.#exchange.awaiting.push(probe);
+    const packet = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
+    this.#encode(connection, new Probe(packet, PacketType.OPTION_RES));
   }
 
   release(request: Request): void {
     request.session = undefined;
     this.#live -= 1;
     this.#updateWaiting();
+  }
+
+  recall(): void {
+    const { ready } = this.server;
+    if (ready === undefined) return;
+    this.#holdUnsent(ready);
+    this.#sendHeldSoon();
   }
 
   setLagging(lagging: boolean): void {
@@ -98,12 +112,8 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   /** Sends everything that is queued, closes the connection, and ends all that still waits. */
   async close(): Promise<void> {
-    const { connection } = this.server;
-    try {
-      if (connection !== undefined) this.#handOver(connection, { maxBytes: Infinity });
-    } catch {
-      // The connection is lost already, and onLost ends everything.
-    }
+    const { ready } = this.server;
+    if (ready !== undefined) { for (const request of this.#held.drain()) this.#encode(ready, request); }
     await this.server.close();
   }
 
@@ -148,10 +158,11 @@ export class Session implements RequestSession, ServerConnectionUser {
     }
   }
 
-  onLost(error: GearmanError): void {
+  onLost(error: GearmanError, connection: Connection): void {
+    this.#holdUnsent(connection);
     const { awaiting, jobs } = this.#exchange;
     this.#exchange = new Exchange();
-    const unsent = this.#outbox.drain();
+    const unsent = this.#held.drain();
     jobs.vanishAll(error, this.name);
     const retried = awaiting.drain().filter((request) => !request.settled && request.onLost(error, this.name));
     for (const request of [...retried, ...unsent]) {
@@ -165,53 +176,52 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   // ---- sending
 
-  /** Hands requests over at the end of the tick, and the next ones each time that the transport has taken a batch. */
-  async #flush(): Promise<void> {
-    this.#flushing = true;
-    await undefined; // to the end of the tick: a request that is aborted in it is never sent
-    const { connection } = this.server;
-    const isCurrent = () => connection === this.server.connection;
+  /** Encodes a request into the memory of the connection, unless it has ended. */
+  #encode(connection: Connection, request: Request): void {
+    if (request.settled) return;
     try {
-      while (connection !== undefined && isCurrent()) {
-        const handedOver = this.#handOver(connection, { maxBytes: BATCH_SIZE });
-        if (!handedOver) break;
-        await connection.flush();
+      if (request.isLarge && !isUncopied(request.lastArgument)) {
+        throw new TypeError("Cannot send the workload: its buffer was transferred before it was sent");
       }
+      connection.sendPacket(request.packet);
     } catch (error) {
-      // Usually the pump has reported it. On an edge, a read of an earlier request never settles.
-      if (isCurrent()) this.server.disconnect(error as GearmanError);
+      // Either the connection has failed, and onLost will take the request elsewhere, or the request is at fault.
+      if (error instanceof GearmanError) this.#held.push(request);
+      else request.fail(error);
+      return;
     }
-    this.#flushing = false;
-    // Requests may have arrived for a new connection while this one turned out to be dead.
-    if (this.#outbox.length > 0 && !isCurrent()) this.#flush();
-  }
-
-  /** Hands over queued requests, about `maxBytes` of them; returns false if nothing may be sent now. */
-  #handOver(connection: Connection, { maxBytes }: { maxBytes: number }): boolean {
-    if (this.#outbox.length > 0) this.requestExceptions();
-    if (this.#outbox.length === 0 || this.server.unconfirmed) return false;
-    let size = 0;
-    while (this.#outbox.length > 0 && size < maxBytes) {
-      const request = this.#outbox.first!;
-      if (!request.settled) size += this.#encode(connection, request);
-      this.#outbox.shift();
-    }
-    return true;
-  }
-
-  /** Encodes one request, or fails it if the codec refuses it; returns its approximate size. */
-  #encode(connection: Connection, request: Request): number {
-    try {
-      sendOutgoing(connection, request);
-    } catch (error) {
-      if (error instanceof GearmanError) throw error;
-      request.fail(error);
-      return 0;
-    }
-    const size = REQUEST_OVERHEAD + request.args[request.args.length - 1]!.length;
     this.#exchange.awaiting.push(request);
-    request.onSent();
-    return size;
+    request.onEncoded();
+  }
+
+  /** Takes back the requests that the connection has not sent: the last ones that were encoded. */
+  #holdUnsent(connection: Connection): void {
+    const packets = connection.recall();
+    const requests = this.#exchange.awaiting.takeLast(packets.length);
+    const held = this.#held.drain();
+    for (const [i, request] of requests.entries()) {
+      const { type, args } = packets[i]!;
+      request.packet = { type, args: [...args] };
+      this.#held.push(request);
+    }
+    for (const request of held) this.#held.push(request);
+  }
+
+  /** Sends what is held once the server has answered, and the transport has taken what it was given before. */
+  #sendHeldSoon(): void {
+    const { ready } = this.server;
+    if (this.#held.length > 0) ready?.onceDrained(() => this.#sendHeld(ready));
+  }
+
+  /** Encodes what is held; after a large request, the rest waits until it is written. */
+  #sendHeld(connection: Connection): void {
+    let count = this.#held.length; // what fails to be sent is held again
+    while (count > 0) {
+      const request = this.#held.shift()!;
+      this.#encode(connection, request);
+      count = request.isLarge ? 0 : count - 1;
+    }
+    this.#sendHeldSoon();
   }
 
   /** Finds out whether a job has vanished: no final packet will come for it. */
@@ -232,8 +242,8 @@ export class Session implements RequestSession, ServerConnectionUser {
       throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
     }
     awaiting.shift();
-    if (this.#outbox.length > 0 && !this.#flushing) this.#flush(); // held back until this reply, the first
-    if (type !== PacketType.ERROR) request.onReply(packet.args, this);
+    if (this.#held.length > 0) this.#sendHeldSoon(); // until the first reply
+    if (type !== PacketType.ERROR) request.onReply(packet, this);
     else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
   }
 
@@ -245,12 +255,8 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   #updateWaiting(): void {
     const waiting = this.#live > this.#lagging;
-    this.server.setWaiting(waiting);
-    if (waiting || this.#live === 0) this.#resume?.();
+    if (waiting !== this.#waiting) this.server.setWaiting(waiting);
+    this.#waiting = waiting;
+    if (this.#resume !== undefined && (waiting || this.#live === 0)) this.#resume();
   }
-}
-
-/** Sends a packet; its arguments were made for its type. */
-function sendOutgoing(connection: Connection, { type, args }: Outgoing): void {
-  connection.send(type, ...args as PacketInput);
 }

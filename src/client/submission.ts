@@ -1,8 +1,9 @@
 /** Submissions: requests that create a job, and that are never sent twice. */
 
 import { ConnectionError, type GearmanError } from "../errors.ts";
-import { messageOf, readText } from "../internal/text.ts";
-import { PacketType } from "../codec/packet.ts";
+import { messageOf } from "../internal/text.ts";
+import { type Packet, PacketType } from "../codec/packet.ts";
+import { firstText } from "../connection/reply.ts";
 import { type BackgroundJob, ClientBackgroundJob, type StatusSource } from "./background_job.ts";
 import { type Outgoing, Request, type RequestSession } from "./request.ts";
 
@@ -12,6 +13,8 @@ export interface Loss {
   readonly delivery: NonNullable<ConnectionError["delivery"]>;
   /** The server that had it, if one had. */
   readonly server?: string;
+  /** The handle, if the server had created the job. */
+  readonly handle?: string | undefined;
   readonly cause: unknown;
 }
 
@@ -24,24 +27,26 @@ const STAGES = {
 
 /** The submission of a job. */
 export abstract class Submission extends Request {
-  /** The handle, once the server has created the job. */
-  handle: string | undefined;
-  readonly functionName: string;
-  readonly unique: string;
+  declare readonly functionName: string;
+  declare readonly unique: string;
 
   constructor(packet: Outgoing) {
-    super(packet, PacketType.JOB_CREATED);
+    super(packet);
     this.functionName = packet.args[0] as string;
     this.unique = packet.args[1] as string;
   }
 
+  override get expects(): PacketType {
+    return PacketType.JOB_CREATED;
+  }
+
   override get balanceKey(): string | Uint8Array | undefined {
-    if (this.unique === "-") return this.args[this.args.length - 1];
+    if (this.unique === "-") return this.lastArgument;
     return this.unique === "" ? undefined : this.unique;
   }
 
-  override onSent(): void {
-    this.args = [];
+  override onEncoded(): void {
+    this.dropPacket(); // a submission is sent once
   }
 
   override onLost(cause: GearmanError, server: string): boolean {
@@ -54,35 +59,64 @@ export abstract class Submission extends Request {
   }
 
   /** Ends a submission that was lost. */
-  lose({ delivery, server, cause }: Loss): void {
+  lose({ delivery, server, handle, cause }: Loss): void {
     const where = server === undefined ? "" : ` on ${server}`;
     const message = `Cannot run "${this.functionName}"${where}: ${STAGES[delivery]}: ${messageOf(cause)}`;
-    this.fail(new ConnectionError(message, { cause, delivery, server, handle: this.handle, unique: this.unique }));
+    this.fail(new ConnectionError(message, { cause, delivery, server, handle, unique: this.unique }));
   }
 }
 
-/** Called when a submission was accepted, or has failed. */
-export type OnSettled = (submission: BackgroundSubmission) => void;
-
 /** The submission of a background job; it is over when the server has accepted it. */
-export class BackgroundSubmission extends Submission {
+abstract class BackgroundSubmission extends Submission {
   readonly #source: StatusSource;
-  readonly #onSettled: OnSettled;
+
+  constructor(packet: Outgoing, source: StatusSource) {
+    super(packet);
+    this.#source = source;
+  }
+
+  override onReply(packet: Packet, session: RequestSession): void {
+    if (this.settled) return;
+    this.settle();
+    this.accept(new ClientBackgroundJob(this.#source, firstText(packet), session.name, this.unique));
+  }
+
+  abstract accept(job: BackgroundJob): void;
+}
+
+/** A submission whose caller waits for a promise. */
+export class AwaitedSubmission extends BackgroundSubmission {
+  declare readonly accept: (job: BackgroundJob) => void;
+  declare readonly reject: (error: unknown) => void;
+
+  /** Takes the functions that settle the promise. */
+  constructor(
+    packet: Outgoing,
+    source: StatusSource,
+    resolve: (job: BackgroundJob) => void,
+    reject: (error: unknown) => void,
+  ) {
+    super(packet, source);
+    this.accept = resolve;
+    this.reject = reject;
+  }
+}
+
+/** A submission of a batch, which takes the outcomes in the order of its source. */
+export class BatchSubmission extends BackgroundSubmission {
+  readonly #onSettled: (submission: BatchSubmission) => void;
   /** The job, once a server has accepted it. */
   job: BackgroundJob | undefined;
   /** The failure, once it has failed. */
   failure: { readonly error: unknown } | undefined;
 
-  constructor(packet: Outgoing, source: StatusSource, onSettled: OnSettled) {
-    super(packet);
-    this.#source = source;
+  constructor(packet: Outgoing, source: StatusSource, onSettled: (submission: BatchSubmission) => void) {
+    super(packet, source);
     this.#onSettled = onSettled;
   }
 
-  override onReply(args: readonly Uint8Array[], session: RequestSession): void {
-    if (this.settled) return;
-    this.settle();
-    this.job = new ClientBackgroundJob(this.#source, readText(args[0]!), session.name, this.unique);
+  override accept(job: BackgroundJob): void {
+    this.job = job;
     this.#onSettled(this);
   }
 

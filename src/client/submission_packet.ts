@@ -2,7 +2,7 @@
 
 import { checkName, checkOneOf, checkOptions } from "../internal/checks.ts";
 import { PacketType } from "../codec/packet.ts";
-import { checkFunctionName, checkUnique, MAX_UNIQUE, takeWorkload, type Workload } from "../connection/arguments.ts";
+import { checkFunctionName, checkUnique, checkWorkload, MAX_UNIQUE, type Workload } from "../connection/arguments.ts";
 import type { CallOptions } from "../connection/options.ts";
 import type { Outgoing } from "./request.ts";
 
@@ -78,17 +78,19 @@ function packetOf(
   const { priority = "normal", reducer, at } = options;
   checkFunctionName(functionName);
   checkUnique(unique);
-  const data = takeWorkload(workload);
-  checkOneOf(priority, "priority", PRIORITIES);
+  checkWorkload(workload);
+  if (priority !== "normal") checkOneOf(priority, "priority", PRIORITIES);
   if (at === undefined && reducer === undefined) {
-    return { type: TYPES[priority][mode], args: [functionName, unique, data] };
+    return { type: TYPES[priority][mode], args: [functionName, unique, workload] };
   }
   if (priority !== "normal" || (at !== undefined && reducer !== undefined)) {
     throw new TypeError("Cannot use at, reducer and priority together: there is no such packet");
   }
-  if (at !== undefined) return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), data] };
+  if (at !== undefined) {
+    return { type: PacketType.SUBMIT_JOB_EPOCH, args: [functionName, unique, seconds(at), workload] };
+  }
   checkName(reducer!, "reducer", MAX_UNIQUE);
-  return { type: REDUCE_TYPES[mode], args: [functionName, unique, reducer!, "", data] };
+  return { type: REDUCE_TYPES[mode], args: [functionName, unique, reducer!, "", workload] };
 }
 
 function seconds(at: Date): string {

@@ -60,17 +60,25 @@ export function checkId(id: string): void {
 }
 
 /**
- * Takes a workload as it is now: fewer than 64 KiB are copied, since the caller may change them before they are sent.
- * The encoder hands on longer ones without a copy, and the caller leaves them unchanged until the call has settled.
+ * Checks a workload.
  *
  * @throws {TypeError} It must be a string or a `Uint8Array`.
  * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
  */
-export function takeWorkload(workload: Workload): Workload {
-  if (typeof workload === "string") return workload;
+export function checkWorkload(workload: Workload): void {
+  if (typeof workload === "string") return;
   if (!(workload instanceof Uint8Array)) {
     throw new TypeError("Cannot use the workload: it must be a string or a Uint8Array");
   }
   if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
-  return workload.length < MIN_UNCOPIED ? new Uint8Array(workload) : workload;
+}
+
+/** True if a workload is not copied: the caller does not change it until the call has settled. */
+export function isUncopied(workload: Workload): boolean {
+  return typeof workload !== "string" && workload.length >= MIN_UNCOPIED;
+}
+
+/** Copies a workload that the caller may change as soon as the call has returned. */
+export function copySmall(workload: Workload): Workload {
+  return typeof workload === "string" || isUncopied(workload) ? workload : new Uint8Array(workload);
 }

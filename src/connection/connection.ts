@@ -4,8 +4,8 @@ import { ConnectionError, GearmanError } from "../errors.ts";
 import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
 import { messageOf } from "../internal/text.ts";
 import { type Decoded, type DecoderOptions, PacketDecoder } from "../codec/decoder.ts";
-import { PacketEncoder } from "../codec/encoder.ts";
-import type { PacketInput, PacketType } from "../codec/packet.ts";
+import { type EncodablePacket, PacketEncoder } from "../codec/encoder.ts";
+import type { Packet, PacketInput, PacketType } from "../codec/packet.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** Time in ms that `close` gives pending writes to a peer that does not read. */
@@ -62,6 +62,8 @@ const CLOSING: ConnectionState = { phase: "closing" };
 export class Connection<Text extends boolean = false> implements AsyncIterable<Decoded<Text>>, AsyncDisposable {
   readonly #transport: Transport;
   readonly #encoder: PacketEncoder;
+  /** Packets that were taken from the encoder, and that the transport was not given yet. */
+  #groups: Uint8Array[][] = [];
   readonly #decoder: PacketDecoder<Text>;
   #state: ConnectionState = OPEN;
   #iterator: AsyncIterator<Uint8Array> | undefined;
@@ -76,6 +78,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   #transferred = 0;
   /** Bytes that were taken from the encoder, and that the transport has not taken yet. */
   #unwritten = 0;
+  #onDrained: (() => void) | undefined;
 
   /**
    * Makes a connection that sends requests, or responses with `magic: "RES"`.
@@ -109,9 +112,20 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * @throws {ConnectionError} The connection is closed, or has failed.
    */
   send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
+    this.sendPacket({ type, args });
+  }
+
+  /**
+   * Queues one packet as {@linkcode Connection.prototype.send | send} does, such as one that was decoded or recalled.
+   *
+   * @throws {TypeError} An argument must be a string or a `Uint8Array`, and their number must be right.
+   * @throws {RangeError} There is no such packet type, or an argument before the last holds a NUL.
+   * @throws {ConnectionError} The connection is closed, or has failed.
+   */
+  sendPacket(packet: EncodablePacket): void {
     this.#assertOpen();
-    this.#encoder.write(type, ...args);
-    if (this.#writing === undefined) this.#writeQueued();
+    this.#encoder.writePacket(packet);
+    if (this.#writing === undefined) this.#write();
   }
 
   /**
@@ -124,7 +138,32 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   sendText(line: string | Uint8Array, terminator: "" | "\n" | "\r\n" = "\r\n"): void {
     this.#assertOpen();
     this.#encoder.writeText(line, terminator);
-    if (this.#writing === undefined) this.#writeQueued();
+    if (this.#writing === undefined) this.#write();
+  }
+
+  /**
+   * Takes back the packets that the transport was not given yet, in order: they will not be sent. It works on an open
+   * connection, to cancel work, and on one that has ended, to send the work elsewhere.
+   *
+   * A packet is given to the transport as a whole: what is not returned has left, at least in part. Lines of the text
+   * protocol are dropped.
+   */
+  recall(): Packet[] {
+    for (const piece of this.#groups.flat()) this.#unwritten -= piece.length;
+    const decoder = new PacketDecoder({ maxPacketSize: 0xffff_ffff, text: true });
+    for (const piece of [...this.#groups, ...this.#encoder.takeGroups()].flat()) decoder.push(piece);
+    this.#groups = [];
+    return [...decoder].filter((item) => item.magic !== "TEXT");
+  }
+
+  /**
+   * Calls back once the transport has taken everything that was sent, at the end of this tick at the earliest; never if the
+   * connection ends before. What `onDrained` sends is given to the transport before anything else can happen. A
+   * later call replaces the callback.
+   */
+  onceDrained(onDrained: () => void): void {
+    this.#onDrained = onDrained;
+    if (this.#writing === undefined) this.#write();
   }
 
   /**
@@ -151,12 +190,12 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    */
   async pump(onPacket: (packet: Decoded<Text>) => void | Promise<void>): Promise<void> {
     for (;;) {
-      const result = this.#decode();
-      if (result.done === true) {
+      const packet = this.#decode();
+      if (packet === undefined) {
         const hasMore = await this.#readMore();
         if (!hasMore) return;
       } else {
-        const pause = onPacket(result.value);
+        const pause = onPacket(packet);
         if (pause !== undefined) await this.#unlessDestroyed(pause);
       }
     }
@@ -167,8 +206,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     return {
       next: async () => {
         for (;;) {
-          const result = this.#decode();
-          if (result.done !== true) return result;
+          const value = this.#decode();
+          if (value !== undefined) return { done: false, value };
           const hasMore = await this.#readMore();
           if (!hasMore) return { done: true, value: undefined };
         }
@@ -186,7 +225,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   /**
-   * Closes the transport at once and drops pending writes; `pump`, iteration and `flush` then reject with `reason`.
+   * Closes the transport at once and stops writing; `pump`, iteration and `flush` then reject with `reason`.
    *
    * Without a reason they reject with a {@linkcode ConnectionError}. Never rejects, and may be called again; it ends a
    * `close` that is under way, and does nothing after one.
@@ -228,9 +267,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     clearTimeout(timer);
   }
 
-  /** Drops what is not written yet, and closes the transport. */
+  /** Closes the transport; packets that it was not given stay where `recall` finds them. */
   #closeTransport(): Promise<void> {
-    this.#encoder.take();
     this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
     return this.#transportClosed ??= ignoreErrors(() => this.#transport.close());
   }
@@ -254,20 +292,23 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     if (this.#state.phase === "failed" || this.#state.phase === "destroyed") throw this.#state.error;
   }
 
-  async #writeQueued(): Promise<void> {
+  /** Writes until nothing is queued. */
+  async #write(): Promise<void> {
     const writing = this.#writing = deferred<void>();
     await undefined; // to the end of the tick, so that everything sent in it leaves in one write
     try {
-      while (this.#encoder.size > 0 && this.#canWrite) {
-        this.#unwritten = this.#encoder.size;
-        for (const piece of this.#encoder.take()) {
+      for (let group = this.#nextGroup(); group !== undefined; group = this.#nextGroup()) {
+        for (const piece of group) {
           const parts = piece.length > MAX_WRITE ? splitPiece(piece) : [piece];
           for (const part of parts) {
+            const { length } = part;
+            assertNotTransferred(part);
             const taken = this.#transport.write(part);
             if (taken !== undefined) await taken;
-            this.#unwritten -= part.length;
+            assertNotTransferred(part);
+            this.#unwritten -= length;
             // The first part fits in the buffers of a socket, dead or not: only a later one shows that the peer reads.
-            if (part !== parts[0]) this.#transferred += part.length;
+            if (part !== parts[0]) this.#transferred += length;
           }
         }
       }
@@ -280,10 +321,25 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     writing.resolve();
   }
 
-  #decode(): IteratorResult<Decoded<Text>, undefined> {
+  /** Takes the packets that are to be written next. */
+  #nextGroup(): Uint8Array[] | undefined {
+    if (!this.#canWrite) return undefined;
+    if (this.queued === 0) {
+      const onDrained = this.#onDrained;
+      this.#onDrained = undefined;
+      onDrained?.();
+    }
+    if (this.#groups.length === 0) {
+      this.#unwritten = this.#encoder.size;
+      this.#groups = this.#encoder.takeGroups();
+    }
+    return this.#groups.shift();
+  }
+
+  #decode(): Decoded<Text> | undefined {
     if (this.#state.phase === "destroyed") throw this.#state.error;
     try {
-      return this.#decoder.next();
+      return this.#decoder.read();
     } catch (error) {
       throw this.#fail(error);
     }
@@ -323,7 +379,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     }
   }
 
-  /** Settles as the promise does, or rejects when the connection is destroyed: a read or a pause may never settle. */
+  /** Settles as the promise does, or rejects when the connection ends: a read or a pause may never settle. */
   #unlessDestroyed<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
@@ -337,8 +393,14 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     const error = fault instanceof GearmanError ? fault : lostBy(fault);
     this.#state = { phase: "failed", error };
     this.#closeTransport();
+    if (this.#reading !== undefined) this.#interrupt?.(error); // the read of an edge may never settle
     return error;
   }
+}
+
+/** Bytes in a buffer that was transferred have the length 0, and no others are written. */
+function assertNotTransferred({ length }: Uint8Array): void {
+  if (length === 0) throw new TypeError("the buffer of an argument was transferred before it was sent");
 }
 
 /** Splits a long piece into parts of at most `MAX_WRITE` bytes. */

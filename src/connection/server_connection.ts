@@ -4,20 +4,21 @@ import { ConnectionError, type GearmanError } from "../errors.ts";
 import { ignoreErrors, markHandled } from "../internal/promises.ts";
 import { orAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
-import type { Decoded, DecoderOptions } from "../codec/decoder.ts";
+import { type Decoded, type DecoderOptions, MAKE_REPLY } from "../codec/decoder.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
 import { BackOff } from "./back_off.ts";
 import { Connection } from "./connection.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import type { ConnectionSettings } from "./options.ts";
+import { makeReply } from "./reply.ts";
 
 /** The owner of a server connection, and the events that it receives. */
 export interface ServerConnectionUser<Text extends boolean = false> {
   /** A packet or line arrived. A promise pauses reading; what it throws ends the connection. */
   onPacket(packet: Decoded<Text>): void | Promise<void>;
-  /** The connection is over. */
-  onLost(error: GearmanError): void;
+  /** The connection is over; what it has not sent can be recalled from it. */
+  onLost(error: GearmanError, connection: Connection<Text>): void;
   /** Something has waited for another `probeInterval`; if it was silent, it is time to ask the server something. */
   onTick?(tick: { readonly silent: boolean }): void;
 }
@@ -89,9 +90,9 @@ export class ServerConnection<Text extends boolean = false> {
     return this.#state.connection;
   }
 
-  /** True until the first reply on a connection that the server may still reject. */
-  get unconfirmed(): boolean {
-    return this.#state.phase === "unconfirmed";
+  /** The open connection, once it is confirmed, and until it is closed here. */
+  get ready(): Connection<Text> | undefined {
+    return this.#state.phase === "ready" ? this.#state.connection : undefined;
   }
 
   /** True from a failure to the next packet from the server. */
@@ -136,11 +137,6 @@ export class ServerConnection<Text extends boolean = false> {
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     this.#updateKeepAlive();
-  }
-
-  /** Ends the connection with an error of the caller's. */
-  disconnect(error: GearmanError): void {
-    if (this.connection !== undefined) this.#end(this.connection, error);
   }
 
   /** Lets pending writes go out, closes, and opens no more. */
@@ -190,7 +186,8 @@ export class ServerConnection<Text extends boolean = false> {
     try {
       const opened = await orAbort(opening, signal);
       signal.throwIfAborted(); // it may have been aborted between the connection and this line
-      return this.#establish(opened, new Connection(opened, { ...this.#decoderOptions, maxPacketSize }));
+      const options = { ...this.#decoderOptions, maxPacketSize, [MAKE_REPLY]: makeReply };
+      return this.#establish(opened, new Connection(opened, options));
     } catch (cause) {
       ignoreErrors(() => transport?.close());
       const server = this.name;
@@ -269,7 +266,7 @@ export class ServerConnection<Text extends boolean = false> {
     this.#state = wasClosing ? { phase: "closed" } : next;
     connection.destroy(error);
     this.#settings.emit({ type: "disconnected", server: this.name, ...(wasClosing ? {} : { error }) });
-    this.#user.onLost(error);
+    this.#user.onLost(error, connection);
   }
 
   /** Counts and reports a failure of the server; returns the phase that follows. */

@@ -146,6 +146,32 @@ describe("the limits of doBackgroundAll()", () => {
   );
 
   test(
+    "calls of next() at the same time resolve in their order, and return() ends the iteration",
+    { timeout },
+    async () => {
+      const server = new FakeServer(answerEverything());
+      await using client = makeClient(server);
+      const jobs = client.doBackgroundAll("f", new NumberSource(100));
+      const order: number[] = [];
+      const calls = Array.from({ length: 50 }, async (_, i) => {
+        const { value } = await jobs.next();
+        order.push(i);
+        return value?.handle;
+      });
+      // Calls that are made while jobs are ready, and others are still waiting for their turn, do not overtake them.
+      calls.push(
+        ...await Promise.race(calls).then(() => [jobs.next(), jobs.next()]).then((more) =>
+          more.map(async (next) => (await next).value?.handle)
+        ),
+      );
+      assert.deepEqual(await Promise.all(calls), Array.from({ length: 52 }, (_, i) => `H:${i + 1}`));
+      assert.deepEqual(order, [...Array(50).keys()]);
+      assert.deepEqual(await jobs.return(), { done: true, value: undefined });
+      assert.deepEqual(await jobs.next(), { done: true, value: undefined });
+    },
+  );
+
+  test(
     "an accepted job is yielded while the next workload is still awaited",
     { timeout },
     async () => {

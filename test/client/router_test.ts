@@ -6,7 +6,7 @@ import { ConnectionError, dialTcp, GearmanClient, GearmanError } from "../../mod
 import type { BackgroundJob, ClientOptions, Dial } from "../../mod.ts";
 import type { Balance } from "../../src/client/balance.ts";
 import { Router } from "../../src/client/router.ts";
-import { BackgroundSubmission, type OnSettled } from "../../src/client/submission.ts";
+import { AwaitedSubmission } from "../../src/client/submission.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { memoryPipe } from "../../src/connection/mod.ts";
 import { readConnectOptions } from "../../src/connection/options.ts";
@@ -62,11 +62,7 @@ class Fleet {
 function submit(router: Router, signal?: AbortSignal): Promise<BackgroundJob> {
   const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "", "w"] };
   return new Promise((resolve, reject) => {
-    const onSettled: OnSettled = ({ job, failure }) => {
-      if (failure !== undefined) reject(failure.error);
-      else resolve(job!);
-    };
-    router.send(new BackgroundSubmission(packet, NO_STATUS, onSettled), signal);
+    router.send(new AwaitedSubmission(packet, NO_STATUS, resolve, reject), signal);
   });
 }
 

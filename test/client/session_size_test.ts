@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { PacketType } from "../../src/codec/mod.ts";
 import { ForegroundJob } from "../../src/client/foreground_job.ts";
 import { Query } from "../../src/client/request.ts";
-import { BackgroundSubmission } from "../../src/client/submission.ts";
+import { BatchSubmission } from "../../src/client/submission.ts";
 import { Session } from "../../src/client/session.ts";
 import { type ConnectOptions, readConnectOptions } from "../../src/connection/options.ts";
 import { readText } from "../../src/internal/text.ts";
@@ -42,8 +42,8 @@ class TestJob extends ForegroundJob {
     this.collect().catch(() => {});
   }
 
-  override onSent(): void {
-    super.onSent();
+  override onEncoded(): void {
+    super.onEncoded();
     this.sent();
   }
 
@@ -164,7 +164,7 @@ onEveryServer("a session keeps nothing", (kind) => {
       const query = echo();
       query.answer.catch(() => {});
       const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["background", `${i}`, ""] };
-      const background = new BackgroundSubmission(packet, NO_STATUS, () => {});
+      const background = new BatchSubmission(packet, NO_STATUS, () => {});
       if (i % 2 === 0) { for (const request of [query, background]) request.abortOn(controller.signal); }
       for (const request of [query, background]) session.send(request);
     }
@@ -201,23 +201,27 @@ describe("a session drops", () => {
   let session: Session;
   afterEach(() => session.close());
 
-  test("the arguments of a request once its bytes were sent, before its reply", { timeout }, async () => {
+  test("the arguments of a request once they are encoded, before its reply", { timeout }, async () => {
     const server = new FakeServer(); // answers nothing
     session = await openSession({ dial: server.dial });
     const large = pattern(100_000);
     const job = new TestJob("f", "", large);
     const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "u", large] };
-    const background = new BackgroundSubmission(packet, NO_STATUS, () => {});
+    const background = new BatchSubmission(packet, NO_STATUS, () => {});
     const question = echo();
     question.answer.catch(() => {});
     for (const request of [job, background, question]) session.send(request);
-    assert.deepEqual([job.args.length, background.args.length], [3, 3], "not sent yet");
+    assert.deepEqual(
+      [job.packet.args.length, background.packet.args.length],
+      [3, 3],
+      "large ones wait until they are written",
+    );
     await until(() => server.peer.requests.length === 3);
-    assert.deepEqual([job.args.length, background.args.length], [0, 0]);
-    assert.deepEqual(question.args, ["e"], "a question may have to be asked again");
+    assert.deepEqual([job.packet.args.length, background.packet.args.length], [0, 0]);
+    assert.deepEqual(question.packet.args, ["e"], "a question may have to be asked again");
     assert.equal(job.settled || background.settled, false);
     await session.close();
-    assert.deepEqual(question.args, []);
+    assert.deepEqual(question.packet.args, []);
     assert.equal(session.size, 0);
   });
 
@@ -227,7 +231,7 @@ describe("a session drops", () => {
     const job = new TestJob("f", "", pattern(100_000));
     session.send(job);
     job.abort();
-    assert.equal(job.args.length, 0);
+    assert.equal(job.packet.args.length, 0);
     await roundTrip(session);
     assert.equal(session.size, 0);
     await session.close();

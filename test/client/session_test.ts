@@ -6,6 +6,7 @@ import { ConnectionError, GearmanClient, JobFailedError, ProtocolError } from ".
 import type { ClientOptions, DialOptions, GearmanEvent, JobEvent, ServerAddress, Transport } from "../../mod.ts";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
+import { Connection } from "../../src/connection/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
@@ -43,6 +44,86 @@ function completing(): (packet: Packet, peer: FakePeer) => void {
 }
 
 describe("sending", () => {
+  test("a large workload in a transferred buffer fails its call alone, wherever it waits to be sent", {
+    timeout,
+  }, async () => {
+    for (const where of ["not connected yet", "in the tick of the call", "after an abort in the tick"] as const) {
+      const server = new FakeServer(completing());
+      await using client = clientOf(server);
+      if (where !== "not connected yet") await client.echo("");
+      const large = pattern(100_000);
+      const controller = new AbortController();
+      const aborted = client.do("f", "aborted", { signal: controller.signal }).text();
+      const before = client.do("f", "before").text();
+      const transferred = client.do("f", large).text();
+      const behind = client.do("f", "behind").text();
+      if (where === "after an abort in the tick") controller.abort("enough");
+      structuredClone(large.buffer, { transfer: [large.buffer] });
+      await assert.rejects(transferred, {
+        name: "TypeError",
+        message: /its buffer was transferred before it was sent/,
+      });
+      assert.deepEqual(await Promise.all([before, behind]), ["before", "behind"], where);
+      if (where === "after an abort in the tick") await assert.rejects(aborted, (reason) => reason === "enough");
+      else assert.equal(await aborted, "aborted");
+      assert.equal(server.peers.length, 1, "the connection goes on");
+    }
+  });
+
+  test("1,000 aborts in a tick, and in a tick each, cost no more than the calls themselves", { timeout }, async () => {
+    // Every abort of a request that was not sent takes back all others: that must not be done for each of them.
+    let recalled = 0;
+    const { recall } = Connection.prototype;
+    Connection.prototype.recall = function () {
+      const packets = recall.call(this);
+      recalled += packets.length;
+      return packets;
+    };
+    try {
+      const transport = new FakeTransport();
+      await using client = new GearmanClient({ dial: () => transport });
+      const stuck = deferred<void>();
+      transport.answers.push(stuck.promise);
+      const opening = client.echo("");
+      await until(() => transport.writes.length === 1);
+      const controllers = Array.from({ length: 1_000 }, () => new AbortController());
+      const calls = controllers.map(({ signal }) => client.doBackground("f", "x", { signal }));
+      const outcomes = Promise.allSettled([...calls, opening]);
+      for (const controller of controllers.slice(0, 500)) controller.abort("enough");
+      for (const controller of controllers.slice(500, 600)) {
+        controller.abort("enough");
+        await turns(1);
+      }
+      assert.equal(recalled, 1_000, "each was taken back once");
+      transport.break(new Error("reset"));
+      await outcomes;
+    } finally {
+      Connection.prototype.recall = recall;
+    }
+  });
+
+  test("an abort while the client closes neither hangs nor sends twice", { timeout }, async () => {
+    const transport = new FakeTransport();
+    const client = new GearmanClient({ dial: () => transport });
+    const stuck = deferred<void>();
+    transport.answers.push(stuck.promise);
+    const controller = new AbortController();
+    const calls = Promise.allSettled([
+      client.echo(""),
+      client.doBackground("f", "stays"),
+      client.doBackground("f", "aborted", { signal: controller.signal }),
+      client.doBackground("f", pattern(100_000)),
+    ]);
+    await until(() => transport.writes.length === 1);
+    const closing = client.close();
+    controller.abort("enough");
+    stuck.resolve();
+    await closing;
+    const outcomes = (await calls).map((outcome) => outcome.status === "rejected" && outcome.reason);
+    assert.equal(outcomes[2], "enough");
+    for (const i of [0, 1, 3]) assert.ok(outcomes[i] instanceof ConnectionError, `${outcomes[i]}`);
+  });
+
   test("the exceptions option is requested once per connection, in the write of the first call", async () => {
     const transport = new FakeTransport();
     const client = new GearmanClient({ dial: () => transport });

@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkFunctionName, checkHandle, checkUnique, takeWorkload } from "../../src/connection/arguments.ts";
+import {
+  checkFunctionName,
+  checkHandle,
+  checkUnique,
+  checkWorkload,
+  copySmall,
+} from "../../src/connection/arguments.ts";
 
 test("names are strings within their lengths in bytes, without NUL and line feed", () => {
   const umlauts = "\u00fc".repeat(256);
@@ -29,15 +35,15 @@ test("the messages of errors say what is wrong", () => {
 });
 
 test("a workload is a string or bytes, and only small bytes are copied", () => {
-  assert.equal(takeWorkload("text"), "text");
+  assert.equal(copySmall("text"), "text");
   const small = new Uint8Array(65_535);
-  const copy = takeWorkload(small);
+  const copy = copySmall(small);
   assert.notEqual(copy, small);
   assert.deepEqual(copy, small);
   const large = new Uint8Array(65_536);
-  assert.equal(takeWorkload(large), large);
+  assert.equal(copySmall(large), large);
   for (const bad of [5, null, undefined, true, {}, [1], new ArrayBuffer(4), new DataView(new ArrayBuffer(4))]) {
-    assert.throws(() => takeWorkload(bad as never), TypeError);
+    assert.throws(() => checkWorkload(bad as never), TypeError);
   }
-  assert.throws(() => takeWorkload(new Uint16Array(2) as never), TypeError);
+  assert.throws(() => checkWorkload(new Uint16Array(2) as never), TypeError);
 });

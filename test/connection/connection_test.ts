@@ -10,7 +10,7 @@ import { chunks, header, join, pattern, text, toHex, utf8 } from "../support/byt
 import { deferred } from "../../src/internal/promises.ts";
 import { holdTimers } from "../support/fake_timers.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
-import { turns } from "../support/wait.ts";
+import { turns, until } from "../support/wait.ts";
 
 const timeout = 10_000;
 const echo = (data: string) => encodeResponse(PacketType.ECHO_RES, data);
@@ -329,6 +329,144 @@ test("close() may be called again, and still waits for pending writes", { timeou
   await connection.flush();
   assert.deepEqual(packetsPerWrite(transport), [1, 1]);
   assert.equal(transport.closed, 1);
+});
+
+test(
+  "recall() takes back the packets that were not given to the transport, and they are not sent",
+  { timeout },
+  async () => {
+    const transport = new FakeTransport();
+    const connection = new Connection(transport);
+    const slow = deferred<void>();
+    transport.answers.push(slow.promise);
+    connection.send(PacketType.ECHO_REQ, "given");
+    await turns(1);
+    const large = pattern(70_000);
+    connection.send(PacketType.SUBMIT_JOB_BG, "f", "u", "small");
+    connection.send(PacketType.SUBMIT_JOB_BG, "f", "", large);
+    connection.sendText("a line is dropped");
+    connection.send(PacketType.PRE_SLEEP);
+    assert.ok(connection.queued > 70_000);
+    const recalled = connection.recall();
+    assert.equal(connection.queued, 17, "what was given is still being written");
+    assert.deepEqual(recalled.map(({ magic, type }) => [magic, type]), [
+      ["REQ", PacketType.SUBMIT_JOB_BG],
+      ["REQ", PacketType.SUBMIT_JOB_BG],
+      ["REQ", PacketType.PRE_SLEEP],
+    ]);
+    assert.deepEqual(recalled[0]!.args.map(text), ["f", "u", "small"]);
+    assert.deepEqual(recalled[1]!.args[2], large);
+    assert.deepEqual(connection.recall(), []);
+    connection.sendPacket(recalled[0]!);
+    slow.resolve();
+    await connection.flush();
+    assert.deepEqual(transport.writes, [
+      encodeRequest(PacketType.ECHO_REQ, "given"),
+      encodeRequest(PacketType.SUBMIT_JOB_BG, "f", "u", "small"),
+    ]);
+    assert.equal(connection.queued, 0);
+  },
+);
+
+test("recall() takes back what was taken from the encoder and waits for a slow transport", { timeout }, async () => {
+  const transport = new FakeTransport();
+  const connection = new Connection(transport);
+  const slow = [deferred<void>(), deferred<void>()];
+  transport.answers.push(...slow.map(({ promise }) => promise));
+  connection.send(PacketType.ECHO_REQ, "first");
+  await turns(1);
+  for (let i = 0; i < 20_000; i++) connection.send(PacketType.ECHO_REQ, String(i)); // several pieces
+  slow[0]!.resolve();
+  await until(() => transport.writes.length === 2);
+  const decoder = new PacketDecoder();
+  for (const bytes of transport.writes) decoder.push(bytes);
+  const given = [...decoder];
+  decoder.end(); // whole packets
+  const recalled = connection.recall();
+  assert.equal(given.length + recalled.length, 20_001);
+  assert.deepEqual([...given, ...recalled].slice(1).map(({ args }) => Number(text(args[0]!))), [
+    ...Array(20_000).keys(),
+  ]);
+  slow[1]!.resolve();
+  await connection.flush();
+  assert.equal(transport.writes.length, 2);
+});
+
+test("recall() works in the tick of send(), and after the connection has ended", { timeout }, async () => {
+  const transport = new FakeTransport();
+  const connection = new Connection(transport);
+  connection.send(PacketType.ECHO_REQ, "same tick");
+  assert.deepEqual(connection.recall().map(({ args }) => text(args[0]!)), ["same tick"]);
+  await connection.flush();
+  assert.deepEqual(transport.writes, []);
+  connection.send(PacketType.ECHO_REQ, "lost");
+  await connection.destroy();
+  assert.deepEqual(connection.recall().map(({ args }) => text(args[0]!)), ["lost"]);
+  assert.deepEqual(transport.writes, []);
+});
+
+test("onceDrained() calls back once all is written, and what it sends is given to the transport at once", {
+  timeout,
+}, async () => {
+  const transport = new FakeTransport();
+  const connection = new Connection(transport);
+  const slow = deferred<void>();
+  transport.answers.push(slow.promise);
+  connection.send(PacketType.ECHO_REQ, "before");
+  const seen: number[] = [];
+  connection.onceDrained(() => assert.fail("a later call replaces the callback"));
+  connection.onceDrained(() => {
+    seen.push(transport.writes.length);
+    connection.send(PacketType.ECHO_REQ, "from the callback");
+    queueMicrotask(() => seen.push(transport.writes.length));
+  });
+  await turns(2);
+  assert.equal(seen.length, 0, "the first write is under way");
+  slow.resolve();
+  await connection.flush();
+  assert.equal(seen.join(), "1,2");
+  connection.onceDrained(() => seen.push(3));
+  assert.equal(seen.length, 2, "not in the call itself");
+  await turns(1);
+  assert.equal(seen.join(), "1,2,3");
+  await connection.destroy();
+  connection.onceDrained(() => assert.fail("drained after the end"));
+  await turns(2);
+});
+
+test("an argument in a buffer that was transferred ends the connection, before and while it is sent", {
+  timeout,
+}, async () => {
+  for (const size of [70_000, 600_000]) {
+    for (const when of ["before", "while"] as const) {
+      const transport = new FakeTransport();
+      const slow = deferred<void>();
+      if (when === "while") transport.answers.push(Promise.resolve(), slow.promise);
+      const connection = new Connection(transport);
+      const large = pattern(size);
+      connection.send(PacketType.ECHO_REQ, large);
+      if (when === "while") await turns(1);
+      structuredClone(large.buffer, { transfer: [large.buffer] });
+      slow.resolve();
+      await assert.rejects(connection.flush(), {
+        name: "ConnectionError",
+        message: "The connection was lost: the buffer of an argument was transferred before it was sent",
+      });
+      assert.equal(transport.closed, 1);
+    }
+  }
+});
+
+test("a write that fails ends a read that never settles", { timeout }, async () => {
+  const broken = new Error("EPIPE");
+  const connection = new Connection({
+    write: () => Promise.reject(broken),
+    close() {},
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+  });
+  const pumping = connection.pump(() => {});
+  connection.send(PacketType.ECHO_REQ, "x");
+  await assert.rejects(pumping, { name: "ConnectionError", cause: broken });
 });
 
 test("destroy() does not wait for a peer that does not read, and ends a close() that does", { timeout }, async () => {

@@ -177,23 +177,25 @@ describe("a connection that ends", () => {
     }
   });
 
-  test("by disconnect() ends at once, and packets that arrive later are discarded", { timeout }, async () => {
-    const transport = new FakeTransport();
-    const { server, seen, user } = connectionTo(() => transport);
-    const reason = new GearmanError("enough");
-    user.onPacket = (packet) => {
-      seen.packets.push(packet);
-      server.disconnect(reason);
-    };
-    await server.open();
-    transport.receive(encodeResponse(PacketType.ECHO_RES, "1"), echo);
-    await until(() => seen.lost.length > 0);
-    await turns();
-    assert.equal(seen.packets.length, 1);
-    assert.deepEqual(seen.lost, [reason]);
-    server.disconnect(reason);
-    assert.equal(seen.lost.length, 1);
-  });
+  test(
+    "by destroying its connection ends at once, and packets that arrive later are discarded",
+    { timeout },
+    async () => {
+      const transport = new FakeTransport();
+      const { server, seen, user } = connectionTo(() => transport);
+      const reason = new GearmanError("enough");
+      user.onPacket = (packet) => {
+        seen.packets.push(packet);
+        server.connection!.destroy(reason);
+      };
+      await server.open();
+      transport.receive(encodeResponse(PacketType.ECHO_RES, "1"), echo);
+      await until(() => seen.lost.length > 0);
+      await turns();
+      assert.equal(seen.packets.length, 1);
+      assert.deepEqual(seen.lost, [reason]);
+    },
+  );
 
   test("because onPacket throws is reported with that error", { timeout }, async () => {
     const transport = new FakeTransport();

@@ -25,12 +25,12 @@ async function withServer(
 
 /** Makes sending one type of packet fail until it is disposed of, as when there is no memory for it. */
 function failToEncode(type: P, error: Error): Disposable {
-  const { write } = PacketEncoder.prototype;
-  PacketEncoder.prototype.write = function (this: PacketEncoder, ...packet: Parameters<typeof write>) {
-    if (packet[0] === type) throw error;
-    write.apply(this, packet);
-  } as typeof write;
-  return { [Symbol.dispose]: () => void (PacketEncoder.prototype.write = write) };
+  const { writePacket } = PacketEncoder.prototype;
+  PacketEncoder.prototype.writePacket = function (packet) {
+    if (packet.type === type) throw error;
+    writePacket.call(this, packet);
+  };
+  return { [Symbol.dispose]: () => void (PacketEncoder.prototype.writePacket = writePacket) };
 }
 
 test("an error of `fault` is reported and ends that connection, and the others are served", () => {
