@@ -2,9 +2,9 @@
 
 import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
+import { ChunkList } from "../internal/chunk_list.ts";
 import { utf8Decoder } from "../internal/text.ts";
 import { findNul, readUint32 } from "./bytes.ts";
-import { ChunkList } from "./chunk_list.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */

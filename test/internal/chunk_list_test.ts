@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ChunkList } from "../../src/codec/chunk_list.ts";
+import { ChunkList } from "../../src/internal/chunk_list.ts";
 import { join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
 /** The bytes of the list from its front to the end of the head. */
