@@ -38,15 +38,17 @@ export type { DoBackgroundAllOptions } from "./src/client/batch.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent, WatchOptions } from "./src/connection/options.ts";
 export type { Bytes } from "./src/internal/bytes.ts";
 export type { Workload } from "./src/connection/arguments.ts";
-export { dialTcp, fromStreams } from "./src/connection/mod.ts";
+export { dialTcp, fromStreams, fromWebSocket } from "./src/connection/mod.ts";
 export type {
   Dial,
   DialOptions,
   DialTcpOptions,
   Duplex,
+  FromWebSocketOptions,
   ServerAddress,
   TlsOptions,
   Transport,
+  WebSocketLike,
 } from "./src/connection/mod.ts";
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
 export type { ConnectionErrorOptions, JobFailedErrorOptions, ProtocolErrorOptions } from "./src/errors.ts";

@@ -28,6 +28,11 @@ const BUNDLES: readonly Bundle[] = [
     code: `export { GearmanClient, fromStreams } from "${PACKAGE}/mod.js";`,
     max: 14.75,
   },
+  {
+    name: "client over fromWebSocket",
+    code: `export { GearmanClient, fromWebSocket } from "${PACKAGE}/mod.js";`,
+    max: 15,
+  },
 ];
 
 /** Measurements of each start, of which the median counts. */

@@ -39,7 +39,7 @@ worker.run();
 
 /** Imports every entry point, so that all declarations are checked. */
 const TYPESCRIPT = `
-import { fromStreams, GearmanClient, GearmanWorker, type Duplex, type Job } from "${config.name}";
+import { fromStreams, fromWebSocket, GearmanClient, GearmanWorker, type Duplex, type Job } from "${config.name}";
 import { GearmanAdmin } from "${config.name}/admin";
 import { PacketDecoder, PacketEncoder, PacketType } from "${config.name}/codec";
 import * as connection from "${config.name}/connection";
@@ -47,6 +47,7 @@ import { JobServer } from "${config.name}/server";
 
 export const imported = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, JobServer];
 export const open = (duplex: Duplex) => fromStreams(duplex);
+export const openWebSocket = (socket: WebSocket) => fromWebSocket(socket);
 {
   await using client = new GearmanClient("${server}");
   const job: Job = client.do("upper", new Uint8Array([97, 98, 99]));

@@ -6,6 +6,7 @@
  *
  * - a socket ({@linkcode dialTcp})
  * - a pair of web streams ({@linkcode fromStreams})
+ * - a WebSocket ({@linkcode fromWebSocket})
  * - another part of the same program ({@linkcode memoryPipe})
  * - an object of your own
  *
@@ -32,7 +33,9 @@
 export { Connection, type ConnectionOptions } from "./connection.ts";
 export { dialTcp, type DialTcpOptions, type TlsOptions } from "../transport/dial_tcp.ts";
 export { type Duplex, fromStreams } from "../transport/from_streams.ts";
+export { fromWebSocket, type FromWebSocketOptions, type WebSocketLike } from "../transport/from_web_socket.ts";
 export { memoryPipe } from "../transport/memory_pipe.ts";
+export type { Bytes } from "../internal/bytes.ts";
 export type { Dial, DialOptions, ServerAddress, Transport } from "../transport/transport.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";
 export { ProtocolError, type ProtocolErrorOptions } from "../errors.ts";
