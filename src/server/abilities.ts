@@ -77,9 +77,11 @@ function moveInOrder(group: AbilityGroup, change: (group: AbilityGroup) => void)
 }
 
 /** Makes the watchers of a queue candidates: a job was put into it, or will be. Returns them. */
-export function announceJob({ watchers }: FunctionQueue, priority: PriorityIndex): readonly AbilityGroup[] {
-  const announced = [...watchers[priority]];
-  watchers[priority].clear();
+export function announceJob(functionQueue: FunctionQueue, priority: PriorityIndex): readonly AbilityGroup[] {
+  const watchers = functionQueue.watchers[priority];
+  if (watchers.size === 0) return [];
+  const announced = [...watchers];
+  watchers.clear();
   for (const group of announced) group.worker.candidates[priority].add(group);
   return announced;
 }

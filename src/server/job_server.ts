@@ -218,10 +218,10 @@ export class JobServer implements AsyncDisposable {
       functions: Array.from(this.#state.functions.values(), ({ name, queued: [high, normal, low], abilityCount }) => {
         return { functionName: toText(name), high, normal, low, workers: abilityCount };
       }),
-      jobs: Array.from(this.#state.jobs.values(), ({ handle, functionQueue, details, ability }) => ({
+      jobs: Array.from(this.#state.jobs.values(), ({ handle, functionQueue, unique, ability }) => ({
         handle,
         functionName: toText(functionQueue.name),
-        unique: toText(details.unique),
+        unique: toText(unique),
         running: ability !== undefined,
       })),
     };

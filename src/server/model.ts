@@ -9,6 +9,7 @@ import { IndexedHeap } from "../internal/indexed_heap.ts";
 import type { PacketInput, PacketType } from "../codec/mod.ts";
 import { latin1 } from "./names.ts";
 import type { Namesake } from "./namesakes.ts";
+import type { KeptWorkload } from "./workloads.ts";
 
 /** Index of a priority in the queues and limits of a function. */
 export type PriorityIndex = 0 | 1 | 2;
@@ -138,6 +139,7 @@ const newQueue = () => new Heap<ServerJob>((a, b) => a.sequence < b.sequence);
 export interface JobDetails {
   readonly functionName: string;
   readonly unique: string;
+  /** A short one is a view of what was received; one over `MAX_PAGED_WORKLOAD` is memory of its own. */
   readonly workload: Uint8Array;
   readonly priority: PriorityIndex;
   readonly background: boolean;
@@ -152,10 +154,19 @@ export const NO_CLIENTS: Map<Participant, number> = new Map();
 
 /** One job, from JOB_CREATED to its last packet. */
 export class ServerJob implements Namesake<ServerJob> {
-  readonly handle: string;
+  readonly #handlePrefix: string;
+  /** Number of the job, counted from 1: the end of its handle. */
+  readonly number: number;
   readonly functionQueue: FunctionQueue;
-  /** The first submission. Submissions that joined the job later only add clients. */
-  readonly details: JobDetails;
+  // Of the first submission. Those that joined the job later only add clients.
+  readonly unique: string;
+  readonly priority: PriorityIndex;
+  readonly reducer: string;
+  readonly due: number;
+  // Its workload, in a page that others may share.
+  readonly #memory: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
   /** Key of the job in `coalescable`; see {@linkcode coalesceKeyOf}. */
   readonly coalesceKey: string | undefined;
   /** Jobs of other functions with the same unique. */
@@ -179,20 +190,38 @@ export class ServerJob implements Namesake<ServerJob> {
   sequence = 0;
 
   constructor(
-    handle: string,
+    handlePrefix: string,
+    number: number,
     functionQueue: FunctionQueue,
-    details: JobDetails,
+    { unique, priority, reducer, due }: JobDetails,
+    { memory, start, end }: KeptWorkload,
     coalesceKey: string | undefined,
   ) {
-    this.handle = handle;
+    this.#handlePrefix = handlePrefix;
+    this.number = number;
     this.functionQueue = functionQueue;
-    this.details = details;
+    this.unique = unique;
+    this.#memory = memory;
+    this.#start = start;
+    this.#end = end;
+    this.priority = priority;
+    this.reducer = reducer;
+    this.due = due;
     this.coalesceKey = coalesceKey;
+  }
+
+  get workload(): Uint8Array {
+    return this.#memory.subarray(this.#start, this.#end);
+  }
+
+  /** The handle is not kept: there may be a million jobs, and their handles would be a tenth of their memory. */
+  get handle(): string {
+    return `${this.#handlePrefix}:${this.number}`;
   }
 
   /** The queue of its function and priority. */
   get queue(): Heap<ServerJob> {
-    return this.functionQueue.queues[this.details.priority];
+    return this.functionQueue.queues[this.priority];
   }
 
   /** Receivers of the job's packets: a connection that submitted the same unique three times comes three times in a row. */

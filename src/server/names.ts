@@ -15,6 +15,7 @@ export const latin1: TextDecoder = /* @__PURE__ */ new TextDecoder("latin1");
 
 /** Converts bytes to a name. There must be few, because each is an argument of a call. */
 export function toName(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "";
   return Reflect.apply(String.fromCharCode, undefined, bytes); // spreading the bytes takes ten times as long
 }
 

@@ -8,6 +8,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { HIGH, LOW, NORMAL, type Participant, type PriorityIndex, type ServerJob } from "./model.ts";
 import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
 import type { ServerState } from "./state.ts";
+import { MAX_PAGED_WORKLOAD } from "./workloads.ts";
 
 /** Maximum length of a unique and of a reducer that gearmand accepts, in bytes; it corrupts one of 64. */
 const GEARMAND_MAX_UNIQUE = 64;
@@ -108,7 +109,7 @@ export class PacketCommands {
     const job = this.#dispatcher.submit(peer, {
       functionName: toName(functionName),
       unique: toName(unique),
-      workload: ownedBytes(packet.args), // a view would keep the whole received chunk in memory
+      workload: workloadOf(packet),
       priority: kind.priority,
       background: kind.background,
       reducer,
@@ -129,7 +130,7 @@ export class PacketCommands {
 
   #getStatus(peer: Participant, packet: Packet<typeof PacketType.GET_STATUS>): void {
     const handle = toNameUntilNul(packet.args[0]);
-    peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.#state.jobs.get(handle)));
+    peer.send(PacketType.STATUS_RES, toWire(handle), ...statusOf(this.#state.jobByHandle(handle)));
   }
 
   #getStatusUnique(peer: Participant, packet: Packet<typeof PacketType.GET_STATUS_UNIQUE>): void {
@@ -144,7 +145,7 @@ export class PacketCommands {
   #grabJob(worker: Participant): void {
     const job = this.#dispatcher.grab(worker);
     if (job === undefined) worker.send(PacketType.NO_JOB);
-    else worker.send(PacketType.JOB_ASSIGN, job.handle, toWire(job.functionQueue.name), job.details.workload);
+    else worker.send(PacketType.JOB_ASSIGN, job.handle, toWire(job.functionQueue.name), job.workload);
   }
 
   #grabJobUniq(worker: Participant): void {
@@ -156,7 +157,7 @@ export class PacketCommands {
   #grabJobAll(worker: Participant): void {
     const job = this.#dispatcher.grab(worker);
     if (job === undefined) worker.send(PacketType.NO_JOB);
-    else if (job.details.reducer === "") sendAssignUniq(worker, job);
+    else if (job.reducer === "") sendAssignUniq(worker, job);
     else sendAssignAll(worker, job);
   }
 
@@ -207,7 +208,7 @@ export class PacketCommands {
 
   /** Finds the job that a WORK_ packet is about; only the worker that runs it may report on it. */
   #runningJob(worker: Participant, handle: Uint8Array): ServerJob | undefined {
-    const job = this.#state.jobs.get(toNameUntilNul(handle));
+    const job = this.#state.jobByHandle(toNameUntilNul(handle));
     return job?.ability?.group.worker === worker ? job : undefined;
   }
 }
@@ -270,6 +271,12 @@ function argumentTooLong(type: PacketType): ProtocolError {
   );
 }
 
+/** Returns the workload. A view of a long one would keep the whole received chunk in memory; short ones are copied later. */
+function workloadOf({ args }: Packet<SubmitType>): Uint8Array {
+  const workload = args[args.length - 1]!;
+  return workload.length > MAX_PAGED_WORKLOAD ? ownedBytes(args) : workload;
+}
+
 function sendError(peer: Participant, code: string, text: string): void {
   peer.send(PacketType.ERROR, code, text);
 }
@@ -278,24 +285,24 @@ function sendJobNotFound(worker: Participant, text: string): void {
   sendError(worker, "JOB_NOT_FOUND", text);
 }
 
-function sendAssignUniq(worker: Participant, { handle, functionQueue, details }: ServerJob): void {
+function sendAssignUniq(worker: Participant, { handle, functionQueue, unique, workload }: ServerJob): void {
   worker.send(
     PacketType.JOB_ASSIGN_UNIQ,
     handle,
     toWire(functionQueue.name),
-    toWire(details.unique),
-    details.workload,
+    toWire(unique),
+    workload,
   );
 }
 
-function sendAssignAll(worker: Participant, { handle, functionQueue, details }: ServerJob): void {
+function sendAssignAll(worker: Participant, { handle, functionQueue, unique, reducer, workload }: ServerJob): void {
   worker.send(
     PacketType.JOB_ASSIGN_ALL,
     handle,
     toWire(functionQueue.name),
-    toWire(details.unique),
-    toWire(details.reducer),
-    details.workload,
+    toWire(unique),
+    toWire(reducer),
+    workload,
   );
 }
 

@@ -28,6 +28,8 @@ import {
 } from "./model.ts";
 import { toLowerCase } from "./names.ts";
 import { NamesakeIndex } from "./namesakes.ts";
+import { NumberTable } from "./number_table.ts";
+import { WorkloadPages } from "./workloads.ts";
 
 /** Maximum number of functions of a server, and of abilities of a worker: without it one peer could fill the memory. */
 const MAX_FUNCTIONS = 100_000;
@@ -53,14 +55,15 @@ export class ServerState {
   readonly #settings: StateSettings;
   /** Functions by name; a function stays listed until it is dropped. */
   readonly functions: Map<string, FunctionQueue> = new Map();
-  /** Jobs by handle, in the order of their submission. */
-  readonly jobs: Map<string, ServerJob> = new Map();
+  /** Jobs by number, in the order of their submission. */
+  readonly jobs: NumberTable<ServerJob> = new NumberTable();
   /** Functions by their names in lower case. */
   readonly #functionNames = new NamesakeIndex<FunctionQueue>();
   /** Jobs that further submissions join by their unique, in all functions. */
   readonly #uniques = new NamesakeIndex<ServerJob>();
   /** Epoch jobs that are not due yet. */
   readonly #waiting = new IndexedHeap<ServerJob>(isDueBefore);
+  readonly #workloads = new WorkloadPages();
   #lastJobNumber = 0;
   #lastSequence = 0;
 
@@ -104,6 +107,12 @@ export class ServerState {
     return this.functions.delete(functionQueue.name);
   }
 
+  /** Finds a job by its handle, which ends with its number. */
+  jobByHandle(handle: string): ServerJob | undefined {
+    const job = this.jobs.get(Number(handle.slice(this.#settings.handlePrefix.length + 1)));
+    return job?.handle === handle ? job : undefined;
+  }
+
   /**
    * Finds a job by its unique. A unique belongs to a function, but GET_STATUS_UNIQUE names none: it is about the newest job
    * of all functions.
@@ -139,9 +148,10 @@ export class ServerState {
 
   #createJob(functionQueue: FunctionQueue, details: JobDetails, coalesceKey: string | undefined): ServerJob {
     this.#lastJobNumber += 1;
-    const handle = `${this.#settings.handlePrefix}:${this.#lastJobNumber}`;
-    const job = new ServerJob(handle, functionQueue, details, coalesceKey);
-    this.jobs.set(handle, job);
+    const workload = this.#workloads.keep(details.workload);
+    const { handlePrefix } = this.#settings;
+    const job = new ServerJob(handlePrefix, this.#lastJobNumber, functionQueue, details, workload, coalesceKey);
+    this.jobs.add(job.number, job);
     if (coalesceKey !== undefined) {
       functionQueue.coalescable.set(coalesceKey, job);
       if (isKeyOfUnique(coalesceKey)) this.#uniques.add(coalesceKey, job);
@@ -152,7 +162,7 @@ export class ServerState {
   /** Puts a new job into its queue, or among the waiting jobs if it is due later. */
   enqueue(job: ServerJob, now: number): void {
     job.sequence = this.#nextSequence();
-    if (job.details.due <= now) {
+    if (job.due <= now) {
       job.queue.push(job);
     } else {
       this.#waiting.add(job);
@@ -162,7 +172,7 @@ export class ServerState {
 
   /** Time when the first waiting job is due, in milliseconds since 1970; infinite if none waits. */
   get nextDue(): number {
-    return this.#waiting.first?.details.due ?? Infinity;
+    return this.#waiting.first?.due ?? Infinity;
   }
 
   /**
@@ -337,7 +347,7 @@ export class ServerState {
   }
 
   #forget(job: ServerJob): void {
-    this.jobs.delete(job.handle);
+    this.jobs.delete(job.number);
     this.#detach(job);
   }
 
@@ -355,7 +365,7 @@ export class ServerState {
 }
 
 function isDueBefore(a: ServerJob, b: ServerJob): boolean {
-  if (a.details.due !== b.details.due) return a.details.due < b.details.due;
+  if (a.due !== b.due) return a.due < b.due;
   return a.sequence < b.sequence;
 }
 

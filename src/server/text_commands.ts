@@ -67,7 +67,7 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCo
       case "jobs":
         return list(state.jobs.values(), jobLine);
       case "unique jobs":
-        return list(state.jobs.values(), ({ details }) => shown(details.unique));
+        return list(state.jobs.values(), ({ unique }) => shown(unique));
       default:
         return result("ERR UNKNOWN_SHOW_ARGUMENTS");
     }
@@ -77,7 +77,7 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCo
     const [what, handle, ...others] = args;
     if (what === undefined || handle === undefined) return undefined;
     if (toLowerCase(what) !== "job" || others.length > 0) return result("ERR UNKNOWN_ERROR");
-    const job = state.jobs.get(handle);
+    const job = state.jobByHandle(handle);
     if (job === undefined) return result("ERR UNKNOWN_JOB");
     dispatcher.cancel(job);
     return OK;
