@@ -16,6 +16,7 @@ import {
   withGearmand,
   withJobServer,
   withLargeResult,
+  withServerCpu,
 } from "./run.ts";
 
 /** The measurements of one round of a contest, by side. */
@@ -55,6 +56,8 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     withGearmand((server, port) =>
       beside(command(server, port), () => measured(c("tasks", port, some(50_000), warmUp(some(50_000)))))
     );
+  const submitted = (runtime: Runtime, server: string, pid: number) =>
+    withServerCpu(pid, () => measured(ours(runtime, "submit.ts", "pipelined", server, some(200_000))));
   const queued = (command: (server: string, port: number, jobs: number) => string[]) => () =>
     withGearmand(async (server, port) => {
       const jobs = some(100_000);
@@ -115,12 +118,8 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       ...each("many", (runtime) => measured(ours(runtime, "waiting.ts", some(1_000_000)))),
     },
     "server": {
-      ...each("gearmand", background("submit.ts", "pipelined", 200_000)),
-      ...each(
-        "ours",
-        (runtime) =>
-          withJobServer(runtime, (server) => measured(ours(runtime, "submit.ts", "pipelined", server, some(200_000)))),
-      ),
+      ...each("gearmand", (runtime) => withGearmand((server, _, pid) => submitted(runtime, server, pid))),
+      ...each("ours", (runtime) => withJobServer(runtime, (server, pid) => submitted(runtime, server, pid))),
     },
     "queue": {
       ...each("few", (runtime) => measured(ours(runtime, "queue.ts", 1_000))),

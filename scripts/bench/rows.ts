@@ -222,6 +222,15 @@ export const ROWS: readonly Row[] = [
     ...rate,
   },
   {
+    what: "CPU of the server for the same, a job",
+    reference: "CPU of gearmand, as Debian ships it",
+    contest: "server",
+    max: 1,
+    side: own,
+    references: on("gearmand"),
+    ...cpu,
+  },
+  {
     what: "`JobServer` with 100,000 queued, cost of a job",
     reference: "1,000 queued",
     contest: "queue",

@@ -3,14 +3,14 @@
  */
 
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import process from "node:process";
 import { freePort } from "../../test/support/socket_server.ts";
 import { startGearmand } from "../../test/support/gearmand.ts";
 import { encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import { BUILD, must, program, ROOT, runAsync } from "../support/tools.ts";
-import type { Measure } from "./programs/measure.ts";
+import { type Measure, warmUp } from "./programs/measure.ts";
 
 /** The runtimes that this library is measured on. */
 export type Runtime = "deno" | "bun" | "node";
@@ -70,24 +70,27 @@ export const FAST: Record<string, string> = {
 
 /** Runs `use` with a new gearmand. */
 export async function withGearmand<T>(
-  use: (server: string, port: number) => Promise<T>,
+  use: (server: string, port: number, pid: number) => Promise<T>,
   env: Record<string, string> = {},
 ): Promise<T> {
-  const { port, stop } = await startGearmand({ env });
+  const { port, process: { pid }, stop } = await startGearmand({ env });
   try {
-    return await use(`127.0.0.1:${port}`, port);
+    return await use(`127.0.0.1:${port}`, port, pid!);
   } finally {
     await stop();
   }
 }
 
 /** Runs `use` beside a program, which is killed afterwards. `use` can wait for the first output of the program. */
-export async function beside<T>(command: readonly string[], use: (output: Promise<void>) => Promise<T>): Promise<T> {
+export async function beside<T>(
+  command: readonly string[],
+  use: (output: Promise<void>, pid: number) => Promise<T>,
+): Promise<T> {
   const [file, ...args] = command as [string, ...string[]];
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   try {
-    return await use(new Promise((resolve) => child.stdout.once("data", () => resolve())));
+    return await use(new Promise((resolve) => child.stdout.once("data", () => resolve())), child.pid!);
   } finally {
     if (child.exitCode === null && child.signalCode === null) process.kill(child.pid!, "SIGKILL");
     await gone;
@@ -95,12 +98,30 @@ export async function beside<T>(command: readonly string[], use: (output: Promis
 }
 
 /** Runs `use` with a JobServer in a new process. */
-export async function withJobServer<T>(runtime: Runtime, use: (server: string) => Promise<T>): Promise<T> {
+export async function withJobServer<T>(
+  runtime: Runtime,
+  use: (server: string, pid: number) => Promise<T>,
+): Promise<T> {
   const port = await freePort();
-  return await beside(ours(runtime, "job_server.ts", port), async (listening) => {
+  return await beside(ours(runtime, "job_server.ts", port), async (listening, pid) => {
     await listening;
-    return await use(`127.0.0.1:${port}`);
+    return await use(`127.0.0.1:${port}`, pid);
   });
+}
+
+/** Runs a client twice, so that the server is warm, and replaces its CPU time by that of the server. */
+export async function withServerCpu(pid: number, client: () => Promise<Measure>): Promise<Measure> {
+  await client();
+  const before = cpuTime(pid);
+  const measure = await client();
+  const cpu = cpuTime(pid) - before;
+  return { ...measure, cpu: cpu * measure.jobs / (measure.jobs + warmUp(measure.jobs)) };
+}
+
+/** Returns the CPU time of a process, user and system, in ms. Linux counts it in hundredths of a second. */
+function cpuTime(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Runs `use` with a server that answers each job with `size` bytes, as fast as they are read. */
