@@ -2,8 +2,13 @@
 
 import type { Bytes } from "../internal/bytes.ts";
 import { readText } from "../internal/text.ts";
-import { MIN_JOINED_EARLY } from "./decoder.ts";
 import { HEADER_SIZE } from "./packet.ts";
+
+/**
+ * The memory of a shorter packet may be that of the peer in the same process: the encoder hands on longer arguments in
+ * pieces of their own, so that the decoder has to join the packet.
+ */
+const MAX_SHARED = 65_536;
 
 /** Reads a handle; gearmand 1.1 puts a NUL, or a NUL and more bytes, after the handle of some WORK_FAIL packets. */
 export function readHandle(bytes: Uint8Array): string {
@@ -18,7 +23,7 @@ export function readNumber(bytes: Uint8Array): number {
 
 /**
  * Returns the last argument of a packet as bytes that the caller may keep and change. It is a copy, unless the decoder
- * joined the packet in memory of its own, which it does for long ones.
+ * joined a long packet in memory of its own.
  */
 export function ownedBytes(args: readonly Uint8Array[]): Bytes {
   const first = args[0]!;
@@ -26,5 +31,5 @@ export function ownedBytes(args: readonly Uint8Array[]): Bytes {
   const memorySize = last.buffer.byteLength;
   const beginsMemory = first.byteOffset <= HEADER_SIZE;
   const endsMemory = last.byteOffset + last.length === memorySize;
-  return beginsMemory && endsMemory && memorySize > MIN_JOINED_EARLY ? last as Bytes : last.slice();
+  return beginsMemory && endsMemory && memorySize > MAX_SHARED ? last as Bytes : last.slice();
 }

@@ -2,10 +2,10 @@
 
 import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
-import { ChunkList } from "../internal/chunk_list.ts";
 import { utf8Decoder } from "../internal/text.ts";
 import { findNul, readUint32 } from "./bytes.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
+import { ReceivedBytes } from "./received_bytes.ts";
 
 /** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
 export interface TextLine {
@@ -63,11 +63,6 @@ const DEFAULT_MAX_LINE_SIZE = 8_192;
 const MAX_UINT32 = 0xffff_ffff;
 /** The part of an oversized body that is kept, in bytes; the arguments before the last one have to end in it. */
 const MAX_OVERSIZED_ARGUMENTS = 65_536;
-/**
- * A longer packet is joined in memory of its own as soon as a quarter of it has arrived. Its chunks are then released at
- * once, and memory still grows in proportion to what has arrived.
- */
-export const MIN_JOINED_EARLY = 65_536;
 
 /**
  * Decodes a stream of bytes, in chunks of any size, to packets.
@@ -93,7 +88,7 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   readonly #skipOversized: boolean;
   readonly #text: boolean;
   readonly #makeReply: MakeReply | undefined;
-  #received = new ChunkList();
+  #received = new ReceivedBytes();
   /** The next packet or line has at least this many bytes, so that its header need not be looked at for every chunk. */
   #needed = 1;
   /** Bytes of the packets and lines yielded so far: the offset of the next one in the stream. */
@@ -140,12 +135,21 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   /** Returns the same as {@linkcode PacketDecoder.prototype.next | next} by itself, or `undefined` if none is complete yet. */
   read(): Decoded<Text> | undefined {
     if (this.#error !== undefined) throw this.#error;
-    if (this.#received.size >= this.#needed) {
-      const value = this.#text && !this.#startsWithNul() ? this.#nextLine() : this.#nextPacket();
-      if (value !== undefined) return value as Decoded<Text>;
+    const received = this.#received;
+    for (;;) {
+      // Packets begin with a NUL, and lines do not.
+      const isLine = this.#text && received.head[received.position] !== NUL;
+      if (received.size >= this.#needed) {
+        const value = isLine ? this.#nextLine() : this.#nextPacket();
+        if (value !== undefined) return value as Decoded<Text>;
+      }
+      // How long a line is cannot be known: it is pulled in steps that double it, so that time stays linear.
+      const target = isLine ? 2 * received.size : this.#needed;
+      if (received.shouldWait(this.#needed) || !received.pull(target)) {
+        received.release(target);
+        return undefined;
+      }
     }
-    this.#received.releaseMemory();
-    return undefined;
   }
 
   /**
@@ -155,9 +159,8 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   end(): void {
     if (this.#error !== undefined) throw this.#error;
-    const { size, toSkip } = this.#received;
-    if (toSkip > 0) this.#offset = this.#oversizedOffset;
-    if (size + toSkip > 0) throw this.#fail("the stream ended inside a packet");
+    if (this.#received.isDropping) this.#offset = this.#oversizedOffset;
+    if (!this.#received.isEmpty) throw this.#fail("the stream ended inside a packet");
   }
 
   /** Returns the decoder itself; a `for` loop over it can be left and entered again. */
@@ -165,65 +168,41 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return this;
   }
 
-  /** Packets begin with a NUL, and lines do not. */
-  #startsWithNul(): boolean {
-    return this.#received.head[this.#received.position] === NUL;
-  }
-
   #nextPacket(): Packet | undefined {
     const received = this.#received;
-    if (received.head.length - received.position < HEADER_SIZE && !this.#joinHeader()) return undefined;
-    const header = received.head;
-    const start = received.position;
-    const magic = readUint32(header, start);
-    const type = readUint32(header, start + 4);
-    const bodySize = readUint32(header, start + 8);
+    const { head, position: start, size } = received;
+    if (size < HEADER_SIZE) {
+      if (head[start] !== NUL) throw this.#fail("bad magic");
+      this.#needed = HEADER_SIZE;
+      return undefined;
+    }
+    const magic = readUint32(head, start);
+    const type = readUint32(head, start + 4);
+    const bodySize = readUint32(head, start + 8);
     const count = this.#checkHeader(magic, type, bodySize);
 
     const isOversized = bodySize > this.#maxPacketSize;
     const keptSize = isOversized ? Math.min(bodySize, MAX_OVERSIZED_ARGUMENTS) : bodySize;
-    const packetSize = HEADER_SIZE + keptSize;
-    if (received.size < packetSize) {
-      this.#awaitPacket(packetSize);
+    const bodyStart = start + HEADER_SIZE;
+    if (size < HEADER_SIZE + keptSize) {
+      this.#needed = HEADER_SIZE + keptSize;
       return undefined;
-    }
-    let body = header;
-    let bodyStart = start + HEADER_SIZE;
-    if (header.length - start >= packetSize) {
-      received.drop(packetSize);
-    } else {
-      received.drop(HEADER_SIZE);
-      body = received.take(keptSize);
-      bodyStart = 0;
     }
     const direction = magic === MAGIC_REQ ? "REQ" : "RES";
     const bodyEnd = bodyStart + keptSize;
     if (count === 1 && this.#makeReply !== undefined && !isOversized) {
-      this.#startNext(packetSize);
-      return this.#makeReply(direction, type as PacketType, body, bodyStart, bodyEnd);
+      this.#startNext(HEADER_SIZE + bodySize);
+      return this.#makeReply(direction, type as PacketType, head, bodyStart, bodyEnd);
     }
-    const args = this.#splitBody(body, bodyStart, bodyEnd, count);
+    const args = this.#splitBody(head, bodyStart, bodyEnd, count);
     const packet = { magic: direction, type: type as PacketType, args };
     if (isOversized) {
       Object.assign(packet, { oversized: bodySize });
       if (count > 0) args[count - 1] = new Uint8Array(0);
-      received.skip(bodySize - keptSize);
       this.#oversizedOffset = this.#offset;
     }
     this.#startNext(HEADER_SIZE + bodySize);
     return packet as unknown as Packet;
-  }
-
-  /** Joins the bytes of a header that is split over chunks; false if the rest of it has not arrived. */
-  #joinHeader(): boolean {
-    const received = this.#received;
-    if (!this.#startsWithNul()) throw this.#fail("bad magic");
-    if (received.size < HEADER_SIZE) {
-      this.#needed = HEADER_SIZE;
-      return false;
-    }
-    received.join(received.size);
-    return true;
   }
 
   /** Checks a header, and returns the number of arguments in the body. */
@@ -235,15 +214,6 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
       throw this.#fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
     }
     return count;
-  }
-
-  /** Waits for the rest of a packet. */
-  #awaitPacket(packetSize: number): void {
-    this.#needed = packetSize;
-    if (packetSize <= MIN_JOINED_EARLY) return;
-    const quarter = Math.ceil(packetSize / 4);
-    if (this.#received.size < quarter) this.#needed = quarter;
-    else this.#received.join(packetSize);
   }
 
   /** "Arguments given in the data part are separated by a NULL byte, and the last argument is determined by the size" */
@@ -263,33 +233,29 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
   }
 
   #nextLine(): TextLine | undefined {
-    const received = this.#received;
-    const { size } = received;
-    // A line is in one piece, with room for as much again (as far as a line may grow), so that time stays linear.
-    if (received.head.length - received.position < size) received.join(size + Math.min(size, this.#maxLineSize));
-    const { head, position } = received;
-    const found = head.indexOf(LF, position + this.#needed - 1);
-    const length = found === -1 ? size : found - position;
+    const { head, position: start, size } = this.#received;
+    const found = head.subarray(0, start + size).indexOf(LF, start + this.#needed - 1);
+    const length = found === -1 ? size : found - start;
     if (length > this.#maxLineSize) throw this.#fail(`a line is over ${this.#maxLineSize} bytes`);
     if (found === -1) {
       this.#needed = size + 1;
       return undefined;
     }
-    const end = found > position && head[found - 1] === CR ? found - 1 : found;
-    received.drop(length + 1);
+    const end = length > 0 && head[found - 1] === CR ? found - 1 : found;
     this.#startNext(length + 1);
-    return { magic: "TEXT", line: utf8Decoder.decode(head.subarray(position, end)) };
+    return { magic: "TEXT", line: utf8Decoder.decode(head.subarray(start, end)) };
   }
 
-  /** Continues after a packet or line of this size. */
+  /** Drops a packet or line of this size, and continues after it. */
   #startNext(size: number): void {
+    this.#received.drop(size);
     this.#offset += size;
     this.#needed = 1;
   }
 
   #fail(reason: string): ProtocolError {
     this.#error = new ProtocolError(`Cannot decode: ${reason}`, { offset: this.#offset });
-    this.#received = new ChunkList();
+    this.#received = new ReceivedBytes();
     return this.#error;
   }
 }

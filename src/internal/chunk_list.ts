@@ -1,8 +1,8 @@
 /** Received chunks of bytes as one sequence, which is read from its front. */
 
 /**
- * Chunks of at most this length are copied together while a packet is incomplete: thousands of tiny chunks must cost
- * neither an object each nor the memory of the large buffers that they may be views of.
+ * Chunks of at most this length are copied together behind others that wait: thousands of tiny chunks must cost neither an
+ * object each nor the memory of the large buffers that they may be views of.
  */
 const MAX_COPIED = 4_096;
 /** Maximum of memory that is reserved at once to copy short chunks together, in bytes. */
@@ -24,17 +24,10 @@ export class ChunkList {
   #size = 0;
   /** Free bytes behind the last chunk, in memory that belongs to this list. */
   #spare = 0;
-  /** Bytes that are dropped as they are pushed. */
-  #toSkip = 0;
 
   /** Number of bytes in the list. */
   get size(): number {
     return this.#size;
-  }
-
-  /** Number of bytes that `skip` has still to drop when they are pushed. */
-  get toSkip(): number {
-    return this.#toSkip;
   }
 
   /** The chunk with the first byte; empty if the list is. */
@@ -49,10 +42,7 @@ export class ChunkList {
 
   /** Appends a chunk: as it is, or as a copy if it is short and other bytes are waiting. */
   push(chunk: Uint8Array): void {
-    const skipped = Math.min(chunk.length, this.#toSkip);
-    this.#toSkip -= skipped;
-    const kept = skipped > 0 ? chunk.subarray(skipped) : chunk;
-    const rest = this.#spare > 0 ? this.#fillSpare(kept) : kept;
+    const rest = this.#spare > 0 ? this.#fillSpare(chunk) : chunk;
     if (rest.length === 0) return;
     if (this.#size > 0 && rest.length <= MAX_COPIED) {
       // As much as is waiting already: few pieces hold many short chunks, and at most half of the memory is unused.
@@ -70,48 +60,6 @@ export class ChunkList {
     this.#size -= size;
     this.#position += size;
     if (this.#position === this.#first.bytes.length) this.#dropFirst();
-  }
-
-  /** Drops the next bytes, whichever chunks they are in, also those that are not pushed yet. */
-  skip(size: number): void {
-    let rest = size;
-    while (rest > 0 && this.#size > 0) {
-      const part = Math.min(rest, this.head.length - this.#position);
-      this.drop(part);
-      rest -= part;
-    }
-    this.#toSkip = rest;
-  }
-
-  /** Takes out the next bytes, as a copy at the start of new memory of `capacity` bytes. */
-  take(size: number, capacity: number = size): Uint8Array {
-    const memory = new Uint8Array(capacity);
-    let copied = 0;
-    while (copied < size) {
-      const start = this.#position;
-      const part = this.head.subarray(start, start + size - copied);
-      memory.set(part, copied);
-      copied += part.length;
-      this.drop(part.length);
-    }
-    return memory;
-  }
-
-  /** Joins all bytes in new memory of `capacity` bytes; bytes that are pushed next fill it up. */
-  join(capacity: number): void {
-    const size = this.#size;
-    this.#append(this.take(size, capacity).subarray(0, size));
-    this.#size = size;
-    this.#spare = capacity - size;
-  }
-
-  /** Releases the memory of a chunk of which only a short end is left: the end may have to wait for long. */
-  releaseMemory(): void {
-    const { bytes, next } = this.#first;
-    if (next !== undefined || this.#spare > 0 || this.#size > MAX_COPIED) return;
-    if (bytes.buffer.byteLength === this.#size) return;
-    this.#first.bytes = bytes.slice(this.#position);
-    this.#position = 0;
   }
 
   #append(bytes: Uint8Array): void {
