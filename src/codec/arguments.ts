@@ -1,8 +1,25 @@
-/** What the bytes of a packet's arguments mean: handles, decimal numbers, and data that the caller may keep. */
+/** What a packet's arguments mean: function names, handles, decimal numbers, and data that the caller may keep. */
 
 import type { Bytes } from "../internal/bytes.ts";
+import { checkName } from "../internal/checks.ts";
 import { readText } from "../internal/text.ts";
 import { HEADER_SIZE } from "./packet.ts";
+
+/** Longest function name in bytes: libgearman's limit. gearmand's own is its buffer of 8 KiB. */
+export const MAX_FUNCTION_NAME = 512;
+
+/** The data of a job; a string is sent as UTF-8. */
+export type Workload = string | Uint8Array;
+
+/**
+ * Checks a function name.
+ *
+ * @throws {TypeError} It must be a string.
+ * @throws {RangeError} It must have 1 to 512 bytes, and no NUL, line feed or lone surrogate.
+ */
+export function checkFunctionName(functionName: string): void {
+  checkName(functionName, "function name", MAX_FUNCTION_NAME);
+}
 
 /**
  * The memory of a shorter packet may be that of the peer in the same process: the encoder hands on longer arguments in

@@ -1,10 +1,11 @@
 /** The arguments of calls: limits and checks of function names, uniques, handles and workloads. */
 
 import { MIN_UNCOPIED } from "../codec/encoder.ts";
+import type { Workload } from "../codec/arguments.ts";
 import { checkName, checkText } from "../internal/checks.ts";
 
-/** Longest function name in bytes: libgearman's limit. gearmand's own is its buffer of 8 KiB. */
-export const MAX_FUNCTION_NAME = 512;
+export { checkFunctionName, MAX_FUNCTION_NAME, type Workload } from "../codec/arguments.ts";
+
 /**
  * Longest unique, reducer and handle in bytes. gearmand keeps them, with a NUL, in 64 bytes: it accepts a unique of 64
  * bytes and corrupts it, and never answers a status request for a handle of 64 bytes.
@@ -14,19 +15,6 @@ export const MAX_UNIQUE = 63;
 const MAX_ID = 127;
 /** Longest workload in bytes: the length of a packet's body has 32 bits, and the names before it need room. */
 const MAX_WORKLOAD = 0xffff_ffff - 2_048;
-
-/** The data of a job; a string is sent as UTF-8. */
-export type Workload = string | Uint8Array;
-
-/**
- * Checks a function name.
- *
- * @throws {TypeError} It must be a string.
- * @throws {RangeError} It must have 1 to 512 bytes, and no NUL, line feed or lone surrogate.
- */
-export function checkFunctionName(functionName: string): void {
-  checkName(functionName, "function name", MAX_FUNCTION_NAME);
-}
 
 /**
  * Checks a unique; the empty string stands for none.
