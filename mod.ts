@@ -51,6 +51,12 @@ export type {
   WebSocketLike,
 } from "./src/connection/mod.ts";
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
-export type { ConnectionErrorOptions, JobFailedErrorOptions, ProtocolErrorOptions } from "./src/errors.ts";
-export { type FunctionOptions, GearmanWorker, type RunOptions, type WorkerOptions } from "./src/worker/worker.ts";
+export { ValidationError } from "./src/errors.ts";
+export type { ConnectionErrorOptions, JobFailedErrorOptions, ProtocolErrorOptions, SchemaIssue } from "./src/errors.ts";
+export { type AnyFunction, defineFunction, type GearmanFunction } from "./src/function/define_function.ts";
+export type { JsonName } from "./src/function/json_name.ts";
+export type { EncodeOptions, FunctionOptions, Payload } from "./src/function/payload.ts";
+export type { Schema, SchemaResult } from "./src/function/schema.ts";
+export { bytesSerializer, jsonSerializer, type Serializer } from "./src/function/serializer.ts";
+export { type AddFunctionOptions, GearmanWorker, type RunOptions, type WorkerOptions } from "./src/worker/worker.ts";
 export type { AssignedJob, JobHandler } from "./src/worker/assigned_job.ts";

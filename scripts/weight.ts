@@ -33,6 +33,11 @@ const BUNDLES: readonly Bundle[] = [
     code: `export { GearmanClient, fromWebSocket } from "${PACKAGE}/mod.js";`,
     max: 15,
   },
+  {
+    name: "client with typed functions",
+    code: `export { defineFunction, GearmanClient, fromStreams } from "${PACKAGE}/mod.js";`,
+    max: 15.55,
+  },
 ];
 
 /** Measurements of each start, of which the median counts. */

@@ -122,6 +122,54 @@ export class JobFailedError extends GearmanError {
   }
 }
 
+/** Why a schema refuses a value, as in Standard Schema v1 (standardschema.dev). */
+export interface SchemaIssue {
+  /** What is wrong. */
+  readonly message: string;
+  /** Where it is wrong: keys from the outside in; absent for the value as a whole. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/**
+ * The input or output of a typed function is not what its schema takes, or its serializer cannot encode or decode it.
+ *
+ * The error of a serializer, and one that a schema throws, is the `cause` and the only issue.
+ */
+export class ValidationError extends GearmanError {
+  /** The name of the class. */
+  override get name(): string {
+    return "ValidationError";
+  }
+
+  /** The function's name. */
+  declare readonly functionName: string;
+  /** What is invalid. */
+  declare readonly part: "input" | "output";
+  /** All issues, as the schema reported them; the message names the first ones. */
+  declare readonly issues: readonly SchemaIssue[];
+
+  /** Makes an error from the issues of a schema, at least one. */
+  constructor(
+    functionName: string,
+    part: "input" | "output",
+    issues: readonly SchemaIssue[],
+    options?: ErrorOptions,
+  ) {
+    super(`The ${part} of "${functionName}" is invalid: ${describeIssues(issues)}`, options);
+    assignDefined(this, { functionName, part, issues } as ErrorOptions);
+  }
+}
+
+/** Describes issues as "items.0.name: Required; width: Too small". */
+function describeIssues(issues: readonly SchemaIssue[]): string {
+  // Libraries pass subclasses of Array whose map() does not return an array.
+  const texts = Array.from(issues, ({ message, path = [] }) => {
+    const keys = Array.from(path, (part) => String((part as { key?: PropertyKey }).key ?? part));
+    return keys.length === 0 ? message : `${keys.join(".")}: ${message}`;
+  });
+  return printable(texts.join("; "));
+}
+
 /** Assigns the options that are defined: the others would be properties with `undefined`, and would be printed. */
 function assignDefined(error: GearmanError, { cause: _, ...properties }: ErrorOptions): void {
   for (const [name, value] of Object.entries(properties)) {

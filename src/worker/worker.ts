@@ -43,7 +43,7 @@ export interface WorkerOptions extends ConnectOptions {
 }
 
 /** Options of {@linkcode GearmanWorker.prototype.addFunction}. */
-export interface FunctionOptions {
+export interface AddFunctionOptions {
   /**
    * Time limit of a job in milliseconds; default no limit. When it is over, the job's signal aborts and the job fails.
    *
@@ -149,7 +149,7 @@ export class GearmanWorker implements AsyncDisposable {
    * @throws {RangeError} The name is empty, has over 512 bytes, or holds a NUL or a line feed; or the timeout is not a
    * whole number from 1 to 2,147,483,647.
    */
-  addFunction(functionName: string, handler: JobHandler, options: FunctionOptions = {}): this {
+  addFunction(functionName: string, handler: JobHandler, options: AddFunctionOptions = {}): this {
     checkFunctionName(functionName);
     if (typeof handler !== "function") {
       throw new TypeError(`Cannot add "${functionName}": its handler must be a function`);

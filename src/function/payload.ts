@@ -1,0 +1,125 @@
+/** One direction of a typed function: from a value to checked bytes, and from bytes to a checked value. */
+
+import { type SchemaIssue, ValidationError } from "../errors.ts";
+import { checkFunction } from "../internal/checks.ts";
+import { messageOf } from "../internal/text.ts";
+import type { Workload } from "../codec/arguments.ts";
+import type { Schema } from "./schema.ts";
+import { bytesSerializer, jsonSerializer, type Serializer } from "./serializer.ts";
+
+/** Options of `Payload.encode`. */
+export interface EncodeOptions {
+  /** True for the input of a job in the background, which needs at least one byte. Default false. */
+  readonly background?: boolean | undefined;
+}
+
+/**
+ * One direction of a function: checked and encoded where it is sent, decoded and checked where it is received.
+ *
+ * Both functions return a promise only if the schema or the serializer does.
+ */
+export interface Payload<Sent, Received = Sent> {
+  /**
+   * Checks a value, and encodes it as it is; what the schema makes of it is for the receiver. `undefined` is no bytes,
+   * unless it is for the background.
+   *
+   * @throws {ValidationError} The schema refuses the value, or the serializer cannot encode it. Where the schema or the
+   * serializer is asynchronous, the promise rejects with it.
+   */
+  readonly encode: (value: Sent, options?: EncodeOptions) => Workload | PromiseLike<Workload>;
+  /**
+   * Decodes bytes, and returns what the schema makes of them. No bytes are `undefined`. A `null` that the schema refuses
+   * is checked once more as `undefined`.
+   *
+   * @throws {ValidationError} The serializer cannot decode the bytes, or the schema refuses the value. Where the schema or
+   * the serializer is asynchronous, the promise rejects with it.
+   */
+  readonly decode: (bytes: Uint8Array) => Received | PromiseLike<Received>;
+}
+
+/** Options of {@linkcode defineFunction}. */
+export interface FunctionOptions<Input, Output, HandlerInput = Input, HandlerOutput = Output> {
+  /** Checks the input on both sides. Default none: its type is taken on trust. */
+  input?: Schema<Input, HandlerInput> | undefined;
+  /** Checks the output on both sides. Default none: its type is taken on trust. */
+  output?: Schema<HandlerOutput, Output> | undefined;
+  /** Encodes input and output, or one for each. Default {@linkcode jsonSerializer}. */
+  serializer?: Serializer | { readonly input: Serializer; readonly output: Serializer } | undefined;
+}
+
+/**
+ * Makes one direction of a function.
+ *
+ * @throws {TypeError} The schema must be a Standard Schema, and the serializer must have its two functions.
+ */
+export function createPayload(
+  functionName: string,
+  part: "input" | "output",
+  options: FunctionOptions<unknown, unknown>,
+): Payload<unknown> {
+  const { [part]: schema, serializer: both = jsonSerializer } = options;
+  const { [part]: serializer = both as Serializer }: { [P in typeof part]?: Serializer } = Object(both);
+  if (schema !== undefined) checkFunction(schema?.["~standard"]?.validate, `~standard.validate of the ${part}`);
+  checkFunction(serializer?.encode, "serializer.encode");
+  checkFunction(serializer.decode, "serializer.decode");
+
+  function fail(issues: readonly SchemaIssue[], errorOptions?: ErrorOptions): never {
+    throw new ValidationError(functionName, part, issues, errorOptions);
+  }
+
+  /** Calls a library, and continues with its result: at once, or when its promise resolves. */
+  function attempt<T, R>(call: () => T | PromiseLike<T>, next: (result: T) => R): R | Promise<R> {
+    const onError = (cause: unknown) => fail([{ message: messageOf(cause) }], { cause });
+    let result: T | PromiseLike<T>;
+    try {
+      result = call();
+    } catch (error) {
+      return onError(error);
+    }
+    return isPromiseLike(result) ? Promise.resolve(result).then(next, onError) : next(result);
+  }
+
+  /** Returns what the schema makes of a value. */
+  function check(value: unknown, onIssues: (issues: readonly SchemaIssue[]) => unknown = fail): unknown {
+    if (schema === undefined) return value;
+    const validate = () => schema["~standard"].validate(value);
+    return attempt(validate, (result) => result.issues === undefined ? result.value : onIssues(result.issues));
+  }
+
+  function serialize(value: unknown, isBackground: boolean | undefined): Workload | Promise<Workload> {
+    if (value === undefined && !isBackground) return "";
+    return attempt(() => serializer.encode(value), (encoded) => {
+      const isBytes = encoded instanceof Uint8Array;
+      const isWorkload = isBytes || typeof encoded === "string";
+      if (!isWorkload || (isBackground && encoded.length === 0)) fail([{ message: "it was encoded as no bytes" }]);
+      // The bytes may be the caller's own, or memory that the serializer uses again.
+      return isBytes ? new Uint8Array(encoded) : encoded;
+    });
+  }
+
+  function encode(value: unknown, options?: EncodeOptions): Workload | Promise<Workload> {
+    const checked = check(value);
+    const encodeNow = () => serialize(value, options?.background);
+    if (!isPromiseLike(checked)) return encodeNow();
+    // Not after the check: the caller may change the value meanwhile.
+    const encoding = new Promise<Workload>((resolve) => resolve(encodeNow()));
+    return Promise.all([encoding, checked]).then(([encoded]) => encoded);
+  }
+
+  function decode(bytes: Uint8Array): unknown {
+    const isEmpty = bytes.length === 0;
+    const receive = (value: unknown) =>
+      check(value, (issues) => {
+        const mayBeUndefined = value === null || isEmpty;
+        return mayBeUndefined ? check(undefined, () => fail(issues)) : fail(issues);
+      });
+    if (isEmpty && serializer !== bytesSerializer) return receive(undefined);
+    return attempt(() => serializer.decode(bytes), receive);
+  }
+
+  return { encode, decode };
+}
+
+function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
+}
