@@ -22,6 +22,7 @@ const TASKS = [
   ["soak", "60"],
   ["check:package"],
   ["weight"],
+  ["check:types"],
   ["check:consumers"],
   ["check:edge"],
   ["check:browser"],
