@@ -2,7 +2,15 @@
 
 import type { Transport } from "../transport/transport.ts";
 
-/** What can go wrong with a request; see {@linkcode JobServerOptions.fault}. */
+/**
+ * What can go wrong with a request:
+ *
+ * - `"drop-before"` closes the connection instead of serving the request.
+ * - `"drop-after"` closes the connection when the answer has been sent.
+ * - `"stall"` leaves the connection open, and neither serves nor sends anything on it any more.
+ * - `"split"` serves the request, and sends what that causes on this connection in writes of 1 to 7 bytes.
+ * - `{ error: [code, text] }` answers with ERROR instead of serving (with `ERR` to a line of the text protocol).
+ */
 export type Fault = "drop-before" | "drop-after" | "stall" | "split" | { readonly error: [code: string, text: string] };
 
 /** Maximum size of a piece that a transport writes while it splits, in bytes. */

@@ -11,6 +11,7 @@ import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Fault } from "./faults.ts";
 import { toText } from "./names.ts";
+import { FaultPlan, type JobServerFaults } from "./planned_faults.ts";
 import { PacketCommands } from "./packet_commands.ts";
 import { Peer, type PeerSettings } from "./peer.ts";
 import { ServerState } from "./state.ts";
@@ -42,13 +43,8 @@ export interface JobServerOptions {
    */
   maxConnections?: number;
   /**
-   * For tests: called before each request is served; what it returns goes wrong.
-   *
-   * - `"drop-before"` closes the connection instead of serving the request.
-   * - `"drop-after"` closes the connection when the answer has been sent.
-   * - `"stall"` leaves the connection open, and neither serves nor sends anything on it any more.
-   * - `"split"` serves the request, and sends what that causes on this connection in writes of 1 to 7 bytes.
-   * - `{ error: [code, text] }` answers with ERROR instead of serving (with `ERR` to a line of the text protocol).
+   * For tests: called before each request is served; what it returns goes wrong. It may look at the arguments of packets,
+   * and at lines. {@linkcode JobServer.prototype.faults | faults} needs no knowledge of the protocol.
    *
    * An error that it throws goes to `onError`, and ends the connection. The same is true of the `TypeError` that follows if
    * it returns anything else.
@@ -118,6 +114,7 @@ export class JobServer implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
   readonly #peers = new Set<Peer>();
   readonly #listeners = new Set<Listener>();
+  readonly #faults = new FaultPlan();
   readonly #maxConnections: number;
   readonly #peerSettings: PeerSettings;
   /** Number of connections so far. */
@@ -170,7 +167,7 @@ export class JobServer implements AsyncDisposable {
     this.#peerSettings = {
       exceptions,
       maxPacketSize: readNumber("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
-      fault: fault?.bind(options),
+      fault: (request) => fault?.call(options, request) ?? this.#faults.next(request),
       onError: (error) => {
         ignoreErrors(() => options.onError === undefined ? writeToConsole(error) : options.onError(error));
       },
@@ -227,6 +224,43 @@ export class JobServer implements AsyncDisposable {
     };
   }
 
+  /** Faults by what a program does; the option {@linkcode JobServerOptions.fault | fault} decides packet by packet. */
+  get faults(): JobServerFaults {
+    return this.#faults;
+  }
+
+  /**
+   * Closes all connections, as a job server does that is restarted but keeps its jobs. Listeners stay open, so clients and
+   * workers may connect again at once.
+   *
+   * Running jobs are queued again, and foreground jobs have lost their clients. Answers that were sent before still go out;
+   * a peer that does not read them is given two seconds. It resolves when all connections are closed.
+   *
+   * @example A worker that connects again
+   * ```ts
+   * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
+   * import { JobServer } from "@gearwire/gearman/server";
+   *
+   * await using server = new JobServer();
+   * await using worker = new GearmanWorker({ dial: server.dial, onEvent: () => {} });
+   * worker.addFunction("shout", (job) => job.text().toUpperCase());
+   * worker.run();
+   *
+   * await using client = new GearmanClient({ dial: server.dial });
+   * console.log(await client.do("shout", "hello").text()); // HELLO
+   * await server.disconnectAll();
+   * console.log(await client.do("shout", "again").text()); // AGAIN
+   * ```
+   */
+  async disconnectAll(): Promise<void> {
+    const peers = [...this.#peers];
+    this.#peers.clear();
+    const closing = peers.map((peer) => peer.close());
+    // When all are closed, so that no worker among them is woken for a job of another.
+    for (const peer of peers) this.#release(peer);
+    await Promise.all(closing);
+  }
+
   /**
    * Closes all listeners, connections and timers, and discards all jobs.
    *
@@ -243,6 +277,7 @@ export class JobServer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#dispatcher.close();
+    this.#faults.clear();
     for (const listener of this.#listeners) listener.close();
     await Promise.all(Array.from(this.#peers, (peer) => peer.close()));
     this.#peers.clear();
@@ -265,13 +300,17 @@ export class JobServer implements AsyncDisposable {
   async #serve(peer: Peer): Promise<void> {
     this.#peers.add(peer);
     await peer.run();
+    this.#release(peer);
+    await peer.end();
+    this.#peers.delete(peer);
+  }
+
+  #release(peer: Peer): void {
     try {
       this.#dispatcher.release(peer);
     } catch (error) {
       this.#peerSettings.onError(error);
     }
-    await peer.end();
-    this.#peers.delete(peer);
   }
 }
 

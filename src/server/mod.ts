@@ -7,9 +7,10 @@
  * - in memory ({@linkcode JobServer.prototype.dial | dial});
  * - over any transport ({@linkcode JobServer.prototype.accept | accept}).
  *
- * It also fails on request ({@linkcode JobServerOptions.fault | fault}), so that a program can be tested against a job server
- * that fails. It keeps nothing on disk and has no authentication, so it listens on loopback unless told otherwise. In
- * production, use gearmand.
+ * It also fails on request, so that a program can be tested against a job server that fails:
+ * {@linkcode JobServer.prototype.faults | faults} by what a program does, {@linkcode JobServerOptions.fault | fault} packet by
+ * packet, and {@linkcode JobServer.prototype.disconnectAll | disconnectAll}. It keeps nothing on disk and has no
+ * authentication, so it listens on loopback unless told otherwise. In production, use gearmand.
  *
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
@@ -85,13 +86,10 @@
  * @example A connection that is lost when it matters
  * ```ts
  * import { ConnectionError, GearmanClient } from "@gearwire/gearman";
- * import { PacketType } from "@gearwire/gearman/codec";
  * import { JobServer } from "@gearwire/gearman/server";
  *
- * await using server = new JobServer({
- *   fault: (request) => // answers, then closes the connection
- *     request.magic === "REQ" && request.type === PacketType.SUBMIT_JOB ? "drop-after" : undefined,
- * });
+ * await using server = new JobServer();
+ * server.faults.once("do", "drop-after"); // answers, then closes the connection
  * await using client = new GearmanClient({ dial: server.dial });
  * const error = await client.do("mail").text().catch((error) => error);
  * console.log(error instanceof ConnectionError, error.delivery); // true accepted
@@ -103,6 +101,7 @@
 export { JobServer, type JobServerOptions, type JobServerSnapshot } from "./job_server.ts";
 export type { ListenOptions, ListenTlsOptions } from "../transport/listen.ts";
 export type { Fault } from "./faults.ts";
+export type { FaultTarget, JobServerFaults, PlannedFault } from "./planned_faults.ts";
 export type { Dial, DialOptions, ServerAddress, Transport } from "../transport/transport.ts";
 export { type Packet, type PacketArgs, PacketType, type TextLine } from "../codec/mod.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";
