@@ -68,7 +68,12 @@ export interface ConnectOptions {
   tls?: boolean | TlsOptions | undefined;
   /** Time limit of one connection attempt in ms. Default 5,000. It is the one time limit that is not a signal. */
   connectTimeout?: number | undefined;
-  /** Largest packet body accepted from a server, in bytes. Default 128 MiB. */
+  /**
+   * Maximum size of a packet's body in bytes. Default 128 MiB.
+   *
+   * It bounds what a server sends, and what a worker sends: a job whose workload or result is larger fails, with an
+   * exception that names both sizes, and the other jobs go on.
+   */
   maxPacketSize?: number | undefined;
   /** First back-off of a server that failed, in ms; it doubles with each failure, with jitter. Default 100. */
   minBackoff?: number | undefined;

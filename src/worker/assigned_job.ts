@@ -4,7 +4,7 @@ import { messageOf, printable, readText, utf8Decoder } from "../internal/text.ts
 import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
-import { checkData } from "./outcome.ts";
+import { checkData, type SizeLimit } from "./outcome.ts";
 
 /** A job that a server has assigned to a worker. */
 export interface AssignedJob {
@@ -42,14 +42,14 @@ export interface AssignedJob {
    * job is over. A chunk of 64 KiB or more is not copied: do not change it before the promise resolves.
    *
    * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
-   * @throws {RangeError} The chunk has 4 GiB or more.
+   * @throws {RangeError} Its packet would be larger than `maxPacketSize`.
    */
   sendData(chunk: Workload): Promise<void>;
   /**
    * Sends a warning. The promise never rejects; it resolves when the connection can take more data, or the job is over.
    *
    * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
-   * @throws {RangeError} The chunk has 4 GiB or more.
+   * @throws {RangeError} Its packet would be larger than `maxPacketSize`.
    */
   sendWarning(chunk: Workload): Promise<void>;
   /**
@@ -78,6 +78,7 @@ export type JobPacket = Packet<
 
 /** What the job needs of its run. */
 export interface JobSender {
+  readonly sizeLimit: SizeLimit;
   readonly signal: AbortSignal;
   send(type: typeof PacketType.WORK_DATA | typeof PacketType.WORK_WARNING, chunk: Workload): Promise<void>;
   sendStatus(numerator: string, denominator: string): Promise<void>;
@@ -127,11 +128,11 @@ class HandlerJob implements AssignedJob {
   }
 
   sendData(chunk: Workload): Promise<void> {
-    return this.#run.send(PacketType.WORK_DATA, checkData(chunk, "chunk"));
+    return this.#run.send(PacketType.WORK_DATA, checkData(chunk, "chunk", this.#run.sizeLimit));
   }
 
   sendWarning(chunk: Workload): Promise<void> {
-    return this.#run.send(PacketType.WORK_WARNING, checkData(chunk, "chunk"));
+    return this.#run.send(PacketType.WORK_WARNING, checkData(chunk, "warning", this.#run.sizeLimit));
   }
 
   sendStatus(numerator: number, denominator: number): Promise<void> {

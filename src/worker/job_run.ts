@@ -5,7 +5,7 @@ import { type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type AssignedJob, type JobHandler, jobOf, type JobPacket, type JobSender } from "./assigned_job.ts";
-import { type Outcome, outcomeOfError, outcomeOfResult } from "./outcome.ts";
+import { checkData, type Outcome, outcomeOfError, outcomeOfResult, type SizeLimit } from "./outcome.ts";
 
 /** Maximum number of unsent bytes on the connection before a handler that sends more has to wait. */
 const MAX_UNSENT = 65_536;
@@ -15,6 +15,7 @@ export class JobRun implements JobSender {
   /** What the handler gets. */
   readonly job: AssignedJob;
   readonly startedAt: number = performance.now();
+  readonly sizeLimit: SizeLimit;
   readonly #connection: Connection;
   /** Ended: the outcome was sent. Aborted: the outcome is no longer wanted. What the handler then sends is discarded. */
   #state: "running" | "ended" | "aborted" = "running";
@@ -23,8 +24,9 @@ export class JobRun implements JobSender {
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
-  constructor(connection: Connection, packet: JobPacket) {
+  constructor(connection: Connection, packet: JobPacket, maxPacketSize: number) {
     this.#connection = connection;
+    this.sizeLimit = { maxPacketSize, overhead: packet.args[0].length + 1 };
     this.job = jobOf(packet, this);
   }
 
@@ -74,7 +76,16 @@ export class JobRun implements JobSender {
         return this.#send(PacketType.WORK_FAIL, this.job.handle);
       case "exception":
         // gearmand ends the job here: a WORK_FAIL after it would be answered with JOB_NOT_FOUND.
-        return this.#send(PacketType.WORK_EXCEPTION, this.job.handle, outcome.exception);
+        return this.#send(PacketType.WORK_EXCEPTION, this.job.handle, this.#shortened(outcome.exception));
+    }
+  }
+
+  /** Returns the exception, or the reason why it cannot be sent. */
+  #shortened(exception: Workload): Workload {
+    try {
+      return checkData(exception, "exception", this.sizeLimit);
+    } catch (error) {
+      return (error as Error).message;
     }
   }
 
@@ -93,11 +104,13 @@ export class JobRun implements JobSender {
 export function execute(run: JobRun, handler: JobHandler): Outcome | Promise<Outcome> {
   try {
     const result = handler(run.job);
-    if (typeof result !== "object" || result === null || result instanceof Uint8Array) return outcomeOfResult(result);
+    if (typeof result !== "object" || result === null || result instanceof Uint8Array) {
+      return outcomeOfResult(result, run.sizeLimit);
+    }
     const settled = Symbol.asyncIterator in result
       ? sendAll(run, result[Symbol.asyncIterator]())
       : Promise.resolve(result);
-    return settled.then(outcomeOfResult).catch(outcomeOfError);
+    return settled.then((result) => outcomeOfResult(result, run.sizeLimit)).catch(outcomeOfError);
   } catch (error) {
     return outcomeOfError(error);
   }

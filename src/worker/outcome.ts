@@ -1,6 +1,7 @@
 /** How the run of a handler ends: what it returned or threw becomes one of three outcomes. */
 
 import { JobFailedError } from "../errors.ts";
+import { byteLength } from "../internal/text.ts";
 import type { Workload } from "../connection/arguments.ts";
 
 /** How a run ended. Each outcome has a packet of its own, and nothing may be sent after it. */
@@ -9,17 +10,14 @@ export type Outcome =
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "exception"; readonly exception: Workload; readonly error: unknown };
 
-/** Maximum data of one packet in bytes: the length of a packet's body has 32 bits, and the handle needs room. */
-const MAX_DATA = 0xffff_0000;
-
 /**
  * Turns what a handler returned into an outcome.
  *
  * @throws {TypeError} It must be a string, a `Uint8Array` or `undefined`.
- * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
+ * @throws {RangeError} Its packet must not be larger than `maxPacketSize`.
  */
-export function outcomeOfResult(result: unknown): Outcome {
-  return { kind: "completed", result: result === undefined ? "" : checkData(result, "result") };
+export function outcomeOfResult(result: unknown, limit: SizeLimit): Outcome {
+  return { kind: "completed", result: result === undefined ? "" : checkData(result, "result", limit) };
 }
 
 /**
@@ -49,16 +47,34 @@ function outcomeOfFailure(error: JobFailedError): Outcome {
   return message === "" ? { kind: "failed", error } : { kind: "exception", exception: String(message), error };
 }
 
+/** How much data fits in the packets of a job. */
+export interface SizeLimit {
+  /** Maximum size of a packet's body in bytes. */
+  readonly maxPacketSize: number;
+  /** Bytes of a packet's body before the data: the handle and its NUL. */
+  readonly overhead: number;
+}
+
 /**
  * Checks data that a handler sends.
  *
  * @throws {TypeError} It must be a string or a `Uint8Array`.
- * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
+ * @throws {RangeError} Its packet must not be larger than `maxPacketSize`.
  */
-export function checkData(data: unknown, what: string): Workload {
+export function checkData(data: unknown, what: string, limit: SizeLimit): Workload {
   if (typeof data !== "string" && !(data instanceof Uint8Array)) {
     throw new TypeError(`Cannot send the ${what}: it must be a string or a Uint8Array`);
   }
-  if (data.length > MAX_DATA) throw new RangeError(`Cannot send the ${what}: a packet holds less than 4 GiB`);
-  return data;
+  const { maxPacketSize, overhead } = limit;
+  // A UTF-16 unit takes at most three bytes of UTF-8: most strings are short enough to skip the count.
+  const longest = typeof data === "string" ? data.length * 3 : data.length;
+  if (overhead + longest <= maxPacketSize) return data;
+  const size = overhead + (typeof data === "string" ? byteLength(data) : data.length);
+  if (size <= maxPacketSize) return data;
+  throw new RangeError(`Cannot send the ${what}: ${describeOversize(size, maxPacketSize)}`);
+}
+
+/** Describes why a packet is too large. */
+export function describeOversize(size: number, maxPacketSize: number): string {
+  return `its packet has ${size} bytes, and maxPacketSize is ${maxPacketSize}`;
 }

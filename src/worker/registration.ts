@@ -10,7 +10,7 @@ import { Announcements, type Announcer, type FunctionSource } from "./announceme
 import type { JobPacket } from "./assigned_job.ts";
 import { Fences } from "./fences.ts";
 import { execute, JobRun } from "./job_run.ts";
-import { type Outcome, outcomeOfError } from "./outcome.ts";
+import { describeOversize, type Outcome, outcomeOfError } from "./outcome.ts";
 import type { Readiness } from "./readiness.ts";
 import { Sleep, type Sleeper } from "./sleep.ts";
 
@@ -173,16 +173,23 @@ export class Registration implements Announcer, Sleeper {
   }
 
   #start(packet: JobPacket): void {
-    const run = new JobRun(this.#connection, packet);
+    const { maxPacketSize } = this.#worker.settings;
+    const run = new JobRun(this.#connection, packet, maxPacketSize);
     const { handle, functionName } = run.job;
     this.#runs.add(run);
     this.#jobCounts.set(functionName, (this.#jobCounts.get(functionName) ?? 0) + 1);
     this.#sleep.jobAssigned({ timed: this.#announcements.isTimedByServer(functionName) });
     this.#worker.settings.emit({ type: "jobStarted", server: this.#serverName, handle, functionName });
+    if (packet.oversized !== undefined) {
+      const reason = `Cannot receive the job: ${describeOversize(packet.oversized, maxPacketSize)}`;
+      // Not before the workload has arrived to its end: gearmand frees it with the job, and then sends other memory, or
+      // ends the connection.
+      this.fence(() => this.#refuse(run, reason));
+      return;
+    }
     const found = this.#announcements.find(functionName);
     if (found === undefined) {
-      const error = new GearmanError(`This worker has no function "${printable(functionName)}"`);
-      this.#finish(run, outcomeOfError(error));
+      this.#refuse(run, `This worker has no function "${printable(functionName)}"`);
       return;
     }
     const { handler, timeout } = found;
@@ -190,6 +197,11 @@ export class Registration implements Announcer, Sleeper {
     const outcome = execute(run, handler);
     if (outcome instanceof Promise) outcome.then((outcome) => this.#finish(run, outcome));
     else this.#finish(run, outcome);
+  }
+
+  /** Fails a job that has no handler, or that cannot be given to it. */
+  #refuse(run: JobRun, reason: string): void {
+    this.#finish(run, outcomeOfError(new GearmanError(reason)));
   }
 
   #timeOut(run: JobRun, timeout: number): void {

@@ -4,10 +4,11 @@ import { ConnectionError, type GearmanError, ProtocolError, ServerError } from "
 import { ignoreErrors } from "../internal/promises.ts";
 import { delay } from "../internal/signals.ts";
 import { readText } from "../internal/text.ts";
-import { type Packet, PacketType } from "../codec/packet.ts";
+import { type Packet, packetName, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
+import { describeOversize } from "./outcome.ts";
 import { Registration, type WorkerContext } from "./registration.ts";
 
 /** One server of a worker, for as long as the worker exists. */
@@ -21,7 +22,7 @@ export class WorkerConnection implements ServerConnectionUser {
 
   constructor(address: ServerAddress, worker: WorkerContext) {
     this.#worker = worker;
-    this.#server = new ServerConnection(address, worker.settings, this);
+    this.#server = new ServerConnection(address, worker.settings, this, { skipOversized: true });
   }
 
   /** Number of the worker's slots that are in use at this server. */
@@ -84,6 +85,10 @@ export class WorkerConnection implements ServerConnectionUser {
   }
 
   onPacket(packet: Packet): void {
+    if (packet.oversized !== undefined && !isJob(packet)) {
+      const reason = describeOversize(packet.oversized, this.#worker.settings.maxPacketSize);
+      throw new ProtocolError(`Cannot receive ${packetName(packet.type)}: ${reason}`);
+    }
     switch (packet.type) {
       case PacketType.JOB_ASSIGN:
       case PacketType.JOB_ASSIGN_UNIQ:
@@ -149,4 +154,8 @@ export class WorkerConnection implements ServerConnectionUser {
   #reportError(error: ServerError): void {
     this.#worker.settings.emit({ type: "error", server: this.#server.name, error });
   }
+}
+
+function isJob({ type }: Packet): boolean {
+  return type === PacketType.JOB_ASSIGN || type === PacketType.JOB_ASSIGN_UNIQ || type === PacketType.JOB_ASSIGN_ALL;
 }

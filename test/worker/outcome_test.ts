@@ -5,18 +5,32 @@ import { test } from "node:test";
 import { JobFailedError } from "../../mod.ts";
 import { outcomeOfError, outcomeOfResult } from "../../src/worker/outcome.ts";
 
+const limit = { maxPacketSize: 100, overhead: 10 };
+
 test("what a handler returns completes the job, and undefined is an empty result", () => {
   const bytes = Uint8Array.of(1);
-  assert.deepEqual(outcomeOfResult("done"), { kind: "completed", result: "done" });
-  assert.deepEqual(outcomeOfResult(bytes), { kind: "completed", result: bytes });
-  assert.deepEqual(outcomeOfResult(undefined), { kind: "completed", result: "" });
+  assert.deepEqual(outcomeOfResult("done", limit), { kind: "completed", result: "done" });
+  assert.deepEqual(outcomeOfResult(bytes, limit), { kind: "completed", result: bytes });
+  assert.deepEqual(outcomeOfResult(undefined, limit), { kind: "completed", result: "" });
 });
 
 test("a result must be a string or bytes that fit in a packet", () => {
   for (const result of [null, 5, {}, new ArrayBuffer(1)]) {
-    assert.throws(() => outcomeOfResult(result), {
+    assert.throws(() => outcomeOfResult(result, limit), {
       name: "TypeError",
       message: "Cannot send the result: it must be a string or a Uint8Array",
+    });
+  }
+});
+
+test("a result may have as many bytes as its packet has room for", () => {
+  for (const result of ["x".repeat(90), "ö".repeat(45), "€".repeat(30), "🎉".repeat(22), new Uint8Array(90)]) {
+    assert.deepEqual(outcomeOfResult(result, limit), { kind: "completed", result });
+  }
+  for (const result of ["x".repeat(91), "ö".repeat(45) + "x", "€".repeat(30) + "x", new Uint8Array(91)]) {
+    assert.throws(() => outcomeOfResult(result, limit), {
+      name: "RangeError",
+      message: "Cannot send the result: its packet has 101 bytes, and maxPacketSize is 100",
     });
   }
 });
