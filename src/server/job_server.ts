@@ -1,7 +1,7 @@
 /** The job server: its options, its entry points, and its end. */
 
 import { ConnectionError } from "../errors.ts";
-import { checkFunction, wholeNumber } from "../internal/checks.ts";
+import { checkFunction, checkOneOf, wholeNumber } from "../internal/checks.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
 import type { Packet, TextLine } from "../codec/mod.ts";
 import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
@@ -14,11 +14,19 @@ import { toText } from "./names.ts";
 import { FaultPlan, type JobServerFaults } from "./planned_faults.ts";
 import { PacketCommands } from "./packet_commands.ts";
 import { Peer, type PeerSettings } from "./peer.ts";
-import { ServerState } from "./state.ts";
+import { type GearmandVersion, ServerState } from "./state.ts";
 import { TextCommands } from "./text_commands.ts";
 
 /** Options of {@linkcode JobServer}. An option that gearmand has, too, has the same name here. */
 export interface JobServerOptions {
+  /**
+   * The version of gearmand that the server answers as, default `"2.0"`.
+   *
+   * - `"2.0"`, as gearmand 2.0.0: a worker with several functions gets the job of the highest priority first, and jobs of the
+   *   same priority from its functions in turn.
+   * - `"1.1"`, as gearmand 1.1.20: it gets all jobs of the function that it registered last first, whatever their priority.
+   */
+  version?: GearmandVersion | undefined;
   /**
    * Start of every job handle, before a colon and a number; default `H:gearwire`. It must have 1 to 52 characters of
    * printable ASCII, without blanks.
@@ -28,7 +36,10 @@ export interface JobServerOptions {
   jobRetries?: number;
   /** Send WORK_EXCEPTION to every client, even if it has not set the option `exceptions`; default false. */
   exceptions?: boolean;
-  /** Serve the functions of a worker in turn, instead of always beginning with the newest one; default false. */
+  /**
+   * With version `"1.1"`: serve the functions of a worker in turn, instead of always beginning with the newest one; default
+   * false. Version `"2.0"` always does.
+   */
   roundRobin?: boolean;
   /** Maximum number of sleeping workers that a job wakes; default 0, which wakes all workers of its function. */
   workerWakeup?: number;
@@ -90,7 +101,7 @@ const MAX_HANDLE_PREFIX = 52;
 const MAX_OPTION = 4_294_967_295;
 
 /**
- * An in-memory job server that behaves as gearmand 1.1.20 does.
+ * An in-memory job server that behaves as gearmand 2.0.0 does, or as 1.1.20 with the option `version`.
  *
  * It is for tests, demos and development: it keeps nothing on disk and has no authentication. The documentation of this
  * module lists where it differs from gearmand.
@@ -139,10 +150,13 @@ export class JobServer implements AsyncDisposable {
    * Creates a server. It serves connections from `listen`, `dial` and `accept`.
    *
    * @throws {TypeError} An option is of the wrong kind.
-   * @throws {RangeError} A number is out of range, or the prefix is not 1 to 52 characters of printable ASCII.
+   * @throws {RangeError} A number is out of range, the version is unknown, or the prefix is not 1 to 52 characters of printable
+   * ASCII.
    */
   constructor(options: JobServerOptions = {}) {
     const { handlePrefix = DEFAULT_HANDLE_PREFIX, exceptions = false, roundRobin = false, fault } = options;
+    const { version = "2.0" } = options;
+    checkOneOf(version, "version", ["1.1", "2.0"]);
     checkHandlePrefix(handlePrefix);
     checkBoolean(exceptions, "exceptions");
     checkBoolean(roundRobin, "roundRobin");
@@ -153,15 +167,15 @@ export class JobServer implements AsyncDisposable {
     this.#maxConnections = readNumber("maxConnections", Infinity, 1);
     const state = new ServerState({
       handlePrefix,
-      version: "1.1",
-      roundRobin,
+      version,
+      roundRobin: roundRobin || version === "2.0",
       jobRetries: readNumber("jobRetries", 0, 0),
       workerWakeup: readNumber("workerWakeup", 0, 0),
       maxJobs: readNumber("maxJobs", Infinity, 1),
     });
     const dispatcher = new Dispatcher(state);
     const packetCommands = new PacketCommands(state, dispatcher);
-    const textCommands = new TextCommands({ state, dispatcher, peers: this.#peers });
+    const textCommands = new TextCommands({ state, dispatcher, version, peers: this.#peers });
     this.#state = state;
     this.#dispatcher = dispatcher;
     this.#peerSettings = {

@@ -34,11 +34,14 @@ import { WorkloadPages } from "./workloads.ts";
 /** Maximum number of functions of a server, and of abilities of a worker: without it one peer could fill the memory. */
 const MAX_FUNCTIONS = 100_000;
 
+/** The version of gearmand whose answers a server gives: 1.1.20 or 2.0.0. */
+export type GearmandVersion = "1.1" | "2.0";
+
 /** Options that the state depends on; `JobServerOptions` describes them. */
 export interface StateSettings {
   readonly handlePrefix: string;
   readonly jobRetries: number;
-  readonly version: "1.1" | "2.0";
+  readonly version: GearmandVersion;
   readonly roundRobin: boolean;
   readonly workerWakeup: number;
   readonly maxJobs: number;
@@ -177,7 +180,7 @@ export class ServerState {
 
   /**
    * Puts the first waiting job into its queue, and returns it; there must be one. It gets the position that it would have if
-   * it had not waited, as in gearmand 1.1.20.
+   * it had not waited, as in gearmand.
    */
   queueFirstWaiting(): ServerJob {
     const job = this.#waiting.first!;

@@ -6,9 +6,10 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { FunctionQueue, ServerJob } from "./model.ts";
 import { leadingUint32, toLowerCase, toName } from "./names.ts";
 import type { Peer } from "./peer.ts";
-import type { ServerState } from "./state.ts";
+import type { GearmandVersion, ServerState } from "./state.ts";
 
-const SERVER_VERSION = "0.1.0-gearwire";
+/** What the command `version` shows. */
+const FULL_VERSIONS: Readonly<Record<GearmandVersion, string>> = { "1.1": "1.1.20", "2.0": "2.0.0" };
 /** Maximum number of words of a line; gearmand closes the connection on a longer one. */
 const MAX_WORDS = 5;
 /** Size of gearmand's buffer for a line and its line feed, in bytes; it closes the connection on a longer one. */
@@ -18,6 +19,7 @@ const GEARMAND_LINE_SIZE = 8_192;
 interface ServerParts {
   readonly state: ServerState;
   readonly dispatcher: Dispatcher;
+  readonly version: GearmandVersion;
   readonly peers: Iterable<Peer>;
 }
 
@@ -48,8 +50,8 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(Object.entries<TextCo
     return list(peers, workerLine);
   },
 
-  version() {
-    return value(`OK ${SERVER_VERSION}`);
+  version({ version }) {
+    return value(`OK ${FULL_VERSIONS[version]}`);
   },
 
   getpid() {

@@ -3,7 +3,7 @@
 import { hostname } from "node:os";
 import { dialTcp } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
-import { JobServer } from "../../src/server/mod.ts";
+import { type GearmandVersion, JobServer } from "../../src/server/mod.ts";
 import { startGearmand } from "../support/gearmand.ts";
 import { type Script, SILENT, SOON, UNTIL, WAIT } from "./script.ts";
 import { bytes, readable, Wire } from "./wire.ts";
@@ -25,9 +25,9 @@ export async function playOnGearmand(script: Script): Promise<string[]> {
   }
 }
 
-/** Returns the answers of a JobServer. */
-export async function playOnJobServer(script: Script): Promise<string[]> {
-  const server = new JobServer({ ...script.options, handlePrefix: "H" });
+/** Returns the answers of a JobServer that answers as this version of gearmand. */
+export async function playOnJobServer(script: Script, version: GearmandVersion): Promise<string[]> {
+  const server = new JobServer({ ...script.options, version, handlePrefix: "H" });
   // Without this, a test that waits for an epoch would end: that timer does not keep the process alive.
   const alive = setInterval(() => {}, 1_000);
   try {
@@ -40,10 +40,13 @@ export async function playOnJobServer(script: Script): Promise<string[]> {
 }
 
 /** Returns a function for the answers of a JobServer. The first call plays all scripts together, because some take seconds. */
-export function playedTogether<Each extends Script>(scripts: readonly Each[]): (script: Each) => Promise<string[]> {
+export function playedTogether<Each extends Script>(
+  scripts: readonly Each[],
+  version: GearmandVersion,
+): (script: Each) => Promise<string[]> {
   let played: Map<Each, Promise<string[]>> | undefined;
   return (script) => {
-    played ??= new Map(scripts.map((each) => [each, playOnJobServer(each)]));
+    played ??= new Map(scripts.map((each) => [each, playOnJobServer(each, version)]));
     for (const answers of played.values()) answers.catch(() => {}); // only the test of that script is to fail
     return played.get(script)!;
   };

@@ -184,7 +184,7 @@ test(
     const property = fc.asyncProperty(scripts, async (script) => {
       const theirs = await playOnGearmand(script);
       const steps = script.steps.map(([name, ...parts]) => `${name}: ${readable(parts.join("") || "(leaves)")}`);
-      assert.deepEqual(await playOnJobServer(script), theirs, `${script.args}\n${steps.join("\n")}`);
+      assert.deepEqual(await playOnJobServer(script, "1.1"), theirs, `${script.args}\n${steps.join("\n")}`);
     });
     await fc.assert(property, { numRuns: RUNS, seed: SEED, timeout: 10_000 });
   },

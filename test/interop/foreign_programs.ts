@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { after, describe } from "node:test";
 import type { Job } from "../../mod.ts";
-import { JobServer } from "../../src/server/mod.ts";
+import { JobServer, type JobServerOptions } from "../../src/server/mod.ts";
 import { join, text, toHex } from "../support/bytes.ts";
 import { findProgram, needs, REQUIRED } from "../support/requirements.ts";
 import { startGearmand } from "../support/gearmand.ts";
@@ -20,12 +20,14 @@ const running = new Set<Program>();
 
 /**
  * Describes the same tests for gearmand and JobServer, or skips them with the reason in `missing`. Programs that still
- * run after the tests are killed.
+ * run after the tests are killed. The options are JobServer's: tests that depend on the order of functions need version 1.1,
+ * since that is Debian's gearmand.
  */
 export function onEveryPort(
   name: string,
   missing: string | false,
   tests: (start: () => Promise<TestServer>) => void,
+  options: JobServerOptions = {},
 ): void {
   const stopPrograms = async () => {
     await Promise.all(Array.from(running, (program) => program.stop()));
@@ -42,7 +44,7 @@ export function onEveryPort(
     return { connect: { servers: `127.0.0.1:${port}` }, port, stop };
   });
   on("JobServer", missing, async () => {
-    const server = new JobServer();
+    const server = new JobServer(options);
     const { port } = await server.listen();
     return { connect: { servers: `127.0.0.1:${port}` }, port, stop: () => server.close() };
   });

@@ -108,4 +108,4 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
       assert.ok(printed.includes(line), `${line}\n${printed.join("\n")}`);
     }
   });
-});
+}, { version: "1.1" });

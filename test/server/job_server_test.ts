@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -215,6 +215,7 @@ test("the constructor checks its options", () => {
     { handlePrefix: "x".repeat(53) },
     { handlePrefix: "a b" },
     { handlePrefix: "ü" },
+    { version: "3.0" as never },
     { jobRetries: -1 },
     { jobRetries: NaN },
     { workerWakeup: 0.5 },
@@ -263,12 +264,41 @@ test("nothing keeps the process alive after close()", { timeout: 60_000 }, async
   assert.equal(code, 0);
 });
 
-test("`version` answers with the version of this package", () =>
-  withServer(async (server) => {
-    // Compiled tests have the package.json that was made from deno.json.
-    const manifest = new URL(`../../${import.meta.url.endsWith(".ts") ? "deno" : "package"}.json`, import.meta.url);
-    const { version } = JSON.parse(readFileSync(manifest, "utf8"));
-    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
-    await wire.send("version\n");
-    assert.equal(await receive(wire, "\n"), `OK ${version}-gearwire\\n`);
-  }));
+test("`version` answers with the version that the server answers as", async () => {
+  const answers = [[undefined, "OK 2.0.0\\n"], ["2.0", "OK 2.0.0\\n"], ["1.1", "OK 1.1.20\\n"]] as const;
+  for (const [version, answer] of answers) {
+    await withServer(async (server) => {
+      const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+      await wire.send("version\n");
+      assert.equal(await receive(wire, "\n"), answer);
+    }, { version });
+  }
+});
+
+test("a worker gets the highest priority over its functions, then its functions in turn; as 1.1, the newest function", async () => {
+  const submissions = [
+    r(P.SUBMIT_JOB_LOW_BG, "f", "", "f low"),
+    r(P.SUBMIT_JOB_BG, "f", "", "f 1"),
+    r(P.SUBMIT_JOB_BG, "f", "", "f 2"),
+    r(P.SUBMIT_JOB_HIGH_BG, "f", "", "f high"),
+    r(P.SUBMIT_JOB_LOW_BG, "g", "", "g low"),
+    r(P.SUBMIT_JOB_BG, "g", "", "g 1"),
+    r(P.SUBMIT_JOB_BG, "g", "", "g 2"),
+  ];
+  const orders: [JobServerOptions, string][] = [
+    [{}, "f high, g 1, f 1, g 2, f 2, g low, f low"],
+    [{ roundRobin: false }, "f high, g 1, f 1, g 2, f 2, g low, f low"],
+    [{ version: "1.1" }, "g 1, g 2, g low, f high, f 1, f 2, f low"],
+    [{ version: "1.1", roundRobin: true }, "g 1, f high, g 2, f 1, g low, f 2, f low"],
+  ];
+  for (const [options, order] of orders) {
+    await withServer(async (server) => {
+      const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+      await wire.send(...submissions, r(P.CAN_DO, "f"), r(P.CAN_DO, "g"));
+      await wire.sync();
+      await wire.send(r(P.GRAB_JOB).repeat(7));
+      const assigned = Array.from((await wire.sync()).matchAll(/\0([fg] \w+)/g), ([, workload]) => workload);
+      assert.equal(assigned.join(", "), order, JSON.stringify(options));
+    }, options);
+  }
+});
