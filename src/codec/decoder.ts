@@ -20,8 +20,8 @@ export interface DecoderOptions<Text extends boolean = false> {
   /** Maximum size of a packet's body in bytes, checked on its header; default 128 MiB. */
   maxPacketSize?: number | undefined;
   /**
-   * Yields a packet whose body is over `maxPacketSize` with an empty last argument and the property `oversized`, and skips
-   * the rest of the body, of which at most 64 KiB are held; default false: such a packet is a `ProtocolError`.
+   * Accepts packets over `maxPacketSize`: each is yielded with an empty last argument and the property `oversized`, and the
+   * rest of its body is skipped, of which at most 64 KiB are held. Default false: such a packet is a `ProtocolError`.
    *
    * It is yielded once the first 64 KiB of the body have arrived, or all of a shorter body. The arguments before the last
    * one, each with its NUL, have to end there.

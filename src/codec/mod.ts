@@ -136,6 +136,6 @@
  */
 
 export { type Packet, type PacketArgs, type PacketInput, packetName, PacketType } from "./packet.ts";
-export { encodeRequest, encodeResponse, PacketEncoder } from "./encoder.ts";
+export { type EncodablePacket, encodeRequest, encodeResponse, PacketEncoder } from "./encoder.ts";
 export { type Decoded, decodePackets, type DecoderOptions, PacketDecoder, type TextLine } from "./decoder.ts";
 export { ProtocolError, type ProtocolErrorOptions } from "../errors.ts";

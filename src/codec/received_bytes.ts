@@ -88,7 +88,7 @@ export class ReceivedBytes {
     return true;
   }
 
-  /** Drops the next bytes: those at the front, and as many of those that are pulled next. */
+  /** Drops the next bytes: those at the front, and the rest as it is pulled. */
   drop(size: number): void {
     const dropped = Math.min(size, this.size);
     this.#position += dropped;
