@@ -199,7 +199,7 @@ export class WebSocketTransport implements Transport {
   #onClose({ code, reason }: CloseLike): void {
     this.#deliver(Infinity);
     if (NORMAL_CODES.includes(code)) this.#next.end();
-    this.#end(new Error(`the WebSocket was closed: ${code} ${reason}`));
+    this.#end(new Error(printable(`the WebSocket was closed: ${code} ${reason}`)));
   }
 
   /** Ends both directions, and the socket if it has not ended; what was received before can still be read. */

@@ -77,7 +77,7 @@ test("if a socket cannot connect, opened, writes and reads reject with the reaso
   const failures: [(socket: FakeWebSocket) => void, string][] = [
     [(socket) => socket.fail("connect ECONNREFUSED"), "connect ECONNREFUSED"], // Node 22 sends no close event then
     [(socket) => socket.fail(), "unknown error"],
-    [(socket) => socket.end(1006), "the WebSocket was closed: 1006 "],
+    [(socket) => socket.end(1006), "the WebSocket was closed: 1006"],
   ];
   for (const [fail, message] of failures) {
     const [socket, transport] = open({ readyState: 0 });
@@ -275,7 +275,7 @@ test("any other code breaks the stream after what was sent before, and is named"
     const found: string[] = [];
     await assert.rejects(async () => {
       for await (const chunk of transport) found.push(text(chunk));
-    }, { message: `the WebSocket was closed: ${code} be\ncause` });
+    }, { message: `the WebSocket was closed: ${code} be cause` });
     assert.equal(found.join(""), "onetwothree");
   }
 });
