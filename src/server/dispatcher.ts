@@ -23,9 +23,7 @@ export class Dispatcher {
     const { job, isNew } = accepted;
     if (isNew) {
       // Asking the clock for each job would be a twentieth of its cost.
-      this.#state.enqueue(job, job.due === 0 ? 0 : Date.now());
-      // gearmand wakes workers for a job that has to wait for its time, too.
-      this.#wakeFor(job);
+      sendNoops(this.#state.enqueue(job, job.due === 0 ? 0 : Date.now()));
       this.#epochTimer.set(this.#state.nextDue);
     }
     return job;
@@ -102,17 +100,13 @@ export class Dispatcher {
    */
   #loseJob(job: ServerJob): void {
     this.#timeLimits.stop(job);
-    if (this.#state.requeue(job)) {
-      this.#wakeFor(job);
+    const woken = this.#state.requeue(job);
+    if (woken !== undefined) {
+      sendNoops(woken);
     } else {
       sendFailure(job);
       this.#state.finish(job);
     }
-  }
-
-  /** Wakes sleeping workers. NOOP is only a hint: one of them gets the job, and the others NO_JOB. */
-  #wakeFor({ functionQueue, priority }: ServerJob): void {
-    sendNoops(this.#state.wake(functionQueue, priority));
   }
 
   #onEpochTimer(): void {
@@ -124,11 +118,12 @@ export class Dispatcher {
   #queueDueJobs(): void {
     const now = Date.now();
     while (this.#state.nextDue <= now) {
-      this.#wakeFor(this.#state.queueFirstWaiting());
+      sendNoops(this.#state.queueFirstWaiting());
     }
   }
 }
 
+/** NOOP is only a hint: one of the workers gets the job, and the others NO_JOB. */
 function sendNoops(workers: readonly Participant[]): void {
   for (const worker of workers) worker.send(PacketType.NOOP);
 }

@@ -23,7 +23,6 @@ import {
   type JobDetails,
   NO_CLIENTS,
   type Participant,
-  type PriorityIndex,
   ServerJob,
 } from "./model.ts";
 import { toLowerCase } from "./names.ts";
@@ -162,8 +161,11 @@ export class ServerState {
     return job;
   }
 
-  /** Puts a new job into its queue, or among the waiting jobs if it is due later. */
-  enqueue(job: ServerJob, now: number): void {
+  /**
+   * Puts a new job into its queue, or among the waiting jobs if it is due later. Returns the workers that are woken: gearmand
+   * wakes them for a job that has to wait, too.
+   */
+  enqueue(job: ServerJob, now: number): readonly Participant[] {
     job.sequence = this.#nextSequence();
     if (job.due <= now) {
       job.queue.push(job);
@@ -171,6 +173,7 @@ export class ServerState {
       this.#waiting.add(job);
       job.functionQueue.waiting += 1;
     }
+    return this.#wakeFor(job);
   }
 
   /** Time when the first waiting job is due, in milliseconds since 1970; infinite if none waits. */
@@ -179,15 +182,15 @@ export class ServerState {
   }
 
   /**
-   * Puts the first waiting job into its queue, and returns it; there must be one. It gets the position that it would have if
+   * Puts the first waiting job into its queue; there must be one. It gets the position that it would have if
    * it had not waited, as in gearmand.
    */
-  queueFirstWaiting(): ServerJob {
+  queueFirstWaiting(): readonly Participant[] {
     const job = this.#waiting.first!;
     this.#waiting.delete(job);
     job.functionQueue.waiting -= 1;
     job.queue.push(job);
-    return job;
+    return this.#wakeFor(job);
   }
 
   /**
@@ -234,7 +237,7 @@ export class ServerState {
    * Removes the abilities of one worker for one function; none of their jobs may be running. Returns the workers that are
    * woken instead: with `workerWakeup`, this one may have been the only one that was woken for a job.
    */
-  removeAbilities(group: AbilityGroup): Participant[] {
+  removeAbilities(group: AbilityGroup): readonly Participant[] {
     removeAbilities(group);
     const { functionQueue } = group;
     if (this.#settings.workerWakeup === 0 || functionQueue.nextQueue === undefined) return [];
@@ -282,7 +285,7 @@ export class ServerState {
    * Wakes workers that sleep, since a job came into a queue of their function or will come: all, or at most `workerWakeup`
    * of them. Returns them.
    */
-  wake(functionQueue: FunctionQueue, priority: PriorityIndex): Participant[] {
+  #wakeFor({ functionQueue, priority }: ServerJob): readonly Participant[] {
     const announced = announceJob(functionQueue, priority);
     if (this.#settings.workerWakeup > 0) return this.#wakeNext(functionQueue);
     const woken: Participant[] = [];
@@ -294,7 +297,7 @@ export class ServerState {
   }
 
   /** Wakes at most `workerWakeup` workers. If there were so many, those that were looked at come last the next time. */
-  #wakeNext({ workers }: FunctionQueue): Participant[] {
+  #wakeNext({ workers }: FunctionQueue): readonly Participant[] {
     const woken: Participant[] = [];
     const passed: AbilityGroup[] = [];
     for (const group of workers) {
@@ -309,18 +312,18 @@ export class ServerState {
   }
 
   /**
-   * Takes a job from its lost worker and puts it at the end of its queue. Returns false if the job was lost `jobRetries`
-   * times: then it is not queued, and its caller must finish it.
+   * Takes a job from its lost worker and puts it at the end of its queue. Returns the workers that are woken, or undefined if
+   * the job was lost `jobRetries` times: then it is not queued, and its caller must finish it.
    */
-  requeue(job: ServerJob): boolean {
+  requeue(job: ServerJob): readonly Participant[] | undefined {
     this.#unassign(job);
     job.numerator = 0;
     job.denominator = 0;
     job.retries += 1;
-    if (job.retries === this.#settings.jobRetries) return false;
+    if (job.retries === this.#settings.jobRetries) return undefined;
     job.sequence = this.#nextSequence();
     job.queue.push(job);
-    return true;
+    return this.#wakeFor(job);
   }
 
   /** Removes a job that is over. */

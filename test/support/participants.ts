@@ -7,7 +7,14 @@ import { ServerState, type StateSettings } from "../../src/server/state.ts";
 
 /** A connection that keeps the packets that were sent to it. */
 export class FakeParticipant extends Participant {
+  static #made = 0;
   readonly #packets: string[] = [];
+
+  constructor() {
+    super();
+    FakeParticipant.#made += 1;
+    this.id = `participant ${FakeParticipant.#made}`; // makes them different for deepEqual
+  }
 
   override send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
     this.#packets.push([packetName(type), ...args].join(" "));
