@@ -33,13 +33,13 @@ const OPEN = 1;
  */
 export interface WebSocketLike {
   /** Is set to "arraybuffer". */
-  binaryType?: string;
+  binaryType?: string | undefined;
   /** 0 while it is connecting, 1 while it is open. */
   readonly readyState: number;
   /** The subprotocol that the server has selected. */
-  readonly protocol?: string | null;
+  readonly protocol?: string | null | undefined;
   /** Bytes that were sent and are still in memory; absent on Cloudflare Workers. */
-  readonly bufferedAmount?: number;
+  readonly bufferedAmount?: number | undefined;
   /** Sends one message. */
   send(data: string | Bytes): unknown;
   /** Closes the connection after what was sent before. */
@@ -48,11 +48,11 @@ export interface WebSocketLike {
   // deno-lint-ignore no-explicit-any -- the types of its events have nothing in common across runtimes
   addEventListener(type: "open" | "message" | "error" | "close", listener: (event: any) => void): unknown;
   /** Closes the connection at once, if there is such a method. */
-  terminate?(): unknown;
+  terminate?: (() => unknown) | undefined;
   /** Lets the open socket keep the process alive, if there is such a method. */
-  ref?(): unknown;
+  ref?: (() => unknown) | undefined;
   /** Lets the process end while the socket is open, if there is such a method. */
-  unref?(): unknown;
+  unref?: (() => unknown) | undefined;
 }
 
 /** Options of {@linkcode fromWebSocket}. */
@@ -83,8 +83,8 @@ interface CloseLike {
  *
  * **Flow control.** A WebSocket cannot be told to stop receiving. If the server selects the subprotocol `gearman`, each
  * side sends a text message with the decimal number of bytes that it has read since the start, and leaves at most 1 MiB
- * unacknowledged. Without the subprotocol, the connection fails when 64 MiB are unread, and writing waits while the socket
- * buffers more than 1 MiB, as far as the runtime tells.
+ * unacknowledged; a peer that does not wait breaks the connection. Without the subprotocol, the connection fails when 64
+ * MiB are unread, and writing waits while the socket buffers more than 1 MiB, as far as the runtime tells.
  *
  * **The end.** A peer that closes with code 1000, 1001 or none ends the stream; any other code breaks it. It is closed with
  * 1000 here, and with 4400 if the peer broke the rules above.
@@ -224,8 +224,9 @@ export class WebSocketTransport implements Transport {
     this.#received += chunk.length;
     this.#unread.push(chunk);
     this.#deliver(1);
-    if (this.#unread.size > MAX_UNREAD) {
-      this.#end(new Error(`${MAX_UNREAD} bytes are unread`));
+    const maxUnread = this.#acknowledge ? WINDOW : MAX_UNREAD;
+    if (this.#unread.size > maxUnread) {
+      this.#end(new ProtocolError(`The peer sent more, with ${maxUnread} bytes unread`), CLOSE_BAD_REQUEST);
     }
   }
 

@@ -204,11 +204,20 @@ test("without acknowledgements 64 MiB can be unread, and more end the connection
   assert.deepEqual(socket.closes, []);
   socket.receiveData(chunk);
   assert.equal(socket.closes.length, 1);
-  assert.throws(() => transport.write(utf8("x")), /67108864 bytes are unread/);
+  assert.throws(() => transport.write(utf8("x")), /with 67108864 bytes unread/);
   connection.send(PacketType.NOOP);
-  await assert.rejects(connection.flush(), (error) => {
-    return error instanceof ConnectionError && /67108864 bytes are unread/.test(error.message);
-  });
+  await assert.rejects(connection.flush(), { name: "ProtocolError", message: /with 67108864 bytes unread/ });
+});
+
+test("with acknowledgements 1 MiB can be unread: a peer that sends more has not waited", { timeout }, async () => {
+  const [socket, transport] = open();
+  for (let i = 0; i < 5; i++) socket.receive(pattern(262_144));
+  assert.deepEqual(socket.closes, []); // the reader would have acknowledged the first
+  socket.receive(Uint8Array.of(1));
+  assert.deepEqual(socket.closes, [[4400, undefined]]);
+  await assert.rejects(async () => {
+    for await (const { length } of transport) assert.ok(length > 0);
+  }, { name: "ProtocolError", message: "The peer sent more, with 1048576 bytes unread" });
 });
 
 test("what was received before an overflow can still be read, and then the error", { timeout }, async () => {
@@ -218,7 +227,7 @@ test("what was received before an overflow can still be read, and then the error
   let size = 0;
   await assert.rejects(async () => {
     for await (const { length } of transport) size += length;
-  }, /bytes are unread/);
+  }, /bytes unread/);
   assert.equal(size, 66 * MIB);
 });
 
