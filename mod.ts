@@ -2,13 +2,14 @@
  * Gearman for Deno, Bun, Node and edge runtimes: submit jobs to a job server, follow them, and work on them.
  *
  * This entry point has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}) and the errors.
- * There are four more:
+ * There are five more:
  *
  * | import | what it has |
  * | --- | --- |
  * | `@gearwire/gearman/admin` | the text protocol: the state of a job server, limits of queues, cancelling jobs |
  * | `@gearwire/gearman/codec` | packets as pure functions, and the reference of the wire format |
  * | `@gearwire/gearman/connection` | packets over any transport, for programs that speak the protocol themselves |
+ * | `@gearwire/gearman/gateway` | a gateway for clients that have no TCP: browsers and edges, over WebSockets |
  * | `@gearwire/gearman/server` | a job server in memory, for tests and development |
  *
  * @example A worker and its client

@@ -43,9 +43,10 @@ import { fromStreams, fromWebSocket, GearmanClient, GearmanWorker, type Duplex, 
 import { GearmanAdmin } from "${config.name}/admin";
 import { PacketDecoder, PacketEncoder, PacketType } from "${config.name}/codec";
 import * as connection from "${config.name}/connection";
+import { Gateway } from "${config.name}/gateway";
 import { JobServer } from "${config.name}/server";
 
-export const imported = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, JobServer];
+export const imported = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, Gateway, JobServer];
 export const open = (duplex: Duplex) => fromStreams(duplex);
 export const openWebSocket = (socket: WebSocket) => fromWebSocket(socket);
 {
