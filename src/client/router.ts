@@ -35,7 +35,7 @@ export class Router {
     if (request.settled) return;
     // The usual case, without a detour: the server of choice is connected.
     const first = this.#firstChoice(request);
-    if (first?.server.usable === true && this.#closing === undefined) return first.send(request);
+    if (first?.server.ready !== undefined && this.#closing === undefined) return first.send(request);
     request.copyArguments();
     this.#route(request);
   }
@@ -75,10 +75,10 @@ export class Router {
     // has: this is how its recovery is found out.
     const dialSignal = healthy.length > 0 ? undefined : request.signal;
     for (const session of failing) {
-      markHandled(session.server.open(dialSignal).then(() => session.requestExceptions()));
+      markHandled(session.server.open(dialSignal));
     }
     for (const session of [...healthy, ...failing]) {
-      if (!session.server.usable && this.#closing === undefined) {
+      if (session.server.ready === undefined && this.#closing === undefined) {
         await ignoreErrors(() => session.server.open(request.signal));
         lastError = session.server.lastError ?? lastError;
       }

@@ -21,8 +21,6 @@ export type Reroute = (request: Request, cause: GearmanError) => void;
 
 /** What belongs to one connection, and is replaced with it. */
 class Exchange {
-  /** True once the first request of the connection was sent; its reply shows that the server is well. */
-  exceptionsRequested = false;
   /** Requests that were encoded, in the order of their replies; the connection may still have the last of them. */
   readonly awaiting = new Fifo<Request>();
   readonly jobs = new RunningJobs();
@@ -35,7 +33,7 @@ export class Session implements RequestSession, ServerConnectionUser {
   readonly server: ServerConnection;
   readonly #reroute: Reroute;
   /**
-   * Requests that are not encoded yet, in order: the connection is unconfirmed, some were recalled, or one is large and
+   * Requests that are not encoded yet, in order: the connection is not confirmed, some were recalled, or one is large and
    * waits until it is the next to be written.
    */
   readonly #held = new Fifo<Request>();
@@ -69,10 +67,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   /** Sends a request over the open connection, with all others of this tick. */
   send(request: Request): void {
-    request.session = this;
-    this.#live += 1;
-    this.#updateWaiting();
-    this.requestExceptions();
+    this.#watch(request);
     const { ready } = this.server;
     if (ready !== undefined && this.#held.length === 0 && !request.isLarge) {
       this.#encode(ready, request);
@@ -83,15 +78,6 @@ export class Session implements RequestSession, ServerConnectionUser {
     }
   }
 
-  /** Asks for exceptions: the first request of a connection. */
-  requestExceptions(): void {
-    const { connection } = this.server;
-    if (this.#exchange.exceptionsRequested || connection === undefined) return;
-    this.#exchange.exceptionsRequested = true;
-    const packet = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
-    this.#encode(connection, new Probe(packet, PacketType.OPTION_RES));
-  }
-
   release(request: Request): void {
     request.session = undefined;
     this.#live -= 1;
@@ -99,9 +85,9 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   recall(): void {
-    const { ready } = this.server;
-    if (ready === undefined) return;
-    this.#holdUnsent(ready);
+    const { connection } = this.server;
+    if (connection === undefined) return;
+    this.#holdUnsent(connection);
     this.#sendHeldSoon();
   }
 
@@ -146,16 +132,21 @@ export class Session implements RequestSession, ServerConnectionUser {
     }
   }
 
+  onOpen(): void {
+    const { connection } = this.server;
+    // A server that does not know the option may not answer it; the echo is answered by each.
+    const option = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
+    this.#encode(connection!, new Probe(option, PacketType.OPTION_RES));
+    this.#encode(connection!, echoProbe());
+  }
+
   onTick({ silent }: { readonly silent: boolean }): void {
     const handles = this.#exchange.lastJobProbe?.settled === false ? [] : this.jobs.nextHandles(MAX_PROBED_JOBS);
-    // A probe is sent as any request: the connection is watched until it is answered, even if all callers leave.
     for (const handle of handles) {
       this.#exchange.lastJobProbe = this.#jobProbe(handle);
-      this.send(this.#exchange.lastJobProbe);
+      this.#ask(this.#exchange.lastJobProbe);
     }
-    if (silent && handles.length === 0) {
-      this.send(new Probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES));
-    }
+    if (silent && handles.length === 0) this.#ask(echoProbe());
   }
 
   onLost(error: GearmanError, connection: Connection): void {
@@ -175,6 +166,19 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   // ---- sending
+
+  /** Counts a request among those that are waited for. */
+  #watch(request: Request): void {
+    request.session = this;
+    this.#live += 1;
+    this.#updateWaiting();
+  }
+
+  /** Sends a question of the session's own; the connection is watched until its answer, even if all callers leave. */
+  #ask(probe: Probe): void {
+    this.#watch(probe);
+    this.#encode(this.server.connection!, probe);
+  }
 
   /** Encodes a request into the memory of the connection, unless it has ended. */
   #encode(connection: Connection, request: Request): void {
@@ -202,7 +206,8 @@ export class Session implements RequestSession, ServerConnectionUser {
     for (const [i, request] of requests.entries()) {
       const { type, args } = packets[i]!;
       request.packet = { type, args: [...args] };
-      this.#held.push(request);
+      if (request instanceof Probe) this.#encode(connection, request); // it confirms the connection
+      else this.#held.push(request);
     }
     for (const request of held) this.#held.push(request);
   }
@@ -236,13 +241,16 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   #onReply(packet: Packet): void {
     const { awaiting } = this.#exchange;
-    const request = awaiting.first;
     const { type } = packet;
+    if (type === PacketType.ECHO_RES && awaiting.first?.expects === PacketType.OPTION_RES) {
+      awaiting.shift(); // the server has swallowed the option
+    }
+    const request = awaiting.first;
     if (request === undefined || (type !== PacketType.ERROR && type !== request.expects)) {
       throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
     }
     awaiting.shift();
-    if (this.#held.length > 0) this.#sendHeldSoon(); // until the first reply
+    this.#sendHeldSoon(); // the connection is confirmed
     if (type !== PacketType.ERROR) request.onReply(packet, this);
     else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
   }
@@ -259,4 +267,8 @@ export class Session implements RequestSession, ServerConnectionUser {
     this.#waiting = waiting;
     if (this.#resume !== undefined && (waiting || this.#live === 0)) this.#resume();
   }
+}
+
+function echoProbe(): Probe {
+  return new Probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES);
 }

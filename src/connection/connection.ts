@@ -76,6 +76,8 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   #closing: Promise<void> | undefined;
   #transportClosed: Promise<void> | undefined;
   #transferred = 0;
+  /** When the last byte was received, or the connection was made. */
+  #receivedAt = performance.now();
   /** Bytes that were taken from the encoder, and that the transport has not taken yet. */
   #unwritten = 0;
   #onDrained: (() => void) | undefined;
@@ -95,6 +97,11 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   /** Bytes received so far, plus those of long packets that the transport has taken: signs of life of the peer. */
   get transferred(): number {
     return this.#transferred;
+  }
+
+  /** Milliseconds since the last byte was received, or since the connection was made. */
+  get silence(): number {
+    return performance.now() - this.#receivedAt;
   }
 
   /** Bytes that were sent here, and that the transport has not taken yet. */
@@ -369,6 +376,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
         return false;
       }
       this.#transferred += value.length;
+      this.#receivedAt = performance.now();
       this.#decoder.push(value);
       return true;
     } catch (error) {

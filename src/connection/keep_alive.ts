@@ -1,48 +1,106 @@
-/** Keep-alive: finds out that a silent connection is dead while something waits for it. */
+/** Keep-alive: finds out whether a server answers, where its connection is new or was silent for long. */
+
+/** The connection that is watched. */
+export interface WatchedConnection {
+  /** Counts bytes in both directions: a large packet may take longer than any interval. */
+  readonly transferred: number;
+  /** Milliseconds since the last byte was received. */
+  readonly silence: number;
+}
+
+/** Times in ms. */
+export interface KeepAliveSettings {
+  /** Silence after which the server is asked for a sign of life, and the longest time in which it must answer then. */
+  readonly probeInterval: number;
+  /** Longest time in which it must answer. */
+  readonly connectTimeout: number;
+}
 
 /** How a user takes part in keeping a connection alive. */
 export interface KeepAliveUser {
-  /** One interval is over; `silent` if nothing came or went in it, so that it is time to ask the peer something. */
+  /** An interval is over; `silent` if nothing came or went in it, so that it is time to ask the server something. */
   onTick(tick: { readonly silent: boolean }): void;
-  /** Nothing came or went in the interval after that either. */
-  onDead(): void;
+  /** Nothing came or went in the time for an answer, in ms. */
+  onDead(time: number): void;
 }
 
-/** Watches one connection, from `start` to `stop`, and again. */
+/**
+ * Watches one connection, from `start` to `stop`, and again.
+ *
+ * - `confirmed`: the server has sent something not long ago, or nothing was asked yet.
+ * - `asked`: it was asked something, since the connection is new or was silent, and has not sent a packet since.
+ */
 export class KeepAlive {
-  readonly #interval: number;
+  readonly #connection: WatchedConnection;
+  readonly #settings: KeepAliveSettings;
   readonly #user: KeepAliveUser;
-  /** Counts the connection's bytes: a large packet may take longer than any interval. */
-  readonly #transferred: () => number;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #state: "alive" | "asked" = "alive";
+  #state: "confirmed" | "asked" = "confirmed";
+  /** Time for an answer to the last question. */
+  #answerTime = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #lastTransferred = 0;
 
-  /** Takes the interval in ms. */
-  constructor(interval: number, transferred: () => number, user: KeepAliveUser) {
-    this.#interval = interval;
-    this.#transferred = transferred;
+  constructor(connection: WatchedConnection, settings: KeepAliveSettings, user: KeepAliveUser) {
+    this.#connection = connection;
+    this.#settings = settings;
     this.#user = user;
   }
 
+  /** False while the answer to a question is awaited. */
+  get confirmed(): boolean {
+    return this.#state === "confirmed";
+  }
+
+  /** The server was asked something on a new connection. */
+  asked(): void {
+    this.#ask(this.#settings.connectTimeout);
+  }
+
+  /** The server has sent a packet. */
+  confirm(): void {
+    this.#state = "confirmed";
+    this.#reschedule();
+  }
+
+  /** Begins to watch; has the server asked at once if it was silent for an interval. */
   start(): void {
     if (this.#timer !== undefined) return;
-    this.#state = "alive";
-    this.#lastTransferred = this.#transferred();
-    this.#timer = setInterval(() => this.#tick(), this.#interval);
+    this.#schedule();
+    if (this.confirmed && this.#connection.silence >= this.#settings.probeInterval) this.#report({ silent: true });
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
+  #schedule(): void {
+    this.#lastTransferred = this.#connection.transferred;
+    this.#timer = setTimeout(() => this.#tick(), this.confirmed ? this.#settings.probeInterval : this.#answerTime);
+  }
+
+  #reschedule(): void {
+    if (this.#timer === undefined) return;
+    this.stop();
+    this.#schedule();
+  }
+
   #tick(): void {
-    const transferred = this.#transferred();
-    const silent = transferred === this.#lastTransferred;
-    this.#lastTransferred = transferred;
-    if (silent && this.#state === "asked") return this.#user.onDead();
-    this.#state = silent ? "asked" : "alive";
-    this.#user.onTick({ silent });
+    const silent = this.#connection.transferred === this.#lastTransferred;
+    if (silent && !this.confirmed) return this.#user.onDead(this.#answerTime);
+    this.#schedule();
+    this.#report({ silent });
+  }
+
+  #report(tick: { readonly silent: boolean }): void {
+    const { probeInterval, connectTimeout } = this.#settings;
+    if (tick.silent) this.#ask(Math.min(probeInterval, connectTimeout));
+    this.#user.onTick(tick);
+  }
+
+  #ask(answerTime: number): void {
+    this.#state = "asked";
+    this.#answerTime = answerTime;
+    this.#reschedule();
   }
 }

@@ -66,7 +66,10 @@ export interface ConnectOptions {
   dial?: Dial | undefined;
   /** Use TLS. Default false. Debian's gearmand does not speak it, whatever its `--ssl` says. */
   tls?: boolean | TlsOptions | undefined;
-  /** Time limit of one connection attempt in ms. Default 5,000. It is the one time limit that is not a signal. */
+  /**
+   * Time limit in ms of one connection attempt, and then of the server's answer on the new connection, or on one that was
+   * silent. Default 5,000. It is the one time limit that is not a signal.
+   */
   connectTimeout?: number | undefined;
   /**
    * Maximum size of a packet's body in bytes. Default 128 MiB.
@@ -80,8 +83,9 @@ export interface ConnectOptions {
   /** Longest back-off of a server that keeps failing, in ms. Default 30,000. */
   maxBackoff?: number | undefined;
   /**
-   * Keep-alive interval in ms. Default 15,000. If a connection with pending work is silent for this long, it is pinged;
-   * after the same time again without a reply it is considered lost.
+   * Keep-alive interval in ms. Default 15,000. If a connection with pending work is silent for this long, it is pinged, and
+   * considered lost without a reply within the same time, or within `connectTimeout` if that is shorter. A client also pings before it sends anything after such a
+   * silence.
    */
   probeInterval?: number | undefined;
   /**

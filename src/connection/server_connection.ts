@@ -19,6 +19,11 @@ export interface ServerConnectionUser<Text extends boolean = false> {
   onPacket(packet: Decoded<Text>): void | Promise<void>;
   /** The connection is over; what it has not sent can be recalled from it. */
   onLost(error: GearmanError, connection: Connection<Text>): void;
+  /**
+   * The connection is open: asks the server something. The connection is confirmed by the first packet, which must arrive
+   * within `connectTimeout`. Without this method, connections are confirmed from the start.
+   */
+  onOpen?(): void;
   /** Something has waited for another `probeInterval`; if it was silent, it is time to ask the server something. */
   onTick?(tick: { readonly silent: boolean }): void;
 }
@@ -30,12 +35,9 @@ interface Attempt<Text extends boolean> {
   callers: number;
 }
 
-/**
- * What belongs to an open connection. It is unconfirmed until the first reply where the server may still reject it with
- * everything that was sent, and closing while pending writes go out.
- */
+/** What belongs to an open connection, which is closing while pending writes go out. */
 interface Connected<Text extends boolean> {
-  readonly phase: "unconfirmed" | "ready" | "closing";
+  readonly phase: "open" | "closing";
   readonly connection: Connection<Text>;
   readonly transport: Transport;
   readonly keepAlive: KeepAlive;
@@ -85,14 +87,17 @@ export class ServerConnection<Text extends boolean = false> {
     this.name = formatServer(server);
   }
 
-  /** The open connection, if there is one. */
+  /** The open connection, until it is closed here. */
   get connection(): Connection<Text> | undefined {
-    return this.#state.connection;
+    return this.#state.phase === "open" ? this.#state.connection : undefined;
   }
 
-  /** The open connection, once it is confirmed, and until it is closed here. */
+  /**
+   * The open connection if it is confirmed: the server has answered on it, and not long ago. On any other one a server that
+   * rejects it, is out of descriptors, or has forgotten it would take with it what is sent.
+   */
   get ready(): Connection<Text> | undefined {
-    return this.#state.phase === "ready" ? this.#state.connection : undefined;
+    return this.#state.phase === "open" && this.#state.keepAlive.confirmed ? this.#state.connection : undefined;
   }
 
   /** True from a failure to the next packet from the server. */
@@ -117,8 +122,8 @@ export class ServerConnection<Text extends boolean = false> {
    * same error.
    */
   async open(signal?: AbortSignal): Promise<Connection<Text>> {
-    if (this.#state.connection !== undefined) return this.#state.connection;
-    if (this.#state.phase === "closed") {
+    if (this.#state.phase === "open") return this.#state.connection;
+    if (this.#state.phase === "closed" || this.#state.phase === "closing") {
       throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
     }
     if (this.retryDelay > 0) throw this.lastError;
@@ -212,46 +217,43 @@ export class ServerConnection<Text extends boolean = false> {
   }
 
   #establish(transport: Transport, connection: Connection<Text>): Connection<Text> {
-    const keepAlive = new KeepAlive(this.#settings.probeInterval, () => connection.transferred, {
+    const keepAlive = new KeepAlive(connection, this.#settings, {
       onTick: (tick) => this.#user.onTick?.(tick),
-      onDead: () => this.#onDead(connection),
+      onDead: (time) => this.#onDead(connection, time),
     });
-    const phase = transport.refusable === true || this.failing ? "unconfirmed" : "ready";
-    this.#state = { phase, connection, transport, keepAlive };
+    this.#state = { phase: "open", connection, transport, keepAlive };
     this.#abortedDialTime = 0;
     this.#updateKeepAlive();
     this.#settings.emit({ type: "connected", server: this.name });
-    this.#read(connection);
+    if (this.#user.onOpen !== undefined) {
+      keepAlive.asked();
+      this.#user.onOpen();
+    }
+    this.#read(connection, keepAlive);
     return connection;
   }
 
-  async #read(connection: Connection<Text>): Promise<void> {
+  async #read(connection: Connection<Text>, keepAlive: KeepAlive): Promise<void> {
     let heard = false;
     let error: GearmanError;
     try {
       await connection.pump((packet) => {
-        if (!heard) this.#confirm();
+        if (!heard) this.#backOff.reset(); // the server is well
         heard = true;
+        if (!keepAlive.confirmed) keepAlive.confirm();
         return this.#user.onPacket(packet);
       });
       error = this.#state.phase === "closing" ? connectionClosed() : connectionLost(`${this.name} ended it`);
     } catch (thrown) {
       error = thrown as GearmanError;
     }
-    const { phase } = this.#state;
     // A server that accepts connections and ends them unanswered is failing too; the first time it may be chance.
-    const failed = this.connection === connection && !heard && phase !== "closing";
+    const failed = this.connection === connection && !heard;
     this.#end(connection, error, failed ? this.#recordFailure(error, { firstIsFree: true }) : undefined);
   }
 
-  /** The first packet of a connection: the server is well. */
-  #confirm(): void {
-    this.#backOff.reset();
-    if (this.#state.phase === "unconfirmed") this.#state = { ...this.#state, phase: "ready" };
-  }
-
-  #onDead(connection: Connection<Text>): void {
-    const error = connectionLost(`${this.name} did not answer within ${this.#settings.probeInterval} ms`);
+  #onDead(connection: Connection<Text>, time: number): void {
+    const error = connectionLost(`${this.name} did not answer within ${time} ms`);
     this.#end(connection, error, this.#recordFailure(error, { firstIsFree: true }));
   }
 

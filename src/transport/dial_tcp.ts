@@ -21,9 +21,12 @@ export interface TlsOptions {
 export interface DialTcpOptions {
   /** Speaks TLS from the first byte, with these settings if they are given; default false. */
   tls?: boolean | TlsOptions | undefined;
-  /** Lets TCP detect a peer that is gone (SO_KEEPALIVE); default true. */
+  /** Lets TCP detect a peer that is gone (SO_KEEPALIVE), after 30 s of silence; default true. */
   keepAlive?: boolean | undefined;
 }
+
+/** Silence in ms after which TCP asks the peer; the system's default is two hours, longer than middle-boxes remember. */
+const KEEP_ALIVE_DELAY = 30_000;
 
 /**
  * Makes a `dial` function for TCP and unix sockets, optionally with TLS, on Deno, Node and Bun. Clients and workers use
@@ -47,9 +50,10 @@ export function dialTcp(options: DialTcpOptions = {}): Dial {
     const module = socketModule<SocketModule>(tls === undefined ? "node:net" : "node:tls");
     if (module === undefined) throw new GearmanError("Cannot dial: this runtime has no sockets, pass a dial function");
     const { hostname: host, port, path } = server;
-    const settings = { host, port, path, noDelay: true, keepAlive, ...(tls && tlsSettings(module, host, tls)) };
+    const tcp = { host, port, path, noDelay: true, keepAlive, keepAliveInitialDelay: KEEP_ALIVE_DELAY };
+    const settings = { ...tcp, ...(tls && tlsSettings(module, host, tls)) };
     const socket = await connect(module, settings, tls === undefined ? "connect" : "secureConnect", signal);
-    return new NodeTransport(socket, { refusable: tls !== undefined });
+    return new NodeTransport(socket);
   };
 }
 

@@ -118,8 +118,6 @@ export function fromWebSocket(socket: WebSocketLike, options: FromWebSocketOptio
 export class WebSocketTransport implements Transport {
   readonly #opening = deferred<void>();
   readonly opened: Promise<void> = markHandled(this.#opening.promise);
-  /** A gateway accepts a WebSocket before it has reached its job server. */
-  readonly refusable = true;
   readonly #socket: WebSocketLike;
   #acknowledge: boolean | undefined;
   /** Why it has ended; undefined until then. */

@@ -28,7 +28,6 @@ const SOCKET_CLOSE_TIMEOUT = 1_000;
 
 /** A transport over a connected socket. */
 export class NodeTransport implements Transport {
-  readonly refusable: boolean;
   readonly #socket: NodeSocket;
   readonly #received = new ChunkQueue(() => this.#resumeReading());
   /** The reject functions of the writes in flight. */
@@ -39,8 +38,7 @@ export class NodeTransport implements Transport {
   /** Why the socket failed; it closes next. */
   #error: Error | undefined;
 
-  constructor(socket: NodeSocket, options: { readonly refusable?: boolean } = {}) {
-    this.refusable = options.refusable ?? false;
+  constructor(socket: NodeSocket) {
     this.#socket = socket;
     socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
     socket.on("end", () => this.#received.end());

@@ -23,12 +23,6 @@ export interface Transport extends AsyncIterable<Uint8Array> {
   close(): void | Promise<void>;
   /** Settles when the transport is connected or has failed to connect; absent if it is connected from the start. */
   readonly opened?: Promise<unknown> | undefined;
-  /**
-   * True if the peer may still refuse the connection, and discard what was written to it, until its first bytes arrive.
-   * With TLS 1.3 a server checks the client's certificate only after the client has connected. A client that sees `true`
-   * holds its calls back until then.
-   */
-  readonly refusable?: boolean | undefined;
   /** Lets an open transport keep the process alive, which is the default; absent if the transport has no such switch. */
   ref?: (() => void) | undefined;
   /** Lets the process end while the transport is open. */

@@ -9,13 +9,13 @@ import type { Packet } from "../../src/codec/mod.ts";
 import { Connection } from "../../src/connection/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
-import { FakeTransport } from "../support/fake_transport.ts";
+import { FakeTransport, GreetedTransport, GREETING_ANSWERS } from "../support/fake_transport.ts";
 import { turns, until } from "../support/wait.ts";
 import { answerEverything, FakeServer, isSubmission } from "../support/fake_server.ts";
 import { needs } from "../support/requirements.ts";
 import { startGearmand } from "../support/gearmand.ts";
 import { RawWorker } from "../support/raw_worker.ts";
-import { fakeTimers } from "../support/fake_timers.ts";
+import { fakeClock, fakeTimers } from "../support/fake_timers.ts";
 import type { FakePeer } from "../support/fake_server.ts";
 
 const timeout = 20_000;
@@ -80,7 +80,7 @@ describe("sending", () => {
       return packets;
     };
     try {
-      const transport = new FakeTransport();
+      const transport = new GreetedTransport();
       await using client = new GearmanClient({ dial: () => transport });
       const stuck = deferred<void>();
       transport.answers.push(stuck.promise);
@@ -103,7 +103,7 @@ describe("sending", () => {
   });
 
   test("an abort while the client closes neither hangs nor sends twice", { timeout }, async () => {
-    const transport = new FakeTransport();
+    const transport = new GreetedTransport();
     const client = new GearmanClient({ dial: () => transport });
     const stuck = deferred<void>();
     transport.answers.push(stuck.promise);
@@ -124,17 +124,18 @@ describe("sending", () => {
     for (const i of [0, 1, 3]) assert.ok(outcomes[i] instanceof ConnectionError, `${outcomes[i]}`);
   });
 
-  test("the exceptions option is requested once per connection, in the write of the first call", async () => {
-    const transport = new FakeTransport();
+  test("a client greets with the exceptions option and an echo in one write, once per connection", async () => {
+    const transport = new GreetedTransport();
     const client = new GearmanClient({ dial: () => transport });
     client.do("f", "1", { unique: "u" });
     client.do("f", "2");
     await until(() => transport.writes.length > 0);
     client.do("f", "3");
     await until(() => transport.writes.length > 1);
+    const greeting = [encodeRequest(PacketType.OPTION_REQ, "exceptions"), encodeRequest(PacketType.ECHO_REQ, "")];
+    assert.deepEqual(transport.greeting, join(greeting));
     assert.deepEqual(transport.writes, [
       join([
-        encodeRequest(PacketType.OPTION_REQ, "exceptions"),
         encodeRequest(PacketType.SUBMIT_JOB, "f", "u", "1"),
         encodeRequest(PacketType.SUBMIT_JOB, "f", "", "2"),
       ]),
@@ -143,17 +144,25 @@ describe("sending", () => {
     await client.close();
   });
 
-  test("a server that does not know the option still serves", { timeout }, async () => {
-    const transport = new FakeTransport();
-    await using client = new GearmanClient({ dial: () => transport });
-    const job = client.do("f");
-    await until(() => transport.writes.length > 0);
-    transport.receive(
-      encodeResponse(PacketType.ERROR, "unknown_option", ""),
-      encodeResponse(PacketType.JOB_CREATED, "H:1"),
-      encodeResponse(PacketType.WORK_COMPLETE, "H:1", "done"),
-    );
-    assert.equal(await job.text(), "done");
+  test("a server that refuses the option, or does not answer it, still serves", { timeout }, async () => {
+    const echo = encodeResponse(PacketType.ECHO_RES, "");
+    for (const answers of [[encodeResponse(PacketType.ERROR, "unknown_option", ""), echo], [echo]]) {
+      const transport = new FakeTransport();
+      await using client = new GearmanClient({ dial: () => transport });
+      const job = client.do("f");
+      await until(() => transport.writes.length === 1);
+      transport.receive(...answers);
+      await until(() => transport.writes.length === 2);
+      transport.receive(
+        encodeResponse(PacketType.JOB_CREATED, "H:1"),
+        encodeResponse(PacketType.WORK_COMPLETE, "H:1", "done"),
+      );
+      assert.equal(await job.text(), "done");
+      const again = client.echo("again");
+      await until(() => transport.writes.length === 3);
+      transport.receive(encodeResponse(PacketType.ECHO_RES, "again"));
+      assert.equal(text(await again), "again", "replies keep their requests");
+    }
   });
 
   test("small bytes that change right after the call are sent as they were at the call", { timeout }, async () => {
@@ -280,14 +289,13 @@ describe("a server that breaks the protocol", () => {
 
   test("answers mean the same in chunks of any size", { timeout }, async () => {
     const bytes = join([
-      encodeResponse(PacketType.OPTION_RES, "exceptions"),
       encodeResponse(PacketType.JOB_CREATED, "H:1"),
       encodeResponse(PacketType.WORK_DATA, "H:1", "\0RES\0\0\0\0"),
       encodeResponse(PacketType.WORK_STATUS, "H:1", "50", "100"),
       encodeResponse(PacketType.WORK_COMPLETE, "H:1", "end"),
     ]);
     for (const sizes of [[1], [bytes.length], [bytes.length - 5, 5], [11, 1], [7, 3], [64]]) {
-      const transport = new FakeTransport();
+      const transport = new GreetedTransport();
       await using client = new GearmanClient({ dial: () => transport });
       const job = client.do("f");
       await until(() => transport.writes.length > 0);
@@ -313,7 +321,8 @@ describe("a silent server", () => {
       answered += 1;
       if (server.peers.length > 1 || answered <= 2) answer(packet, peer);
     });
-    const options = { probeInterval: 100, onEvent: (event: GearmanEvent) => void events.push(event) };
+    const onEvent = (event: GearmanEvent) => void events.push(event);
+    const options = { probeInterval: 100, connectTimeout: 100, onEvent };
     await using client = clientOf(server, options);
     await client.echo("1");
     await client.echo("2");
@@ -338,7 +347,10 @@ describe("a silent server", () => {
         return writes === 1 ? undefined : Promise.reject(new Error("I/O on behalf of a different request"));
       },
       close: () => {},
-      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+      async *[Symbol.asyncIterator]() {
+        yield* GREETING_ANSWERS;
+        await new Promise(() => {});
+      },
     };
     const other = new FakeServer(answerEverything());
     let dials = 0;
@@ -353,6 +365,7 @@ describe("a silent server", () => {
   });
 
   const probeInterval = 20;
+  const connectTimeout = 30;
 
   test("is asked about the jobs that something waits for, each once in an interval", { timeout }, async () => {
     const answer = answerEverything();
@@ -400,7 +413,7 @@ describe("a silent server", () => {
     const server = new FakeServer(({ type, args }, peer) => {
       if (type === PacketType.SUBMIT_JOB && text(args[2]) === "1") peer.answer(PacketType.JOB_CREATED, "H:1");
     });
-    await using client = clientOf(server, { probeInterval, onEvent: ({ type }) => events.push(type) });
+    await using client = clientOf(server, { probeInterval, connectTimeout, onEvent: ({ type }) => events.push(type) });
     const accepted = client.do("f", "1");
     const unknown = client.do("f", "2");
     await assert.rejects(unknown.text(), { name: "ConnectionError", delivery: "unknown" });
@@ -412,7 +425,7 @@ describe("a silent server", () => {
 
   test("loses its connection to a pending question, which is asked again on a new one", { timeout }, async () => {
     const server = new FakeServer(() => {});
-    await using client = clientOf(server, { probeInterval });
+    await using client = clientOf(server, { probeInterval, connectTimeout });
     await assert.rejects(client.echo("x"), { name: "ConnectionError", message: /did not answer within 20 ms/ });
     assert.equal(server.peers.length, 2);
   });
@@ -439,15 +452,12 @@ describe("a silent server", () => {
   test("is not silent while a packet is arriving, however long that takes", { timeout }, async () => {
     const probeInterval = 12_345;
     using probes = fakeTimers(probeInterval);
-    const transport = new FakeTransport();
-    await using client = new GearmanClient({ dial: () => transport, probeInterval });
+    const transport = new GreetedTransport();
+    await using client = new GearmanClient({ dial: () => transport, probeInterval, connectTimeout: probeInterval });
     const job = client.do("f");
     const result = job.bytes();
     await until(() => transport.writes.length === 1);
-    transport.receive(
-      encodeResponse(PacketType.OPTION_RES, "exceptions"),
-      encodeResponse(PacketType.JOB_CREATED, "H:1"),
-    );
+    transport.receive(encodeResponse(PacketType.JOB_CREATED, "H:1"));
     await job.created();
     const whole = pattern(2_000);
     for (const piece of chunks(encodeResponse(PacketType.WORK_COMPLETE, "H:1", whole), [100])) {
@@ -496,7 +506,7 @@ describe("a job that has vanished from its server", () => {
   });
 });
 
-describe("while a server may still reject the connection", () => {
+describe("while a new connection has no answer yet", () => {
   /** A server with transports that it may reject: `answers` has a function for each, which accepts or rejects it. */
   function rejecting(): { server: FakeServer; client: GearmanClient; answers: ((accepted: boolean) => void)[] } {
     const server = new FakeServer(answerEverything());
@@ -509,7 +519,6 @@ describe("while a server may still reject the connection", () => {
         const answered = deferred<boolean>();
         answers.push(answered.resolve);
         return {
-          refusable: true,
           write: (bytes) => transport.write(bytes),
           close: () => (answered.resolve(false), transport.close()),
           async *[Symbol.asyncIterator]() {
@@ -574,13 +583,17 @@ test("a probe that is due while close() waits is not sent, and close() still end
   const sent = deferred<void>();
   const closed = deferred<void>();
   let writes = 0;
-  // It answers the first call, and takes no further bytes.
+  // It answers the greeting and the first call, and takes no further bytes.
   const transport: Transport = {
-    write: () => writes++ === 0 ? sent.resolve() : new Promise<void>(() => {}),
+    write: () => {
+      writes += 1;
+      if (writes === 2) sent.resolve();
+      return writes > 2 ? new Promise<void>(() => {}) : undefined;
+    },
     close: () => closed.resolve(),
     async *[Symbol.asyncIterator]() {
+      yield* GREETING_ANSWERS;
       await sent.promise;
-      yield encodeResponse(PacketType.OPTION_RES, "exceptions");
       yield encodeResponse(PacketType.ECHO_RES, "");
       await closed.promise;
     },
@@ -595,7 +608,7 @@ test("a probe that is due while close() waits is not sent, and close() still end
     if (probe.active > 0) probe.fire();
     await turns();
   }
-  assert.equal(writes, 2);
+  assert.equal(writes, 3);
   closeTimer.fire();
   await assert.rejects(job, (error) => error instanceof ConnectionError && error.delivery === "unknown");
   await closing;
@@ -647,4 +660,66 @@ test("after a restart of the server the option is sent again, and exceptions arr
   } finally {
     await second.stop();
   }
+});
+
+describe("a connection that proves nothing", () => {
+  test("carries no submission: a server that never answers is left within connectTimeout", { timeout }, async () => {
+    const mute = new FakeTransport();
+    const other = new FakeServer(answerEverything());
+    const dial: ClientOptions["dial"] = (server, options) =>
+      server.hostname === "a" ? mute : other.dial(server, options);
+    await using client = new GearmanClient({ servers: "a,b", dial, connectTimeout: 20 });
+    const job = await client.doBackground("f", "x");
+    assert.equal(job.server, "b:4730");
+    for (const bytes of mute.writes) assert.equal(bytes.length, 34, "nothing but greetings");
+  });
+
+  test("after an idle time carries a submission only once it has answered again", { timeout }, async () => {
+    using _intervals = fakeTimers(60_000);
+    using clock = fakeClock();
+    let answers = true;
+    const server = new FakeServer((packet, peer) => {
+      if (answers || server.peers.length > 1) answerEverything()(packet, peer);
+    });
+    const options = { probeInterval: 60_000, connectTimeout: 20 };
+    await using client = clientOf(server, options);
+    await client.doBackground("f", "1");
+    clock.advance(59_000);
+    await client.doBackground("f", "2");
+    assert.equal(server.peer.requests.length, 2, "sent at once");
+    clock.advance(60_000);
+    await client.doBackground("f", "3");
+    const types = server.peer.requests.slice(2).map(({ type }) => type);
+    assert.deepEqual(types, [PacketType.ECHO_REQ, PacketType.SUBMIT_JOB_BG]);
+    answers = false; // a middle-box has forgotten the connection
+    clock.advance(60_000);
+    await client.doBackground("f", "4");
+    assert.deepEqual(server.peers.map(({ requests }) => requests.filter(isSubmission).length), [3, 1]);
+  });
+
+  test("while an answer is awaited, other submissions wait as well, and none is lost", { timeout }, async () => {
+    using intervals = fakeTimers(60_000);
+    const answer = answerEverything();
+    const late: (() => void)[] = [];
+    const server = new FakeServer((packet, peer) => {
+      const { type, args } = packet;
+      if (type === PacketType.GET_STATUS) {
+        late.push(() => peer.answer(PacketType.STATUS_RES, args[0], "1", "1", "0", "0"));
+      } else if (type === PacketType.ECHO_REQ && args[0].length === 0) {
+        late.push(() => answer(packet, peer));
+      } else answer(packet, peer);
+    });
+    await using client = clientOf(server, { probeInterval: 60_000 });
+    await client.do("f").created();
+    intervals.fire(); // it was not silent, and is asked about the job
+    await until(() => late.length === 1);
+    intervals.fire(); // it was silent
+    await until(() => late.length === 2);
+    const calls = [client.doBackground("f", "2"), client.echo("3")];
+    await turns();
+    assert.equal(server.peer.requests.filter(isSubmission).length, 1);
+    for (const answerLate of late) answerLate();
+    await Promise.all(calls);
+    assert.equal(server.peers.length, 1);
+  });
 });

@@ -255,7 +255,7 @@ describe("an open connection", () => {
 
   test("is probed once if it is silent, and lost if no answer comes", { timeout }, async () => {
     const transport = new FakeTransport();
-    const { server, seen, user } = connectionTo(() => transport, { probeInterval: 10 });
+    const { server, seen, user } = connectionTo(() => transport, { probeInterval: 10, connectTimeout: 10 });
     user.onTick = ({ silent }) => {
       if (!silent) return;
       seen.silences += 1;

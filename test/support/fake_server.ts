@@ -9,7 +9,7 @@ import { text } from "./bytes.ts";
 
 /** One connection to a fake server. */
 export class FakePeer {
-  /** All requests, without those for options. */
+  /** All requests, without those by which a client greets: an option and an echo. */
   readonly requests: Packet[] = [];
   /** The requested options. */
   readonly options: string[] = [];
@@ -22,11 +22,16 @@ export class FakePeer {
   constructor(transport: Transport, onRequest: (packet: Packet, peer: FakePeer) => void) {
     this.transport = transport;
     this.#connection = new Connection(transport, { magic: "RES" });
+    let greeted = false;
     this.ended = this.#connection.pump((packet) => {
       if (packet.type === PacketType.OPTION_REQ) {
         const option = new TextDecoder().decode(packet.args[0]);
         this.options.push(option);
         return this.answer(PacketType.OPTION_RES, option);
+      }
+      if (packet.type === PacketType.ECHO_REQ && this.options.length > 0 && this.requests.length === 0 && !greeted) {
+        greeted = true; // a client sends an echo behind its option, and no jobs before the answer
+        return this.answer(PacketType.ECHO_RES, packet.args[0]);
       }
       this.requests.push(packet);
       onRequest(packet, this);

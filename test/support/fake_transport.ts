@@ -1,5 +1,6 @@
 /** A transport that a test controls: it records writes, delays them on demand, and receives the bytes of the test. */
 
+import { encodeResponse, PacketType } from "../../src/codec/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
 import { type Deferred, deferred } from "../../src/internal/promises.ts";
 
@@ -72,5 +73,23 @@ export class FakeTransport implements Transport, AsyncIterator<Uint8Array> {
       return;
     }
     this.#reader = undefined;
+  }
+}
+
+/** The answers to the two requests by which a client greets, before it sends anything else. */
+export const GREETING_ANSWERS: readonly Uint8Array[] = [
+  encodeResponse(PacketType.OPTION_RES, "exceptions"),
+  encodeResponse(PacketType.ECHO_RES, ""),
+];
+
+/** A transport to a server that has answered the greeting; `writes` has what comes after it. */
+export class GreetedTransport extends FakeTransport {
+  /** The write with the greeting. */
+  greeting: Uint8Array | undefined;
+
+  override write(bytes: Uint8Array): void | Promise<void> {
+    if (this.greeting !== undefined) return super.write(bytes);
+    this.greeting = bytes;
+    this.receive(...GREETING_ANSWERS);
   }
 }

@@ -128,6 +128,11 @@ const CALLS: Record<string, Row> = {
 /** The names of the calls: the columns of the table. */
 export const NAMES: readonly string[] = Object.keys(CALLS);
 
+/** Returns true if a packet belongs to a client's greeting or keep-alive: an echo without data. */
+export function isKeepAlive({ type, args }: Packet): boolean {
+  return (type === PacketType.ECHO_REQ || type === PacketType.ECHO_RES) && args[0].length === 0;
+}
+
 /** Names the outcome of a failed call in one word. */
 function wordOf(error: unknown): string {
   if (error === REASON) return "aborted";
@@ -161,7 +166,8 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
     `${name} under "${fault.name}" hangs`,
   );
   const submissions = recorder.requests.filter(isSubmission);
-  const count = (type: PacketType) => recorder.answers.filter((packet) => packet.type === type).length;
+  const ofType = (type: PacketType) => (packet: Packet) => packet.type === type && !isKeepAlive(packet);
+  const count = (type: PacketType) => recorder.answers.filter(ofType(type)).length;
   const created = count(PacketType.JOB_CREATED);
   const what = `${name} under "${fault.name}" ended as ${outcome}: ${show(recorder.requests)} / ${
     show(recorder.answers)
@@ -187,7 +193,7 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
     else if (count(question[1]) > 0) allowed.add("ok");
     else {
       // The query was never sent, or repeated in vain, because the second connection was bad or late too.
-      const asked = recorder.requests.filter(({ type }) => type === question[0]).length;
+      const asked = recorder.requests.filter(ofType(question[0])).length;
       // A server that has failed gets no query before it has answered the option.
       const optionRequests = recorder.requests.filter(({ type }) => type === PacketType.OPTION_REQ).length;
       if (asked === 0 || ((asked > 1 || optionRequests > asked) && (fault.passes !== true || fault.silent === true))) {

@@ -37,14 +37,12 @@ export class PacketRecorder {
 }
 
 class RecordedTransport implements Transport {
-  readonly refusable: boolean;
   readonly #inner: Transport;
   readonly #recording: Recording;
 
   constructor(inner: Transport, recording: Recording) {
     this.#inner = inner;
     this.#recording = recording;
-    this.refusable = inner.refusable === true;
   }
 
   write(bytes: Uint8Array): void | Promise<void> {

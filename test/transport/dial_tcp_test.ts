@@ -1,6 +1,7 @@
 /** Tests of dialTcp() without TLS: TCP and unix sockets, failures, closing, and aborting. */
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import type net from "node:net";
 import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
@@ -20,7 +21,7 @@ import { join, pattern, text, utf8 } from "../support/bytes.ts";
 import { echoBack, unusedAddress, withSocketServer } from "../support/socket_server.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { holdTimers } from "../support/fake_timers.ts";
-import { turns } from "../support/wait.ts";
+import { turns, until } from "../support/wait.ts";
 import { needs } from "../support/requirements.ts";
 import { startGearmand } from "../support/gearmand.ts";
 
@@ -85,6 +86,30 @@ test("received bytes are never overwritten, and a slow reader loses nothing", { 
     await transport.close();
     assert.ok(found.length > 1);
     assert.ok(text(join(found)) === text(sent));
+  });
+});
+
+/** Milliseconds until TCP asks a silent peer, as the system shows them; `undefined` if it does not. */
+function keepAliveDelay(port: number): number | undefined {
+  const remote = port.toString(16).toUpperCase().padStart(4, "0");
+  const rows = readFileSync("/proc/net/tcp", "utf8").split("\n").map((row) => row.trim().split(/\s+/));
+  const timer = rows.find((row) => row[2]?.endsWith(`:${remote}`) && row[3] === "01")?.[5];
+  const [kind, ticks] = timer?.split(":") ?? [];
+  return kind === "02" ? parseInt(ticks!, 16) * 10 : undefined;
+}
+
+test("TCP asks a silent peer after 30 seconds, unless keepAlive is false", {
+  timeout,
+  skip: existsSync("/proc/net/tcp") ? false : "the system does not show its timers",
+}, async () => {
+  await withSocketServer(() => {}, async (address) => {
+    const transport = await dial(address, {});
+    const delay = keepAliveDelay(address.port)!;
+    assert.ok(delay > 20_000 && delay <= 30_000, `${delay} ms`);
+    await transport.close();
+    const without = await dialTcp({ keepAlive: false })(address, {});
+    await until(() => keepAliveDelay(address.port) === undefined);
+    await without.close();
   });
 });
 
