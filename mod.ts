@@ -1,7 +1,8 @@
 /**
  * Gearman for Deno, Bun, Node and edge runtimes: submit jobs to a job server, follow them, and work on them.
  *
- * This entry point has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}) and the errors.
+ * This entry point has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}), typed functions
+ * ({@linkcode defineFunction}) and the errors.
  * There are five more:
  *
  * | import | what it has |
@@ -54,10 +55,12 @@ export type {
 export { ConnectionError, GearmanError, JobFailedError, ProtocolError, ServerError } from "./src/errors.ts";
 export { ValidationError } from "./src/errors.ts";
 export type { ConnectionErrorOptions, JobFailedErrorOptions, ProtocolErrorOptions, SchemaIssue } from "./src/errors.ts";
-export { type AnyFunction, defineFunction, type GearmanFunction } from "./src/function/define_function.ts";
+export { defineFunction } from "./src/function/define_function.ts";
+export type { AnyFunction, CallArguments, GearmanFunction } from "./src/function/function.ts";
 export type { JsonName } from "./src/function/json_name.ts";
 export type { EncodeOptions, FunctionOptions, Payload } from "./src/function/payload.ts";
 export type { Schema, SchemaResult } from "./src/function/schema.ts";
 export { bytesSerializer, jsonSerializer, type Serializer } from "./src/function/serializer.ts";
 export { type AddFunctionOptions, GearmanWorker, type RunOptions, type WorkerOptions } from "./src/worker/worker.ts";
-export type { AssignedJob, JobHandler } from "./src/worker/assigned_job.ts";
+export type { AssignedJob, JobContext, JobHandler } from "./src/worker/assigned_job.ts";
+export type { FunctionHandler, HandlerOf } from "./src/worker/typed_handler.ts";

@@ -23,7 +23,7 @@ test("README's tables for users of other clients name only members that exist", 
   worker.run();
   const job = client.do("any");
   await job;
-  const jobs = { ...assigned, ...members(job), ...members(await client.doBackground("any")) };
+  const jobs = { ...assigned, ...members(job), ...members(await client.doBackground("any", "x")) };
   const there: Record<string, object> = { admin, client, job: jobs, worker };
 
   const missing: string[] = [];

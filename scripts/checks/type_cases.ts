@@ -13,48 +13,15 @@ export interface TypeCase {
 
 /** What all cases share. */
 export const PREAMBLE = `
-import {
-  bytesSerializer, defineFunction, jsonSerializer, ValidationError,
-  type AnyFunction, type AssignedJob, type Bytes, type CallOptions, type DoBackgroundAllOptions, type DoBackgroundOptions,
-  type DoOptions, type BackgroundJob, type GearmanFunction, type JobEvent, type JobHandler, type Schema, type Workload,
-} from "@gearwire/gearman";
+import { bytesSerializer, defineFunction, type GearmanClient, type GearmanWorker } from "@gearwire/gearman";
 import { type as ark } from "arktype";
 import * as cbor from "cbor-x";
 import * as msgpackr from "msgpackr";
 import * as v from "valibot";
 import { z } from "zod";
 
-// Declarations of what is to come.
-type CallArguments<Input, Options> = undefined extends Input
-  ? [input?: NoInfer<Input>, options?: Options]
-  : [input: NoInfer<Input>, options?: Options];
-interface Job<Output = Bytes> extends PromiseLike<Output>, AsyncIterable<JobEvent> { result(): Promise<Output>; bytes(): Promise<Bytes> }
-interface JobContext { readonly handle: string; readonly signal: AbortSignal; sendStatus(numerator: number, denominator: number): Promise<void> }
-type FunctionHandler<Input, Output> = (input: Input, job: JobContext) => Output | Promise<Output>;
-type HandlerOf<F> = F extends GearmanFunction<never, unknown, infer I, infer O> ? FunctionHandler<I, O> : JobHandler;
-type AllOptions<Input> = Omit<DoBackgroundAllOptions, "unique"> & { unique?: ((input: Input, index: number) => string) | undefined };
-declare class GearmanClient {
-  do<Input = Workload | undefined, Output = Bytes>(
-    fn: string | GearmanFunction<Input, Output, unknown, never>, ...args: CallArguments<Input, DoOptions>
-  ): Job<Output>;
-  doBackground<Input = Workload>(
-    fn: string | GearmanFunction<Input, unknown, unknown, never>, ...args: CallArguments<Input, DoBackgroundOptions>
-  ): Promise<BackgroundJob>;
-  doBackgroundAll<Input = Workload>(
-    fn: string | GearmanFunction<Input, unknown, unknown, never>,
-    inputs: (Iterable<NoInfer<Input>> | AsyncIterable<NoInfer<Input>>) & object,
-    options?: AllOptions<NoInfer<Input>>,
-  ): AsyncGenerator<BackgroundJob, void, undefined>;
-}
-declare class GearmanWorker {
-  addFunction<F extends string | AnyFunction>(fn: F, handler: HandlerOf<F>, options?: { timeout?: number | undefined }): this;
-  removeFunction(fn: string | AnyFunction): this;
-}
-export type Used = [DoOptions, CallOptions, AssignedJob, typeof ValidationError, typeof jsonSerializer];
-
 declare const client: GearmanClient;
 declare const worker: GearmanWorker;
-declare const unknown: unknown;
 const resize = defineFunction("resize", {
   input: z.object({ name: z.string(), width: z.number().default(100) }),
   output: z.object({ url: z.string() }),
@@ -67,7 +34,7 @@ const parity = defineFunction<number, "even" | "odd">("parity");
 type Id = string & { readonly __brand: "Id" };
 type Tree = { readonly name: string; readonly children: readonly Tree[] };
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-export { client, worker, unknown, resize, cleanUp, ping, greet, checksum, parity, v, ark, msgpackr };
+export { client, worker, resize, cleanUp, ping, greet, checksum, parity, v, ark, msgpackr };
 `;
 
 /** What the compiler says of a type that JSON does not preserve. */
@@ -301,7 +268,34 @@ export const CASES: readonly TypeCase[] = [
     },
   },
 
+  {
+    name: "the progress",
+    code:
+      `client.do(resize, { name: "a" }, { onStatus: ({ numerator, denominator }) => void (numerator / denominator) });
+      client.do("f", "", { onStatus: async ({ numerator }) => { await Promise.resolve(numerator); } });`,
+  },
+  {
+    name: "a part of the progress that does not exist",
+    code: `client.do(resize, { name: "a" }, { onStatus: ({ percent }) => void percent });`,
+    error: { at: "percent }", says: "Property 'percent' does not exist on type '{ readonly numerator: number;" },
+  },
+  {
+    name: "the result of a typed job",
+    code: `(await client.do(resize, { name: "a" }).result()) satisfies never;`,
+    type: "{ url: string; }",
+  },
+  {
+    name: "a typed job has no output of another type",
+    code: `const job: { url: number } = await client.do(resize, { name: "a" });`,
+    error: { at: "job:", says: "Type '{ url: string; }' is not assignable to type '{ url: number; }'" },
+  },
+
   // ---- the client, in the background
+  {
+    name: "there is no progress in the background",
+    code: `client.doBackground(ping, undefined, { onStatus: () => {} });`,
+    error: { at: "onStatus:", says: "'onStatus' does not exist in type 'DoBackgroundOptions'" },
+  },
   {
     name: "typed inputs in the background",
     code:

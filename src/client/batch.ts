@@ -5,27 +5,34 @@ import { markHandled } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
+import type { AnyFunction } from "../function/function.ts";
 import { signalOf } from "../connection/options.ts";
 import type { BackgroundJob, StatusSource } from "./background_job.ts";
 import { BatchSubmission } from "./submission.ts";
 import { backgroundPacket, type DoBackgroundOptions, type SharedOptions } from "./submission_packet.ts";
 
 /** Options of many submissions in the background. */
-export interface DoBackgroundAllOptions extends Omit<DoBackgroundOptions, "unique"> {
+export interface DoBackgroundAllOptions<Input = Workload> extends Omit<DoBackgroundOptions, "unique"> {
   /** Maximum number of jobs that are in flight, or accepted and not taken from the generator yet. Default 1,000. */
   inFlight?: number;
-  /** Makes the unique of each job from its workload and its index, counted from 0. Default a generated unique. */
-  unique?: (workload: Workload, index: number) => string;
+  /** Makes the unique of each job from its input and its index, counted from 0. Default a generated unique. */
+  unique?: ((input: Input, index: number) => string) | undefined;
 }
 
-/** Workloads, read one by one or as they come. */
-export type Workloads = Iterable<Workload> | AsyncIterable<Workload>;
+/** Inputs, read one by one or as they come; the workloads of a function by name. */
+export type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
 
 /** What a batch needs of its client. */
 export interface BatchContext {
   makeUnique(): string;
   readonly source: StatusSource;
-  send(submission: BatchSubmission, signal: AbortSignal | undefined): void;
+  /** Sends a submission; returns a promise if its input is encoded asynchronously, which resolves when it was sent. */
+  send(
+    submission: BatchSubmission,
+    signal: AbortSignal | undefined,
+    fn: string | AnyFunction,
+    input: unknown,
+  ): PromiseLike<void> | void;
 }
 
 /**
@@ -42,15 +49,15 @@ type BatchState =
   | { readonly phase: "failed"; readonly error: unknown }
   | { readonly phase: "done" };
 
-/** Submits the workloads of a source; see `GearmanClient.doBackgroundAll`. */
+/** Submits the inputs of a source; see `GearmanClient.doBackgroundAll`. */
 export function submitAll(
-  functionName: string,
-  workloads: Workloads,
-  options: DoBackgroundAllOptions,
+  fn: string | AnyFunction,
+  inputs: Inputs,
+  options: DoBackgroundAllOptions<never>,
   context: BatchContext,
 ): AsyncGenerator<BackgroundJob, void, undefined> {
   const slot: BatchSlot = { batch: undefined };
-  const generator = runBatch(slot, functionName, workloads, options, context);
+  const generator = runBatch(slot, fn, inputs, options, context);
   const generate = generator.next.bind(generator);
   let generating = 0;
   const generateNext = async () => {
@@ -77,9 +84,9 @@ interface BatchSlot {
 
 async function* runBatch(
   slot: BatchSlot,
-  functionName: string,
-  workloads: Workloads,
-  options: DoBackgroundAllOptions,
+  fn: string | AnyFunction,
+  inputs: Inputs,
+  options: DoBackgroundAllOptions<never>,
   context: BatchContext,
 ): AsyncGenerator<BackgroundJob, void, undefined> {
   checkOptions(options);
@@ -87,13 +94,13 @@ async function* runBatch(
   const inFlight = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
   checkFunction(unique, "unique");
   const signal = signalOf(options);
-  backgroundPacket(functionName, "", "", options); // what is wrong with every job is not blamed on the first
-  if (typeof workloads !== "object" || workloads instanceof Uint8Array) {
+  backgroundPacket(fn, "", "", options); // what is wrong with every job is not blamed on the first
+  if (typeof inputs !== "object" || inputs instanceof Uint8Array) {
     throw new TypeError("Cannot use the workloads: expected an iterable of them");
   }
   signal?.throwIfAborted();
 
-  const batch = slot.batch = new Batch(functionName, workloads, { options, inFlight, unique, signal }, context);
+  const batch = slot.batch = new Batch(fn, inputs, { options, inFlight, unique, signal }, context);
   let threw = false;
   try {
     for (;;) {
@@ -116,20 +123,20 @@ interface Settings {
   /** The options that a packet is made of, as the caller gave them. */
   readonly options: SharedOptions;
   readonly inFlight: number;
-  readonly unique: (workload: Workload, index: number) => string;
+  readonly unique: (input: never, index: number) => string;
   readonly signal: AbortSignal | undefined;
 }
 
 class Batch {
-  readonly #functionName: string;
+  readonly #fn: string | AnyFunction;
   readonly #settings: Settings;
   readonly #context: BatchContext;
-  readonly #source: Iterator<Workload> | AsyncIterator<Workload>;
+  readonly #source: Iterator<unknown> | AsyncIterator<unknown>;
   /** Submissions in the order of the source, until their jobs are taken. */
   readonly #submissions = new Fifo<BatchSubmission>();
   #state: BatchState = { phase: "reading" };
-  /** True while the source's `next` is awaited: it may never answer. */
-  #awaitsSource = false;
+  /** True while the source's `next`, or the encoding of an input, is awaited: both may never answer. */
+  #isWaiting = false;
   #sourceEnded = false;
   #readCount = 0;
   #takenCount = 0;
@@ -141,17 +148,17 @@ class Batch {
     this.#notifyChange();
   };
 
-  constructor(functionName: string, workloads: Workloads, settings: Settings, context: BatchContext) {
-    this.#functionName = functionName;
+  constructor(fn: string | AnyFunction, inputs: Inputs, settings: Settings, context: BatchContext) {
+    this.#fn = fn;
     this.#settings = settings;
     this.#context = context;
-    this.#source = Symbol.asyncIterator in workloads ? workloads[Symbol.asyncIterator]() : workloads[Symbol.iterator]();
+    this.#source = Symbol.asyncIterator in inputs ? inputs[Symbol.asyncIterator]() : inputs[Symbol.iterator]();
   }
 
   /** Reads on once half of the jobs in flight were taken, so that many submissions leave in one write. */
   readAhead(): void {
     const isHalfEmpty = this.#submissions.length <= this.#settings.inFlight / 2;
-    if (this.#isReading && !this.#awaitsSource && isHalfEmpty) this.#read();
+    if (this.#isReading && !this.#isWaiting && isHalfEmpty) this.#read();
   }
 
   /** False when every job was taken. */
@@ -188,7 +195,7 @@ class Batch {
     if (this.#sourceEnded) return;
     const closing = (async () => await this.#source.return?.())();
     // A source may never answer, and its error must not replace the one that is thrown.
-    if (this.#awaitsSource || threw) markHandled(closing);
+    if (this.#isWaiting || threw) markHandled(closing);
     else await closing;
   }
 
@@ -205,14 +212,18 @@ class Batch {
   async #read(): Promise<void> {
     try {
       while (this.#isReading && this.#submissions.length < this.#settings.inFlight) {
-        this.#awaitsSource = true;
+        this.#isWaiting = true;
         const next = this.#source.next();
         const { done = false, value } = "then" in next ? await next : next;
-        this.#awaitsSource = false;
         this.#sourceEnded = done;
         if (!this.#isReading) break;
-        if (done) this.#state = { phase: "draining" };
-        else this.#submit(value);
+        if (done) {
+          this.#state = { phase: "draining" };
+          break;
+        }
+        const sending = this.#submit(value);
+        if (sending !== undefined) await sending;
+        this.#isWaiting = false;
       }
     } catch (error) {
       if (this.#isReading) this.#state = { phase: "failed", error };
@@ -220,16 +231,16 @@ class Batch {
     this.#notifyChange();
   }
 
-  #submit(workload: Workload): void {
+  #submit(input: unknown): PromiseLike<void> | void {
     const index = this.#readCount;
     this.#readCount += 1;
-    const { options, unique: makeUnique } = this.#settings;
-    const unique = makeUnique(workload, index);
+    const { options, unique: makeUnique, signal } = this.#settings;
+    const unique = makeUnique(input as never, index);
     try {
-      const packet = backgroundPacket(this.#functionName, workload, unique, options);
+      const packet = backgroundPacket(this.#fn, input, unique, options);
       const submission = new BatchSubmission(packet, this.#context.source, this.#onSettled);
-      this.#context.send(submission, this.#settings.signal);
       this.#submissions.push(submission);
+      return this.#context.send(submission, signal, this.#fn, input);
     } catch (error) {
       throw withIndex(error, index);
     }

@@ -2,6 +2,7 @@
 
 import type { Bytes } from "../internal/bytes.ts";
 import { checkName, checkOneOf, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
+import { attempt } from "../internal/promises.ts";
 import { delay } from "../internal/signals.ts";
 import { printable } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
@@ -16,6 +17,8 @@ import {
   signalOf,
   type WatchOptions,
 } from "../connection/options.ts";
+import { BACKGROUND, type EncodeOptions } from "../function/payload.ts";
+import { type AnyFunction, type CallArguments, definitionOf, type GearmanFunction } from "../function/function.ts";
 import { type BackgroundJob, parseJobReference } from "./background_job.ts";
 import { type Balance, BALANCES } from "./balance.ts";
 import { type DoBackgroundAllOptions, submitAll } from "./batch.ts";
@@ -25,7 +28,7 @@ import type { Job } from "./job.ts";
 import { type Outgoing, Query, type ReadReply } from "./request.ts";
 import { Router } from "./router.ts";
 import { type JobStatus, readStatus, readUniqueStatus, type UniqueJobStatus } from "./status.ts";
-import { AwaitedSubmission } from "./submission.ts";
+import { AwaitedSubmission, type Submission } from "./submission.ts";
 import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundPacket } from "./submission_packet.ts";
 
 /** Options of {@linkcode GearmanClient}. */
@@ -85,16 +88,23 @@ export class GearmanClient implements AsyncDisposable {
   /**
    * Submits a job in the foreground, and returns it at once; {@linkcode Job} says what to do with it.
    *
-   * A workload of 64 KiB or more is not copied: do not change it until the job has been created.
+   * For a function by name, the input is its workload: a string or bytes, by default empty. Bytes of 64 KiB or more are
+   * not copied: do not change them until the job has been created. For a typed function, the input is checked and encoded
+   * at once. If it is invalid, the job rejects with a `ValidationError`, and nothing is sent.
    *
-   * @throws {TypeError} The workload must be a string or a `Uint8Array`; options exclude each other.
+   * @throws {TypeError} The function is neither a name nor a definition; the workload of a function by name must be a
+   * string or a `Uint8Array`; options exclude each other.
    * @throws {RangeError} The function name must have 1 to 512 bytes, the unique and the reducer at most 63, all without NUL
    * and line feed.
    */
-  do(functionName: string, workload: Workload = "", options: DoOptions = {}): Job {
-    const job = new ForegroundJob(foregroundPacket(functionName, workload, options), this.#limits);
-    this.#router.send(job, signalOf(options));
-    return new ClientJob(job);
+  do<Input = Workload | undefined, Output = Bytes>(
+    fn: string | GearmanFunction<Input, Output, unknown, never>,
+    ...args: CallArguments<Input, DoOptions>
+  ): Job<Output>;
+  do(fn: string | AnyFunction, input?: unknown, options: DoOptions = {}): Job<unknown> {
+    const job = new ForegroundJob(foregroundPacket(fn, input, options), this.#limits, options.onStatus);
+    this.#send(job, signalOf(options), fn, input);
+    return new ClientJob(job, definitionOf(fn)?.output.decode);
   }
 
   /**
@@ -104,29 +114,35 @@ export class GearmanClient implements AsyncDisposable {
    * each other; `""` submits it without. A workload of 64 KiB or more is not copied: do not change it until the promise
    * has settled.
    *
-   * @throws {TypeError} The workload must be a string or a `Uint8Array`; options exclude each other.
+   * @throws {TypeError} The function is neither a name nor a definition; the workload of a function by name must be a
+   * string or a `Uint8Array`; options exclude each other.
    * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.prototype.do | do}.
+   * @throws {ValidationError} The input of a typed function is invalid, or was encoded as no bytes, which gearmand cannot
+   * store.
    * @throws {ServerError} The server refused the job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
    */
-  doBackground(
-    functionName: string,
-    workload: Workload = "",
-    options: DoBackgroundOptions = {},
-  ): Promise<BackgroundJob> {
+  doBackground<Input = Workload>(
+    fn: string | GearmanFunction<Input, unknown, unknown, never>,
+    ...args: CallArguments<Input, DoBackgroundOptions>
+  ): Promise<BackgroundJob>;
+  doBackground(fn: string | AnyFunction, input?: unknown, options: DoBackgroundOptions = {}): Promise<BackgroundJob> {
     return new Promise((resolve, reject) => {
       checkOptions(options);
-      const packet = backgroundPacket(functionName, workload, options.unique ?? this.#makeUnique(), options);
-      this.#router.send(new AwaitedSubmission(packet, this, resolve, reject), signalOf(options));
+      const packet = backgroundPacket(fn, input, options.unique ?? this.#makeUnique(), options);
+      this.#send(new AwaitedSubmission(packet, this, resolve, reject), signalOf(options), fn, input, BACKGROUND);
     });
   }
 
   /**
-   * Submits a job in the background for each workload of a source, many at a time. Yields the jobs in the order of the
-   * source, each once a server has accepted it.
+   * Submits a job in the background for each input of a source, many at a time. Yields the jobs in the order of the
+   * source, each once a server has accepted it. The inputs of a function by name are workloads.
    *
    * The source is read as fast as jobs are accepted and taken. `inFlight` limits what is held in memory, whatever the
    * length of the source. Leaving the iteration (`break`) closes the source; jobs that were sent before run all the same.
+   *
+   * Where the schema or the serializer of a typed function is asynchronous, one input is checked and encoded at a time, so
+   * that the jobs are sent in their order.
    *
    * The first workload that fails ends the iteration. The error's message has its index, counted from 0, which is also the
    * number of jobs that were yielded. Up to `inFlight` workloads after it may have been accepted too: to submit them all
@@ -152,20 +168,22 @@ export class GearmanClient implements AsyncDisposable {
    * }
    * ```
    *
-   * @throws {TypeError} The workloads must be an iterable of strings or `Uint8Array`s; options exclude each other.
+   * @throws {TypeError} The inputs must be an iterable; workloads must be strings or `Uint8Array`s; options exclude each
+   * other.
+   * @throws {ValidationError} The input of a typed function is invalid.
    * @throws {RangeError} `inFlight` must be a whole number from 1; a name is empty, too long or holds a NUL.
    * @throws {ServerError} The server refused a job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
    */
-  doBackgroundAll(
-    functionName: string,
-    workloads: Iterable<Workload> | AsyncIterable<Workload>,
-    options: DoBackgroundAllOptions = {},
+  doBackgroundAll<Input = Workload>(
+    fn: string | GearmanFunction<Input, unknown, unknown, never>,
+    inputs: (Iterable<NoInfer<Input>> | AsyncIterable<NoInfer<Input>>) & object,
+    options: DoBackgroundAllOptions<NoInfer<Input>> = {},
   ): AsyncGenerator<BackgroundJob, void, undefined> {
-    return submitAll(functionName, workloads, options, {
+    return submitAll(fn as string | AnyFunction, inputs, options, {
       makeUnique: () => this.#makeUnique(),
       source: this,
-      send: (submission, signal) => this.#router.send(submission, signal),
+      send: (submission, signal, fn, input) => this.#send(submission, signal, fn, input, BACKGROUND),
     });
   }
 
@@ -250,6 +268,29 @@ export class GearmanClient implements AsyncDisposable {
   /** The same as {@linkcode GearmanClient.prototype.close | close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * Sends a submission: that of a typed function as soon as its input is encoded, which is at once, unless it returns a
+   * promise.
+   */
+  #send(
+    submission: Submission,
+    signal: AbortSignal | undefined,
+    fn: string | AnyFunction,
+    input: unknown,
+    options?: EncodeOptions,
+  ): PromiseLike<void> | void {
+    const definition = definitionOf(fn);
+    if (definition === undefined) return this.#router.send(submission, signal);
+    const send = (workload: Workload) => {
+      if (submission.settled) return;
+      submission.setWorkload(workload);
+      this.#router.send(submission, undefined);
+    };
+    submission.abortOn(signal);
+    const encode = () => definition.input.encode(input as never, options);
+    return attempt<Workload, void>(encode, send, (error) => submission.fail(error));
   }
 
   #makeUnique(): string {

@@ -5,16 +5,21 @@ import { markHandled } from "../internal/promises.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 import type { Job, JobEvent } from "./job.ts";
 
+type DecodeOutput<Output> = (bytes: Uint8Array) => Output | PromiseLike<Output>;
+
 /** The public side of a {@linkcode ForegroundJob}. */
-export class ClientJob implements Job {
+export class ClientJob<Output> implements Job<Output> {
   readonly functionName: string;
   readonly unique: string;
   readonly #job: ForegroundJob;
+  readonly #decode: DecodeOutput<Output> | undefined;
 
-  constructor(job: ForegroundJob) {
+  /** Takes what decodes the output; for a function by name, the output is the bytes. */
+  constructor(job: ForegroundJob, decode: DecodeOutput<Output> | undefined) {
     this.functionName = job.functionName;
     this.unique = job.unique;
     this.#job = job;
+    this.#decode = decode;
   }
 
   get handle(): string | undefined {
@@ -23,6 +28,13 @@ export class ClientJob implements Job {
 
   created(): Promise<string> {
     return this.#job.created();
+  }
+
+  result(): Promise<Output> {
+    const bytes = this.bytes();
+    return this.#decode === undefined
+      ? bytes as Promise<unknown> as Promise<Output>
+      : markHandled(bytes.then(this.#decode));
   }
 
   bytes(): Promise<Bytes> {
@@ -56,11 +68,11 @@ export class ClientJob implements Job {
   }
 
   /** Makes a job awaitable without being a promise. */
-  then<A = Bytes, B = never>(
-    onResult?: ((bytes: Bytes) => A | PromiseLike<A>) | null,
+  then<A = Output, B = never>(
+    onResult?: ((output: Output) => A | PromiseLike<A>) | null,
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.bytes().then(onResult, onError);
+    return this.result().then(onResult, onError);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<JobEvent, void, undefined> {

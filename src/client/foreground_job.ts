@@ -2,7 +2,7 @@
 
 import { GearmanError, JobFailedError } from "../errors.ts";
 import type { Bytes } from "../internal/bytes.ts";
-import { type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
+import { attempt, type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
 import { printable, readText } from "../internal/text.ts";
 import type { Packet } from "../codec/packet.ts";
 import { firstText } from "../connection/reply.ts";
@@ -11,6 +11,7 @@ import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";
 import type { Outgoing, RequestSession } from "./request.ts";
 import type { JobSubscriber } from "./running_jobs.ts";
+import type { DoOptions } from "./submission_packet.ts";
 import { Submission } from "./submission.ts";
 
 /** Limits of what is kept for one job, in bytes; see the options of the client. */
@@ -38,6 +39,7 @@ type ReadResult = IteratorResult<JobEvent, undefined>;
 /** One submission in the foreground. An event goes to the consumer that waits for it, or is kept. */
 export class ForegroundJob extends Submission implements JobSubscriber {
   readonly #limits: JobLimits;
+  readonly #onStatus: DoOptions["onStatus"];
   /** The handle, once the server has created the job. */
   handle: string | undefined;
   #outcome: ForegroundOutcome = PENDING;
@@ -52,9 +54,10 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   #collector: Collector | undefined;
   #created: Deferred<string> | undefined;
 
-  constructor(packet: Outgoing, limits: JobLimits) {
+  constructor(packet: Outgoing, limits: JobLimits, onStatus?: DoOptions["onStatus"]) {
     super(packet);
     this.#limits = limits;
+    this.#onStatus = onStatus;
   }
 
   // ---- what the session reports
@@ -67,6 +70,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   }
 
   onEvent(event: JobEvent): void {
+    if (event.type === "status" && !this.settled) this.#reportStatus(event);
     if (this.settled) return;
     const reader = this.#readers?.shift();
     if (this.#collector !== undefined) this.#collect(this.#collector, event);
@@ -98,6 +102,10 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     this.#lagging = false;
     if (this.handle !== undefined) this.session?.jobs.abandon(this.handle, this);
     super.settle();
+  }
+
+  #reportStatus(status: Extract<JobEvent, { type: "status" }>): void {
+    attempt<unknown, void>(() => this.#onStatus?.(status), () => {}, (error) => this.fail(error));
   }
 
   // ---- what the consumer asks

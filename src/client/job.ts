@@ -11,8 +11,8 @@ export type JobEvent =
 /**
  * A foreground job: awaitable, iterable, a stream.
  *
- * `await job` is `await job.bytes()`. A job has one consumer: `bytes`, `text`, `json`, `stream` or iteration. A second one
- * is a `TypeError`.
+ * `await job` is `await job.result()`: the output of a typed function, and all bytes of a function by name. A job has one
+ * consumer: `result`, `bytes`, `text`, `json`, `stream` or iteration. A second one is a `TypeError`.
  *
  * A job that fails throws a `JobFailedError` in its consumer. A lost connection is a `ConnectionError`, an abort the
  * signal's reason. Without a consumer nothing is thrown. Leaving an iteration (`break`) or cancelling the stream abandons
@@ -43,7 +43,7 @@ export type JobEvent =
  * }
  * ```
  */
-export interface Job extends PromiseLike<Bytes>, AsyncIterable<JobEvent> {
+export interface Job<Output = Bytes> extends PromiseLike<Output>, AsyncIterable<JobEvent> {
   /** The name of the function. */
   readonly functionName: string;
   /** The unique of the submission, or the empty string. */
@@ -52,6 +52,14 @@ export interface Job extends PromiseLike<Bytes>, AsyncIterable<JobEvent> {
   readonly handle: string | undefined;
   /** Resolves to the handle as soon as the server has created the job. It may be called any number of times. */
   created(): Promise<string>;
+  /**
+   * Collects all data and the result, joined, and decodes and checks them as the output of a typed function. For a function
+   * by name it is the same as {@linkcode Job.bytes}.
+   *
+   * @throws {ValidationError} The output cannot be decoded, or its schema refuses it.
+   * @throws {JobFailedError} The job failed; for the other errors see {@linkcode Job.bytes}.
+   */
+  result(): Promise<Output>;
   /**
    * Collects all data and the result, joined, as PHP's `doNormal` returns them.
    *

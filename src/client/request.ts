@@ -43,7 +43,7 @@ export abstract class Request {
   /** The packet type of the reply. */
   abstract readonly expects: PacketType;
   /** True if its last argument is not copied. The caller may still transfer its buffer, until it is being written. */
-  declare readonly isLarge: boolean;
+  declare isLarge: boolean;
   /** The session that has it, from the moment when it is handed over until nothing waits for it any more. */
   declare session: RequestSession | undefined;
   /** True once its outcome is known, or it was aborted: a reply that arrives later is discarded. */

@@ -3,6 +3,7 @@
 import { ConnectionError, type GearmanError } from "../errors.ts";
 import { messageOf } from "../internal/text.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
+import { checkWorkload, isUncopied, type Workload } from "../connection/arguments.ts";
 import { firstText } from "../connection/reply.ts";
 import { type BackgroundJob, ClientBackgroundJob, type StatusSource } from "./background_job.ts";
 import { type Outgoing, Request, type RequestSession } from "./request.ts";
@@ -38,6 +39,14 @@ export abstract class Submission extends Request {
 
   override get expects(): PacketType {
     return PacketType.JOB_CREATED;
+  }
+
+  /** Takes the workload of a typed function, which is encoded after the other arguments were checked. */
+  setWorkload(workload: Workload): void {
+    checkWorkload(workload);
+    const { args } = this.packet;
+    args[args.length - 1] = workload;
+    this.isLarge = isUncopied(workload);
   }
 
   override get balanceKey(): string | Uint8Array | undefined {

@@ -1,8 +1,9 @@
 /** From the arguments of a submission to its packet: everything wrong with them throws here, before a byte is sent. */
 
-import { checkName, checkOneOf, checkOptions } from "../internal/checks.ts";
+import { checkFunction, checkName, checkOneOf, checkOptions } from "../internal/checks.ts";
 import { PacketType } from "../codec/packet.ts";
 import { checkFunctionName, checkUnique, checkWorkload, MAX_UNIQUE, type Workload } from "../connection/arguments.ts";
+import { type AnyFunction, nameOf } from "../function/function.ts";
 import type { CallOptions } from "../connection/options.ts";
 import type { Outgoing } from "./request.ts";
 
@@ -20,10 +21,15 @@ export interface DoOptions extends CallOptions {
   priority?: Priority;
   /** Function that reduces the result, for workers that can; at most 63 bytes. */
   reducer?: string;
+  /**
+   * Called with each progress that arrives, however the job is consumed. What it throws ends the job here with that error;
+   * the server still runs it.
+   */
+  onStatus?: ((status: { readonly numerator: number; readonly denominator: number }) => void) | undefined;
 }
 
 /** Options of a submission in the background. */
-export interface DoBackgroundOptions extends DoOptions {
+export interface DoBackgroundOptions extends Omit<DoOptions, "onStatus"> {
   /**
    * Earliest start, rounded up to seconds. Not together with `reducer`, or a `priority` other than normal.
    *
@@ -52,30 +58,38 @@ export type SharedOptions = Omit<DoBackgroundOptions, "unique">;
 type PacketOptions = Omit<SharedOptions, keyof CallOptions>;
 
 /** Makes the packet of a foreground job. */
-export function foregroundPacket(functionName: string, workload: Workload, options: DoOptions): Outgoing {
+export function foregroundPacket(
+  fn: string | AnyFunction,
+  input: unknown = "",
+  options: DoOptions,
+): Outgoing {
   checkOptions(options);
   if ((options as DoBackgroundOptions).at !== undefined) throw new TypeError("Cannot use at in the foreground");
-  return packetOf("foreground", functionName, workload, options.unique ?? "", options);
+  if (options.onStatus !== undefined) checkFunction(options.onStatus, "onStatus");
+  return packetOf("foreground", fn, input, options.unique ?? "", options);
 }
 
 /** Makes the packet of a background job. */
 export function backgroundPacket(
-  functionName: string,
-  workload: Workload,
+  fn: string | AnyFunction,
+  input: unknown,
   unique: string,
   options: PacketOptions,
 ): Outgoing {
-  return packetOf("background", functionName, workload, unique, options);
+  return packetOf("background", fn, input, unique, options);
 }
 
+/** The workload is the input of a function by name. That of a typed function is set when it is encoded. */
 function packetOf(
   mode: "foreground" | "background",
-  functionName: string,
-  workload: Workload,
+  fn: string | AnyFunction,
+  input: unknown,
   unique: string,
   options: PacketOptions,
 ): Outgoing {
   const { priority = "normal", reducer, at } = options;
+  const functionName = nameOf(fn);
+  const workload = functionName === fn ? input as Workload : "";
   checkFunctionName(functionName);
   checkUnique(unique);
   checkWorkload(workload);

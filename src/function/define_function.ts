@@ -2,32 +2,27 @@
 
 import { checkOptions } from "../internal/checks.ts";
 import { checkFunctionName } from "../codec/arguments.ts";
+import type { GearmanFunction } from "./function.ts";
 import type { JsonName } from "./json_name.ts";
-import { createPayload, type FunctionOptions, type Payload } from "./payload.ts";
-
-/**
- * A typed function: what `defineFunction` returns, or any object of this shape.
- *
- * `Input` is what a client sends, and `HandlerInput` what the handler gets. `HandlerOutput` is what the handler returns, and
- * `Output` what the client gets. They differ where a schema fills in defaults or transforms.
- */
-export interface GearmanFunction<Input, Output, HandlerInput = Input, HandlerOutput = Output> {
-  /** The name under which the job server knows the function. */
-  readonly name: string;
-  /** From the client to the worker. */
-  readonly input: Payload<Input, HandlerInput>;
-  /** From the worker to the client. */
-  readonly output: Payload<HandlerOutput, Output>;
-}
-
-/** A typed function of any types. */
-export type AnyFunction = GearmanFunction<never, unknown, unknown, never>;
+import { createPayload, type FunctionOptions } from "./payload.ts";
 
 /**
  * Defines a function by its types alone. They travel as JSON, and nothing is checked while the program runs.
  *
  * A type that JSON does not preserve, such as `Date`, does not compile. Without types, the function has neither input nor
- * output.
+ * output. In code that is generic itself, pass `{}` as options: there the compiler cannot know the types.
+ *
+ * @example Types alone
+ * ```ts
+ * import { defineFunction, GearmanClient } from "@gearwire/gearman";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * const cleanUp = defineFunction<{ olderThan: number }>("clean-up");
+ *
+ * await using server = new JobServer(); // in production: gearmand
+ * await using client = new GearmanClient({ dial: server.dial });
+ * await client.doBackground(cleanUp, { olderThan: 30 }, { unique: "clean-up" });
+ * ```
  *
  * @throws {TypeError} The name is not a string.
  * @throws {RangeError} The name must have 1 to 512 bytes, and no NUL, line feed or lone surrogate.
@@ -51,18 +46,28 @@ export function defineFunction<Input = void, Output = void>(
  * - PHP encodes an empty array as a list: `json_encode([])` is `[]`, and `json_encode(new stdClass)` is `{}`.
  * - Without a schema, `undefined` in the background arrives as what the serializer makes of it; with JSON, it is `null`.
  *
- * @example A definition with schemas
+ * @example A definition, its worker and its client
  * ```ts
- * import { defineFunction } from "@gearwire/gearman";
- * import { z } from "zod"; // or any other library with Standard Schema
+ * import { defineFunction, GearmanClient, GearmanWorker } from "@gearwire/gearman";
+ * import { JobServer } from "@gearwire/gearman/server";
+ * import { z } from "zod"; // or another library with Standard Schema
  *
- * const resize = defineFunction("resize", {
+ * const resize = defineFunction("resize", { // in a module that client and worker import
  *   input: z.object({ name: z.string(), width: z.number().default(100) }),
  *   output: z.object({ url: z.string() }),
  * });
- * const sent = resize.input.encode({ name: "cat.png" });
- * console.log(sent); // {"name":"cat.png"}
- * console.log(resize.input.decode(new TextEncoder().encode(`${sent}`))); // { name: "cat.png", width: 100 }
+ *
+ * await using server = new JobServer(); // in production: gearmand
+ * await using worker = new GearmanWorker({ dial: server.dial });
+ * worker.addFunction(resize, async ({ name, width }, job) => {
+ *   await job.sendStatus(1, 2);
+ *   return { url: `/${width}/${name}` };
+ * });
+ * worker.run();
+ *
+ * await using client = new GearmanClient({ dial: server.dial });
+ * const { url } = await client.do(resize, { name: "cat.png" });
+ * console.log(url); // /100/cat.png
  * ```
  *
  * @throws {TypeError} The name must be a string, and a schema must implement Standard Schema. A serializer must have the

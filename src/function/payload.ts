@@ -2,6 +2,7 @@
 
 import { type SchemaIssue, ValidationError } from "../errors.ts";
 import { checkFunction } from "../internal/checks.ts";
+import { attempt, isPromiseLike } from "../internal/promises.ts";
 import { messageOf } from "../internal/text.ts";
 import type { Workload } from "../codec/arguments.ts";
 import type { Schema } from "./schema.ts";
@@ -12,6 +13,9 @@ export interface EncodeOptions {
   /** True for the input of a job in the background, which needs at least one byte. Default false. */
   readonly background?: boolean | undefined;
 }
+
+/** The options for the input of a job in the background. */
+export const BACKGROUND: EncodeOptions = { background: true };
 
 /**
  * One direction of a function: checked and encoded where it is sent, decoded and checked where it is received.
@@ -63,63 +67,56 @@ export function createPayload(
   checkFunction(serializer?.encode, "serializer.encode");
   checkFunction(serializer.decode, "serializer.decode");
 
-  function fail(issues: readonly SchemaIssue[], errorOptions?: ErrorOptions): never {
-    throw new ValidationError(functionName, part, issues, errorOptions);
-  }
+  const refuse = (issues: readonly SchemaIssue[], options?: ErrorOptions): never => {
+    throw new ValidationError(functionName, part, issues, options);
+  };
 
-  /** Calls a library, and continues with its result: at once, or when its promise resolves. */
-  function attempt<T, R>(call: () => T | PromiseLike<T>, next: (result: T) => R): R | Promise<R> {
-    const onError = (cause: unknown) => fail([{ message: messageOf(cause) }], { cause });
-    let result: T | PromiseLike<T>;
-    try {
-      result = call();
-    } catch (error) {
-      return onError(error);
-    }
-    return isPromiseLike(result) ? Promise.resolve(result).then(next, onError) : next(result);
-  }
+  /** What a library throws becomes a `ValidationError`. */
+  const onError = (cause: unknown): never => {
+    if (cause instanceof ValidationError) throw cause;
+    return refuse([{ message: messageOf(cause) }], { cause });
+  };
 
   /** Returns what the schema makes of a value. */
-  function check(value: unknown, onIssues: (issues: readonly SchemaIssue[]) => unknown = fail): unknown {
-    if (schema === undefined) return value;
-    const validate = () => schema["~standard"].validate(value);
-    return attempt(validate, (result) => result.issues === undefined ? result.value : onIssues(result.issues));
-  }
+  const check = (value: unknown, onIssues: (issues: readonly SchemaIssue[]) => unknown = refuse): unknown =>
+    schema === undefined ? value : attempt(
+      () => schema["~standard"].validate(value),
+      (result) => result.issues === undefined ? result.value : onIssues(result.issues),
+      onError,
+    );
 
-  function serialize(value: unknown, isBackground: boolean | undefined): Workload | Promise<Workload> {
-    if (value === undefined && !isBackground) return "";
-    return attempt(() => serializer.encode(value), (encoded) => {
-      const isBytes = encoded instanceof Uint8Array;
-      const isWorkload = isBytes || typeof encoded === "string";
-      if (!isWorkload || (isBackground && encoded.length === 0)) fail([{ message: "it was encoded as no bytes" }]);
-      // The bytes may be the caller's own, or memory that the serializer uses again.
-      return isBytes ? new Uint8Array(encoded) : encoded;
-    });
-  }
+  const serialize = (value: unknown, options?: EncodeOptions): Workload | PromiseLike<Workload> =>
+    value === undefined && !options?.background ? "" : attempt(
+      () => serializer.encode(value),
+      (encoded) => {
+        // The bytes may be the caller's own, or memory that the serializer uses again.
+        const workload = encoded instanceof Uint8Array ? new Uint8Array(encoded) : encoded;
+        const isWorkload = workload !== encoded || typeof workload === "string";
+        if (isWorkload && (workload.length > 0 || !options?.background)) return workload;
+        throw new TypeError("it was encoded as no bytes");
+      },
+      onError,
+    );
 
-  function encode(value: unknown, options?: EncodeOptions): Workload | Promise<Workload> {
+  const encode = (value: unknown, options?: EncodeOptions): Workload | PromiseLike<Workload> => {
     const checked = check(value);
-    const encodeNow = () => serialize(value, options?.background);
-    if (!isPromiseLike(checked)) return encodeNow();
+    if (!isPromiseLike(checked)) return serialize(value, options);
     // Not after the check: the caller may change the value meanwhile.
-    const encoding = new Promise<Workload>((resolve) => resolve(encodeNow()));
+    const encoding = new Promise<Workload>((resolve) => resolve(serialize(value, options)));
     return Promise.all([encoding, checked]).then(([encoded]) => encoded);
-  }
+  };
 
-  function decode(bytes: Uint8Array): unknown {
+  const decode = (bytes: Uint8Array): unknown => {
     const isEmpty = bytes.length === 0;
     const receive = (value: unknown) =>
       check(value, (issues) => {
         const mayBeUndefined = value === null || isEmpty;
-        return mayBeUndefined ? check(undefined, () => fail(issues)) : fail(issues);
+        return mayBeUndefined ? check(undefined, () => refuse(issues)) : refuse(issues);
       });
-    if (isEmpty && serializer !== bytesSerializer) return receive(undefined);
-    return attempt(() => serializer.decode(bytes), receive);
-  }
+    return isEmpty && serializer !== bytesSerializer
+      ? receive(undefined)
+      : attempt(() => serializer.decode(bytes), receive, onError);
+  };
 
   return { encode, decode };
-}
-
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
 }

@@ -32,3 +32,25 @@ export async function ignoreErrors(action: () => unknown): Promise<void> {
     // The result of the action does not matter to the caller.
   }
 }
+
+/** True if a value is a promise, of whatever library. */
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
+}
+
+/**
+ * Calls, and continues with the result: at once, or when its promise resolves. What one of the two throws, or rejects with,
+ * goes to `onError`.
+ */
+export function attempt<T, R>(
+  call: () => T | PromiseLike<T>,
+  next: (result: T) => R | PromiseLike<R>,
+  onError: (error: unknown) => R,
+): R | PromiseLike<R> {
+  try {
+    const result = call();
+    return isPromiseLike(result) ? Promise.resolve(result).then(next).catch(onError) : next(result);
+  } catch (error) {
+    return onError(error);
+  }
+}

@@ -6,8 +6,8 @@ import { type Packet, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
 import { checkData, type SizeLimit } from "./outcome.ts";
 
-/** A job that a server has assigned to a worker. */
-export interface AssignedJob {
+/** What the handler of a typed function may use of its job; a handler of a function by name gets more. */
+export interface JobContext {
   /** The job's handle. */
   readonly handle: string;
   /** The name of the function. */
@@ -29,6 +29,24 @@ export interface AssignedJob {
    * when the client has left, has aborted its call, or has cancelled the job: gearmand does not tell a worker.
    */
   readonly signal: AbortSignal;
+  /**
+   * Sends a warning. The promise never rejects; it resolves when the connection can take more data, or the job is over.
+   *
+   * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
+   * @throws {RangeError} Its packet would be larger than `maxPacketSize`.
+   */
+  sendWarning(chunk: Workload): Promise<void>;
+  /**
+   * Sends the progress. The promise never rejects; it resolves when the connection can take more data, or the job is
+   * over.
+   *
+   * @throws {RangeError} A number is not a whole number from 0 to 4,294,967,295, the largest that gearmand keeps.
+   */
+  sendStatus(numerator: number, denominator: number): Promise<void>;
+}
+
+/** A job that a server has assigned to a worker. */
+export interface AssignedJob extends JobContext {
   /** Decodes the workload as UTF-8. */
   text(): string;
   /**
@@ -45,20 +63,6 @@ export interface AssignedJob {
    * @throws {RangeError} Its packet would be larger than `maxPacketSize`.
    */
   sendData(chunk: Workload): Promise<void>;
-  /**
-   * Sends a warning. The promise never rejects; it resolves when the connection can take more data, or the job is over.
-   *
-   * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
-   * @throws {RangeError} Its packet would be larger than `maxPacketSize`.
-   */
-  sendWarning(chunk: Workload): Promise<void>;
-  /**
-   * Sends the progress. The promise never rejects; it resolves when the connection can take more data, or the job is
-   * over.
-   *
-   * @throws {RangeError} A number is not a whole number from 0 to 4,294,967,295, the largest that gearmand keeps.
-   */
-  sendStatus(numerator: number, denominator: number): Promise<void>;
 }
 
 /**

@@ -13,12 +13,13 @@ import {
   readConnectOptions,
   signalOf,
 } from "../connection/options.ts";
+import { type AnyFunction, nameOf } from "../function/function.ts";
 import type { WorkerFunction } from "./announcements.ts";
 import { FailureLog } from "./failure_log.ts";
-import type { JobHandler } from "./assigned_job.ts";
 import type { WorkerContext } from "./registration.ts";
 import { DueJobs } from "./gearmand_1.ts";
 import { Readiness } from "./readiness.ts";
+import { type HandlerOf, jobHandlerOf } from "./typed_handler.ts";
 import { WorkerConnection } from "./worker_connection.ts";
 
 /** Options of {@linkcode GearmanWorker}. */
@@ -145,19 +146,23 @@ export class GearmanWorker implements AsyncDisposable {
   /**
    * Adds a function, before or while the worker runs; replaces the handler if the function was added before.
    *
-   * @throws {TypeError} The handler is not a function, the name is not a string, or the options are not an object.
+   * The handler of a function by name gets its {@linkcode AssignedJob | job}. The handler of a typed function gets its
+   * input, decoded and checked, and its job; what it returns is checked and encoded. If one of them is invalid, the job
+   * fails with the message of a `ValidationError`, which reaches the client.
+   *
+   * @throws {TypeError} The handler is not a function, the function is neither a name nor a definition, or the options are
+   * not an object.
    * @throws {RangeError} The name is empty, has over 512 bytes, or holds a NUL or a line feed; or the timeout is not a
    * whole number from 1 to 2,147,483,647.
    */
-  addFunction(functionName: string, handler: JobHandler, options: AddFunctionOptions = {}): this {
-    checkFunctionName(functionName);
-    if (typeof handler !== "function") {
-      throw new TypeError(`Cannot add "${functionName}": its handler must be a function`);
-    }
+  addFunction<F extends string | AnyFunction>(fn: F, handler: HandlerOf<F>, options: AddFunctionOptions = {}): this {
+    const name = nameOf(fn);
+    checkFunctionName(name);
+    if (typeof handler !== "function") throw new TypeError(`Cannot add "${name}": its handler must be a function`);
     checkOptions(options);
     const timeout = wholeNumber(options, "timeout", undefined, 1, MAX_TIMER);
-    this.#functions.set(functionName, { handler, timeout });
-    this.#announce(functionName);
+    this.#functions.set(name, { handler: jobHandlerOf(fn, handler), timeout });
+    this.#announce(name);
     return this;
   }
 
@@ -167,9 +172,10 @@ export class GearmanWorker implements AsyncDisposable {
    * A connection that holds a job of the function grabs no more jobs until then: gearmand requeues the running jobs of a
    * function that is withdrawn.
    */
-  removeFunction(functionName: string): this {
-    this.#functions.delete(functionName);
-    this.#announce(functionName);
+  removeFunction(fn: string | AnyFunction): this {
+    const name = nameOf(fn);
+    this.#functions.delete(name);
+    this.#announce(name);
     return this;
   }
 

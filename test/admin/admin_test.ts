@@ -103,14 +103,14 @@ onEveryServer("an admin client", (kind) => {
   test("limits the queue of a function in all or by priority, and removes the limit", async () => {
     await admin.createFunction("limited");
     await admin.maxQueue("limited", 1);
-    await client.doBackground("limited");
-    await assert.rejects(client.doBackground("limited"), { code: "QUEUE_ERROR" });
+    await client.doBackground("limited", "x");
+    await assert.rejects(client.doBackground("limited", "x"), { code: "QUEUE_ERROR" });
     await admin.maxQueue("limited", { high: 2, normal: 1, low: 0 });
-    await assert.rejects(client.doBackground("limited"), { code: "QUEUE_ERROR" });
+    await assert.rejects(client.doBackground("limited", "x"), { code: "QUEUE_ERROR" });
     await client.doBackground("limited", "", { priority: "high" });
     await client.doBackground("limited", "", { priority: "low" });
     await admin.maxQueue("limited");
-    await client.doBackground("limited");
+    await client.doBackground("limited", "x");
     assert.equal((await statusOf("limited"))?.total, 4);
   });
 

@@ -95,7 +95,7 @@ onEveryServer("jobs in the background", (kind) => {
 
   test("watch() yields a status at once and at intervals, until the job is not known", { timeout }, async () => {
     const worker = await RawWorker.open(server, "watch");
-    const job = await client.doBackground("watch");
+    const job = await client.doBackground("watch", "x");
     await worker.grab();
     const seen: JobStatus[] = [];
     for await (const status of job.watch({ interval: 1 })) {
@@ -111,7 +111,7 @@ onEveryServer("jobs in the background", (kind) => {
   });
 
   test("watch() of another client's token can be left, and ends with the signal's reason", { timeout }, async () => {
-    const job = await client.doBackground("left");
+    const job = await client.doBackground("left", "x");
     await using other = new GearmanClient(server.connect);
     for await (const status of other.watch(`${job}`)) {
       assert.equal(status.known, true);

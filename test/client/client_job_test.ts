@@ -234,14 +234,14 @@ onEveryServer("jobs in the foreground", (kind) => {
   test("a refused job ends with the server's error, and so does created()", { timeout }, async () => {
     const worker = await RawWorker.open(server, "refused");
     await limitQueue(server, worker, "refused", 1);
-    const first = await client.doBackground("refused");
+    const first = await client.doBackground("refused", "x");
     const isFull = (error: unknown) => {
       assert.ok(error instanceof ServerError);
       assert.equal(error.code, "QUEUE_ERROR");
       assert.equal(error.text, "Job queue is full");
       return true;
     };
-    await assert.rejects(client.doBackground("refused"), isFull);
+    await assert.rejects(client.doBackground("refused", "x"), isFull);
     const job = client.do("refused");
     await assert.rejects(job.text(), isFull);
     await assert.rejects(job.created(), isFull);

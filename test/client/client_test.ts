@@ -198,7 +198,7 @@ describe("close()", () => {
       await client.close();
       await client[Symbol.asyncDispose]();
       await server.peer.ended;
-      for (const call of [client.do("f").bytes(), client.do("f").created(), client.doBackground("f")]) {
+      for (const call of [client.do("f").bytes(), client.do("f").created(), client.doBackground("f", "x")]) {
         await assert.rejects(call, { name: "ConnectionError", delivery: "not-sent", message: /closed/ });
       }
       for (
@@ -263,7 +263,7 @@ describe("close()", () => {
       return new Promise(() => {});
     };
     const client = clientOf(server);
-    const calls = [client.do("f").bytes(), client.doBackground("f")];
+    const calls = [client.do("f").bytes(), client.doBackground("f", "x")];
     const echo = client.echo("x");
     const outcomes = Promise.allSettled([...calls, echo]);
     await until(() => dialed !== undefined);
@@ -281,7 +281,7 @@ describe("close()", () => {
       const transport = new FakeTransport();
       const dialing = deferred<FakeTransport>();
       const client = new GearmanClient({ dial: () => dialing.promise });
-      const call = client.doBackground("f");
+      const call = client.doBackground("f", "x");
       call.catch(() => {});
       await turns(1);
       dialing.resolve(transport);
@@ -299,11 +299,11 @@ describe("close()", () => {
       const client = new GearmanClient({ dial: () => transport });
       const write = deferred<void>();
       transport.answers.push(write.promise);
-      const calls = [client.doBackground("f")];
+      const calls = [client.doBackground("f", "x")];
       await until(() => transport.writes.length > 0);
       write.reject(new Error("broken"));
       for (let i = 0; i < moment; i++) await undefined;
-      calls.push(client.doBackground("f"));
+      calls.push(client.doBackground("f", "x"));
       transport.close = () => {
         throw new Error("cannot even close");
       };
@@ -324,7 +324,7 @@ onEveryServer("a client with await using", (kind) => {
       const [echo, empty, job] = await Promise.all([
         client.echo("\0\u00ff"),
         client.echo(""),
-        client.doBackground("f"),
+        client.doBackground("f", "x"),
       ]);
       assert.deepEqual([text(echo), text(empty)], ["\0\u00ff", ""]);
       assert.equal((await job.status()).known, true);

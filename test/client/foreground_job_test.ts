@@ -94,7 +94,7 @@ describe("a consumer that lags", () => {
     const paused = flooding.sent;
     assert.ok(paused < 100);
     assert.equal(text(await client.echo("outside")), "outside");
-    assert.ok((await client.doBackground("g")).handle !== "");
+    assert.ok((await client.doBackground("g", "x")).handle !== "");
     let data = 0;
     for await (const event of job) {
       if (event.type === "data") data++;
@@ -297,7 +297,7 @@ onEveryServer("a consumer", (kind) => {
       assert.equal(text(await client.echo(moment)), moment);
       await turns();
       assert.equal(await client.do("shout", moment).text(), moment.toUpperCase());
-      assert.equal((await (await client.doBackground("later")).status()).known, true);
+      assert.equal((await (await client.doBackground("later", "x")).status()).known, true);
       await flooding;
       let data = 0;
       for await (const event of job) {

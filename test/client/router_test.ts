@@ -179,7 +179,7 @@ describe("fail-over", () => {
   test("the first server receives all jobs while it is up, and the others are not dialed", { timeout }, async () => {
     const fleet = new Fleet("a:1", "b:2", "c:3");
     await using client = fleet.client();
-    for (let i = 0; i < 5; i++) assert.equal((await client.doBackground("f")).server, "a:1");
+    for (let i = 0; i < 5; i++) assert.equal((await client.doBackground("f", "x")).server, "a:1");
     assert.deepEqual(fleet.dials, ["a:1"]);
   });
 
@@ -190,12 +190,12 @@ describe("fail-over", () => {
       const fleet = new Fleet("a:1", "b:2");
       fleet.down.add("a:1");
       await using client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
-      assert.equal((await client.doBackground("f")).server, "b:2");
-      assert.equal((await client.doBackground("f")).server, "b:2");
+      assert.equal((await client.doBackground("f", "x")).server, "b:2");
+      assert.equal((await client.doBackground("f", "x")).server, "b:2");
       fleet.down.clear();
-      await until(async () => (await client.doBackground("f")).server === "a:1");
+      await until(async () => (await client.doBackground("f", "x")).server === "a:1");
       await fleet.stop("a:1");
-      await until(async () => (await client.doBackground("f").catch(() => undefined))?.server === "b:2");
+      await until(async () => (await client.doBackground("f", "x").catch(() => undefined))?.server === "b:2");
       assert.equal(text(await client.echo("up")), "up");
     },
   );
@@ -205,7 +205,7 @@ describe("fail-over", () => {
     const fleet = new Fleet("a:1", "b:2");
     fleet.down.add("a:1");
     const client = fleet.client({ minBackoff: 1, maxBackoff: 1 });
-    await client.doBackground("f");
+    await client.doBackground("f", "x");
     fleet.down.clear();
     fleet.servers.get("a:1")!.refuse = refuse;
     return [client, () => fleet.dials.filter((name) => name === "a:1").length];
@@ -214,8 +214,8 @@ describe("fail-over", () => {
   test("while a server that failed is dialed again, jobs go to one that is up", { timeout }, async () => {
     const [made, dials] = await recovering(() => new Promise(() => {})); // dials never settle now
     await using client = made;
-    await until(async () => (await client.doBackground("f")).server === "b:2" && dials() === 2);
-    for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "b:2");
+    await until(async () => (await client.doBackground("f", "x")).server === "b:2" && dials() === 2);
+    for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f", "x")).server, "b:2");
     assert.equal(dials(), 2, "one dial under way is enough");
   });
 
@@ -228,7 +228,7 @@ describe("fail-over", () => {
     controller.abort();
     await turns(1);
     recovered.resolve();
-    await until(async () => (await client.doBackground("f")).server === "a:1");
+    await until(async () => (await client.doBackground("f", "x")).server === "a:1");
     assert.equal(dials(), 2);
   });
 
@@ -236,7 +236,7 @@ describe("fail-over", () => {
     const fleet = new Fleet("a:1", "b:2");
     fleet.down.add("a:1").add("b:2");
     await using client = fleet.client();
-    await assert.rejects(client.doBackground("f"), (error) => {
+    await assert.rejects(client.doBackground("f", "x"), (error) => {
       assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError);
       assert.equal(error.delivery, "not-sent");
       assert.equal(error.cause.server, "b:2");
@@ -276,10 +276,10 @@ describe("back-off", () => {
     const fleet = new Fleet("a:1");
     fleet.down.add("a:1");
     await using client = fleet.client();
-    const atOnce = Array.from({ length: 10 }, () => client.doBackground("f"));
+    const atOnce = Array.from({ length: 10 }, () => client.doBackground("f", "x"));
     for (const call of atOnce) await assert.rejects(call, { delivery: "not-sent" });
     for (let i = 0; i < 10; i++) {
-      await assert.rejects(client.doBackground("f"), { delivery: "not-sent", message: /a:1 is down/ });
+      await assert.rejects(client.doBackground("f", "x"), { delivery: "not-sent", message: /a:1 is down/ });
       await assert.rejects(client.echo("x"), { name: "ConnectionError", message: /a:1 is down/ });
     }
     assert.equal(fleet.dials.length, 1);
@@ -322,7 +322,7 @@ describe("back-off", () => {
         return here;
       };
       await using client = new GearmanClient({ dial, minBackoff: FOREVER, maxBackoff: FOREVER });
-      for (let i = 0; i < 10; i++) await assert.rejects(client.doBackground("f"), ConnectionError);
+      for (let i = 0; i < 10; i++) await assert.rejects(client.doBackground("f", "x"), ConnectionError);
       assert.equal(dials, 2);
     },
   );
@@ -337,7 +337,7 @@ describe("an attempt to connect", () => {
     ];
     for (const dial of dials) {
       await using client = new GearmanClient({ dial, connectTimeout: 10 });
-      await assert.rejects(client.doBackground("f"), (error) => {
+      await assert.rejects(client.doBackground("f", "x"), (error) => {
         assert.ok(error instanceof ConnectionError);
         assert.match(error.message, /no connection within 10 ms/);
         assert.equal(error.delivery, "not-sent");
@@ -352,7 +352,7 @@ describe("an attempt to connect", () => {
 
   test("to a host that does not exist fails with the runtime's error as its cause", { timeout }, async () => {
     await using client = new GearmanClient("no-such-host.invalid");
-    await assert.rejects(client.doBackground("f"), (error) => {
+    await assert.rejects(client.doBackground("f", "x"), (error) => {
       assert.ok(error instanceof ConnectionError);
       assert.equal(error.delivery, "not-sent");
       assert.match(error.message, /no-such-host\.invalid:4730/);
@@ -378,10 +378,10 @@ describe("an attempt to connect", () => {
           const tcp = dialTcp();
           const dial: Dial = (other, options) => broken ? tcp(address, options) : server.dial(other, options);
           await using client = new GearmanClient({ dial, minBackoff: 1, maxBackoff: 1 });
-          await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
+          await assert.rejects(client.doBackground("f", "x"), { name: "ConnectionError", delivery: "not-sent" });
           assert.ok(accepted > 1, "it was dialed again");
           broken = false;
-          await until(() => client.doBackground("f").then(() => true, () => false));
+          await until(() => client.doBackground("f", "x").then(() => true, () => false));
           assert.deepEqual(server.peer.options, ["exceptions"], "the option is requested again");
         });
       }
@@ -395,13 +395,13 @@ describe("balance", () => {
   test("round-robin gives each server its turn, and skips a server that is down", { timeout }, async () => {
     const fleet = new Fleet(...names);
     await using client = fleet.client({ balance: "round-robin" });
-    for (let i = 0; i < 30; i++) await client.doBackground("f");
+    for (let i = 0; i < 30; i++) await client.doBackground("f", "x");
     assert.deepEqual(fleet.jobs(), [10, 10, 10]);
     await fleet.stop("b:2");
-    await client.doBackground("f").catch(() => {});
-    await until(() => client.doBackground("f").then(({ server }) => server === "c:3", () => false));
+    await client.doBackground("f", "x").catch(() => {});
+    await until(() => client.doBackground("f", "x").then(({ server }) => server === "c:3", () => false));
     const [a, b, c] = fleet.jobs();
-    for (let i = 0; i < 30; i++) await client.doBackground("f");
+    for (let i = 0; i < 30; i++) await client.doBackground("f", "x");
     assert.deepEqual(fleet.jobs(), [a! + 10, b, c! + 20]);
   });
 
@@ -474,7 +474,7 @@ onEveryServer("a client with a first server that refuses connections", (kind) =>
     await using client = new GearmanClient({ servers: [refused, servers as string], dial: dialing });
     const job = client.do("f", "fine");
     const handle = await job.created();
-    const background = await client.doBackground("f");
+    const background = await client.doBackground("f", "x");
     assert.equal(background.server, servers);
     assert.equal((await client.jobStatus(handle)).known, true);
     assert.equal((await client.jobStatus(`${background}`)).known, true);
@@ -493,7 +493,7 @@ test(
   { timeout },
   async () => {
     await using client = new GearmanClient({ dial: () => ({}) as never });
-    for (const call of [client.doBackground("f"), client.echo("x")]) {
+    for (const call of [client.doBackground("f", "x"), client.echo("x")]) {
       const error: unknown = await call.catch((error: unknown) => error);
       assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError, String(error));
       assert.ok(error.message.endsWith(error.cause.message), error.message);

@@ -381,7 +381,7 @@ describe("a silent server", () => {
       peer.answer(PacketType.STATUS_RES, packet.args[0], "1", "1", "0", "0");
     });
     await using client = clientOf(server, { probeInterval });
-    await Promise.all(Array.from({ length: 10_000 }, () => client.doBackground("f")));
+    await Promise.all(Array.from({ length: 10_000 }, () => client.doBackground("f", "x")));
     const jobs = [client.do("f"), client.do("f"), client.do("f")];
     await Promise.all(jobs.map((job) => job.created()));
     await until(() => probes.length === 3);
@@ -435,7 +435,7 @@ describe("a silent server", () => {
     using probes = fakeTimers(probeInterval);
     const server = new FakeServer(answerEverything());
     await using client = clientOf(server, { probeInterval });
-    await client.doBackground("f");
+    await client.doBackground("f", "x");
     assert.equal(probes.active, 0, "nothing waits for a background job");
     const controller = new AbortController();
     const jobs = ["aborted", "left", "done"].map((name) => client.do(name, "", { signal: controller.signal }));

@@ -174,7 +174,7 @@ describe("a submission that was sent and never acknowledged is unknown", () => {
         const expected = { delivery: "unknown", server: `127.0.0.1:${port}`, unique: "u", handle: undefined };
         assert.deepEqual(await losses, [expected, expected, expected]);
         assert.equal(
-          (await lossOf(client.doBackground("f"))).delivery,
+          (await lossOf(client.doBackground("f", "x"))).delivery,
           "not-sent",
           "a later call is not sent",
         );
@@ -209,7 +209,7 @@ onEveryServer("a server that is killed", (kind) => {
       await using client = new GearmanClient({ ...server.connect, minBackoff: 1, maxBackoff: 1 });
       const job = client.do("f", "", { unique: "u" });
       const handle = await job.created();
-      const background = await client.doBackground("f");
+      const background = await client.doBackground("f", "x");
       await server.stop();
       await assert.rejects(job.bytes(), (error) => {
         assert.ok(error instanceof ConnectionError);
@@ -217,7 +217,7 @@ onEveryServer("a server that is killed", (kind) => {
         assert.deepEqual([delivery, error.handle, server, unique], ["accepted", handle, background.server, "u"]);
         return true;
       });
-      await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
+      await assert.rejects(client.doBackground("f", "x"), { name: "ConnectionError", delivery: "not-sent" });
       await assert.rejects(background.status(), ConnectionError);
       await assert.rejects(client.watch(background).next(), ConnectionError);
       await assert.rejects(client.echo("x"), ConnectionError);
@@ -231,7 +231,7 @@ onEveryServer("a job on a server that is killed", (kind) => {
     await using client = new GearmanClient(server.connect);
     const jobs = ["a", "b", "c"].map((unique) => client.do("f", "", { unique }));
     const handles = await Promise.all(jobs.map((job) => job.created()));
-    const background = await client.doBackground("f");
+    const background = await client.doBackground("f", "x");
     const waiting = [
       jobs[0]!.bytes(),
       jobs[1]!.stream().pipeTo(new WritableStream()),

@@ -78,7 +78,7 @@ async function callsWith(port: number, tls: true | TlsOptions, options: ClientOp
   });
   return await Promise.all([
     outcomeOf(client.do("refused").created()),
-    outcomeOf(client.doBackground("refused")),
+    outcomeOf(client.doBackground("refused", "x")),
     outcomeOf(client.doBackgroundAll("refused", ["a", "b"]).next()),
     outcomeOf(client.jobStatus("H:x:1")),
     outcomeOf(client.jobStatusByUnique("u")),
@@ -112,7 +112,7 @@ onEveryServer("over TLS", (kind) => {
         1_000_000,
         ...Array.from({ length: 200 }, (_, i) => `${i}`.length),
       ]);
-      assert.equal((await client.doBackground("echo")).server, `localhost:${port}`);
+      assert.equal((await client.doBackground("echo", "x")).server, `localhost:${port}`);
     });
   });
 
@@ -159,7 +159,7 @@ onEveryServer("over TLS", (kind) => {
       await secured(mutual, (refusing, first) =>
         secured(plain, async (port, second) => {
           const client = new GearmanClient({ servers: [`127.0.0.1:${refusing}`, `127.0.0.1:${port}`], tls: trusting });
-          const jobs = await Promise.all(Array.from({ length: 20 }, () => client.doBackground("skipped")));
+          const jobs = await Promise.all(Array.from({ length: 20 }, () => client.doBackground("skipped", "x")));
           assert.deepEqual(new Set(jobs.map(({ server }) => server)), new Set([`127.0.0.1:${port}`]));
           assert.equal(new Set(jobs.map(({ handle }) => handle)).size, 20);
           assert.equal(await countJobs(second, "skipped"), 20);

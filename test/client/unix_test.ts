@@ -29,7 +29,7 @@ onEveryServer("over a unix socket", (kind) => {
         client = new GearmanClient({ servers, minBackoff: 1 });
         const sent = "x".repeat(300_000);
         assert.ok(await client.do("echo", sent).text() === sent);
-        const job = await client.doBackground("waiting");
+        const job = await client.doBackground("waiting", "x");
         assert.equal(`${job}`, `unix:${path}//${job.handle}`);
         assert.equal((await client.jobStatus(`${job}`)).known, true);
         const waiting = client.do("waiting");
@@ -41,7 +41,7 @@ onEveryServer("over a unix socket", (kind) => {
       }, { unix: true });
       await held;
       await assert.rejects(
-        client.doBackground("waiting"),
+        client.doBackground("waiting", "x"),
         (error) => error instanceof ConnectionError && error.delivery === "not-sent",
       );
       await client.close();

@@ -40,8 +40,8 @@ test("a server that stops answering fails the calls that it had, and no other", 
   const { dial, dials } = two(connect, well.dial);
   const options = { probeInterval: 20, connectTimeout: 20, minBackoff: 1_000_000 };
   await using client = new GearmanClient({ servers, dial, ...options });
-  await assert.rejects(client.doBackground("f"), { name: "ConnectionError", delivery: "unknown" });
-  for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f")).server, "well:2");
+  await assert.rejects(client.doBackground("f", "x"), { name: "ConnectionError", delivery: "unknown" });
+  for (let i = 0; i < 10; i++) assert.equal((await client.doBackground("f", "x")).server, "well:2");
   await client.echo("x");
   assert.deepEqual(dials, ["silent", "silent", "well"]);
   assert.equal(silent[1]!.writes.length, 1, "only the greeting is sent");
@@ -56,11 +56,11 @@ test(
     const { dial, dials } = two(hanging, well.dial);
     const options = { probeInterval: 20, connectTimeout: 20, minBackoff: 0, maxBackoff: 0 };
     await using client = new GearmanClient({ servers, dial, ...options });
-    assert.equal((await client.doBackground("f")).server, "well:2");
+    assert.equal((await client.doBackground("f", "x")).server, "well:2");
     assert.deepEqual(dials.splice(0), ["silent", "silent", "well"]);
 
     await using alone = new GearmanClient({ servers: "silent:1", dial, ...options });
-    await assert.rejects(alone.doBackground("f"), { name: "ConnectionError", delivery: "not-sent" });
+    await assert.rejects(alone.doBackground("f", "x"), { name: "ConnectionError", delivery: "not-sent" });
     assert.deepEqual(dials, ["silent", "silent", "silent"]);
   },
 );

@@ -69,7 +69,7 @@ const CALLS: Record<string, Row> = {
   },
   "stream": { call: async (client) => await new Response(submit(client).stream()).text(), result: RESULT },
   "created": { call: async (client) => typeof await client.do("hold").created(), result: "string" },
-  "background": { call: async (client) => (await client.doBackground("hold")).server, result: "127.0.0.1:4730" },
+  "background": { call: async (client) => (await client.doBackground("hold", "x")).server, result: "127.0.0.1:4730" },
   "all": {
     call: async (client) => {
       let count = 0;

@@ -100,7 +100,7 @@ onEveryServer("a worker with a time limit", (kind) => {
       stuck: handler,
       good: (job) => job.text(),
     });
-    await client.doBackground("stuck");
+    await client.doBackground("stuck", "x");
     await started.promise;
     for (let i = 0; i < 20; i++) assert.equal(await client.do("good", String(i)).text(), String(i));
     assert.equal((await started.promise).signal.aborted, false);
@@ -115,8 +115,8 @@ onEveryServer("a worker with a time limit", (kind) => {
     await using other = new GearmanClient(two.connect);
     const { handler, started, release } = heldHandler();
     let timed = 0;
-    for (let i = 0; i < 2; i++) await client.doBackground("timed");
-    for (let i = 0; i < 3; i++) await other.doBackground("hold");
+    for (let i = 0; i < 2; i++) await client.doBackground("timed", "x");
+    for (let i = 0; i < 3; i++) await other.doBackground("hold", "x");
     const there = (server: TestServer, name: string) =>
       until(async () => (await functionStatus(server, name))[2] === 1);
     const worker = makeWorker({ servers: ["one:1", "two:2"], dial: dialByPort(servers) }, {
@@ -130,7 +130,7 @@ onEveryServer("a worker with a time limit", (kind) => {
       // A timer that started later fires at the other server: the timer of the ended job would have fired before.
       const watched = await RawWorker.open(two);
       watched.send(PacketType.CAN_DO_TIMEOUT, "watched", "2200");
-      await other.doBackground("watched");
+      await other.doBackground("watched", "x");
       await watched.grab();
       await until(async () => (await functionStatus(two, "watched"))[1] === 0);
       await watched.close();

@@ -250,7 +250,7 @@ onEveryServer("a worker", (kind) => {
     await using _worker = startWorker({ dial, id: "phoenix" }, { f: () => "served", hold: handler });
     {
       await using client = new GearmanClient(server.connect);
-      await client.doBackground("hold");
+      await client.doBackground("hold", "x");
       const { signal } = await started.promise;
       await server.stop();
       await until(() => signal.aborted);
