@@ -82,7 +82,7 @@ export class Peer extends Participant {
    */
   sendLine(line: string, terminator: "" | "\n" | "\r\n"): void {
     const before = this.#connection.queued;
-    if (!this.#canSend(before)) return;
+    if (!this.#canAnswer(before)) return;
     try {
       this.#connection.sendText(toWire(line), terminator);
     } catch (error) {
@@ -137,6 +137,17 @@ export class Peer extends Participant {
     if (this.#phase !== "serving") return false;
     if (unread <= MAX_UNREAD_STALLED) return true;
     if (unread <= MAX_UNREAD && !this.#hasStoppedReading()) return true;
+    this.#destroy();
+    return false;
+  }
+
+  /**
+   * True if a line of an answer is sent. It is no sign that the peer has stopped reading if much waits for it: a request is
+   * served only when little does, and the peer cannot read while its answer is being written.
+   */
+  #canAnswer(unread: number): boolean {
+    if (this.#phase !== "serving") return false;
+    if (unread <= MAX_UNREAD) return true;
     this.#destroy();
     return false;
   }

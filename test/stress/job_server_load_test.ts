@@ -249,6 +249,8 @@ test("a list that is longer than a string can be is sent, and the server goes on
   const abilities = 66_000; // V8 has strings of at most 2^29 - 24 characters
   const name = "x".repeat(8_190);
   const canDo = encodeRequest(P.CAN_DO, name);
+  // Making the list may take longer than a peer is given to read, and it cannot read meanwhile.
+  using _clock = fakeClock({ stepMs: 10_000 });
   for (let i = 0; i < abilities; i++) await here.write(canDo);
   await here.write(new TextEncoder().encode("workers\n"));
   const lines = "1 - - :\n".length + abilities * ` ${name}`.length;

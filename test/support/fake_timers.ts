@@ -56,11 +56,17 @@ export function fakeTimers(ms: number): FakeTimers {
   };
 }
 
-/** Replaces `performance.now` by a clock that a test can advance, until it is disposed of. */
-export function fakeClock(): Disposable & { advance(ms: number): void } {
+/**
+ * Replaces `performance.now` by a clock that a test can advance, until it is disposed of. It also advances by `stepMs`
+ * whenever it is looked at.
+ */
+export function fakeClock({ stepMs = 0 }: { stepMs?: number } = {}): Disposable & { advance(ms: number): void } {
   const { performance } = globalThis;
   let ahead = 0;
-  const now = () => performance.now() + ahead;
+  const now = () => {
+    ahead += stepMs;
+    return performance.now() + ahead;
+  };
   Object.defineProperty(globalThis, "performance", { value: { now }, configurable: true, writable: true });
   return {
     advance(ms) {

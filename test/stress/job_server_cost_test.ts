@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { createServerParts, FakeParticipant, jobDetails } from "../support/participants.ts";
 
 /** Sizes that are compared. A step that looks at everything costs 80 times as much with the second. */
-const FEW = 500;
-const MANY = 40_000;
+const FEW = 250;
+const MANY = 20_000;
 /** Maximum ratio of the costs: garbage collection, and memory outside of the processor's caches, make some steps slower. */
 const MAX_RATIO = 20;
 
