@@ -31,28 +31,28 @@ export interface JobServerOptions {
    * Start of every job handle, before a colon and a number; default `H:gearwire`. It must have 1 to 52 characters of
    * printable ASCII, without blanks.
    */
-  handlePrefix?: string;
+  handlePrefix?: string | undefined;
   /** Number of lost workers after which a job fails instead of being queued again; default 0, which means never. */
-  jobRetries?: number;
+  jobRetries?: number | undefined;
   /** Send WORK_EXCEPTION to every client, even if it has not set the option `exceptions`; default false. */
-  exceptions?: boolean;
+  exceptions?: boolean | undefined;
   /**
    * With version `"1.1"`: serve the functions of a worker in turn, instead of always beginning with the newest one; default
    * false. Version `"2.0"` always does.
    */
-  roundRobin?: boolean;
+  roundRobin?: boolean | undefined;
   /** Maximum number of sleeping workers that a job wakes; default 0, which wakes all workers of its function. */
-  workerWakeup?: number;
+  workerWakeup?: number | undefined;
   /** Maximum size of a packet body, in bytes; default 128 MiB. A larger one closes its connection. */
-  maxPacketSize?: number;
+  maxPacketSize?: number | undefined;
   /** Maximum number of jobs, including running ones; one more is answered with `QUEUE_ERROR`. Default: no limit. */
-  maxJobs?: number;
+  maxJobs?: number | undefined;
   /**
    * Maximum number of connections; one more is closed at once. Default: no limit.
    *
    * With TLS, a connection counts from the end of its handshake, which may take 10 seconds.
    */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /**
    * For tests: called before each request is served; what it returns goes wrong. It may look at the arguments of packets,
    * and at lines. {@linkcode JobServer.prototype.faults | faults} needs no knowledge of the protocol.
@@ -60,7 +60,7 @@ export interface JobServerOptions {
    * An error that it throws goes to `onError`, and ends the connection. The same is true of the `TypeError` that follows if
    * it returns anything else.
    */
-  fault?(request: Packet | TextLine): Fault | undefined;
+  fault?: ((request: Packet | TextLine) => Fault | undefined) | undefined;
   /**
    * Called with each error that is not the peer's: one that `fault` has thrown, or a defect of this server. Default: it is
    * written to the console.

@@ -209,6 +209,17 @@ test("inspect() shows connections, functions and jobs, with names as text", () =
     });
   }));
 
+test("an option that is undefined has its default", async () => {
+  const names = ["version", "handlePrefix", "jobRetries", "exceptions", "roundRobin", "workerWakeup", "maxPacketSize"];
+  const all = [...names, "maxJobs", "maxConnections", "fault", "onError"].map((name) => [name, undefined]);
+  const options: JobServerOptions = Object.fromEntries(all);
+  await withServer(async (server) => {
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send(r(P.SUBMIT_JOB_BG, "f", "", ""));
+    assert.equal(readable(await wire.sync()), "[JOB_CREATED H:gearwire:1]");
+  }, options);
+});
+
 test("the constructor checks its options", () => {
   const wrong: JobServerOptions[] = [
     { handlePrefix: "" },
