@@ -16,12 +16,22 @@ import type { Dial, ServerAddress } from "../transport/transport.ts";
  * | `connected`, `disconnected` | the connection to a server; `error` is why it was lost, and absent after a close here |
  * | `error` | a server could not be reached, was lost, or answered a worker with an ERROR: a result came too late |
  * | `retrying` | a server that failed is not dialed again for `delay` ms |
+ * | `serverLacks` | a server does not know some packets of a worker, which does without them: `packets` has their names |
+ * | `jobWarning` | a worker's handler has sent a warning, to a server that does not know warnings: no client gets it |
  * | `jobStarted`, `jobEnded` | a worker's handler, which ran for `duration` ms; `error` is what failed the job |
  */
 export type GearmanEvent =
   | { readonly type: "connected"; readonly server: string }
   | { readonly type: "disconnected"; readonly server: string; readonly error?: Error }
   | { readonly type: "retrying"; readonly server: string; readonly delay: number }
+  | { readonly type: "serverLacks"; readonly server: string; readonly packets: readonly string[] }
+  | {
+    readonly type: "jobWarning";
+    readonly server: string;
+    readonly handle: string;
+    readonly functionName: string;
+    readonly data: string | Uint8Array;
+  }
   | { readonly type: "jobStarted"; readonly server: string; readonly handle: string; readonly functionName: string }
   | {
     readonly type: "jobEnded";

@@ -18,6 +18,8 @@ export interface FunctionSource {
 
 /** What announcements need of the connection. */
 export interface Announcer {
+  /** True if the server may know CAN_DO_TIMEOUT. */
+  readonly takesTimeLimits: boolean;
   /** True if a job of the function is held, or may still be assigned. */
   mayHoldJobOf(functionName: string): boolean;
   send(type: typeof PacketType.CAN_DO | typeof PacketType.CANT_DO, functionName: string): void;
@@ -38,6 +40,7 @@ export class Announcements {
   readonly #announced = new Map<string, WorkerFunction>();
   /** Functions that must be withdrawn when no job of theirs is held or may be assigned. */
   readonly #postponed = new Set<string>();
+  #hasTimeLimits = false;
 
   constructor(worker: FunctionSource, connection: Announcer) {
     this.#worker = worker;
@@ -90,6 +93,20 @@ export class Announcements {
     for (const name of [...this.#postponed]) this.update(name);
   }
 
+  /** True if CAN_DO_TIMEOUT was sent since the last call. */
+  takeHasTimeLimits(): boolean {
+    const hasTimeLimits = this.#hasTimeLimits;
+    this.#hasTimeLimits = false;
+    return hasTimeLimits;
+  }
+
+  /** The server has refused CAN_DO_TIMEOUT: announces those functions without a time limit, which the worker keeps. */
+  timeLimitsRefused(): void {
+    for (const [name, { timeout }] of this.#announced) {
+      if (timeout !== undefined) this.#connection.send(PacketType.CAN_DO, name);
+    }
+  }
+
   /** Returns the function for a job; a job of a removed function that is not withdrawn yet still has its handler. */
   find(functionName: string): WorkerFunction | undefined {
     return this.#worker.functions.get(functionName) ?? this.#announced.get(functionName);
@@ -108,11 +125,12 @@ export class Announcements {
     } else {
       // If the server's time were up first, it would give the job to the next worker, and so on without end.
       this.#connection.send(PacketType.CAN_DO_TIMEOUT, name, String(timeout + SERVER_GRACE));
+      this.#hasTimeLimits = true;
     }
   }
 
   /** The time limit that is announced: a server times one job of a connection, so the worker must hold one at a time. */
   #serverTimeout(announced: WorkerFunction | undefined): number | undefined {
-    return this.#worker.concurrency === 1 ? announced?.timeout : undefined;
+    return this.#worker.concurrency === 1 && this.#connection.takesTimeLimits ? announced?.timeout : undefined;
   }
 }

@@ -2,18 +2,20 @@
 /** What a worker without `onEvent` writes to `console.error`. */
 
 import { GearmanError } from "../errors.ts";
-import { messageOf, printable } from "../internal/text.ts";
+import { messageOf, printable, utf8Decoder } from "../internal/text.ts";
 import type { GearmanEvent } from "../connection/options.ts";
 
-type JobEnded = GearmanEvent & { readonly type: "jobEnded" };
+type JobEvent = GearmanEvent & { readonly type: "jobEnded" | "jobWarning" };
 
 /** Maximum number of lines in a period. */
 const MAX_LINES = 10;
+/** Maximum number of bytes of a warning that are looked at. */
+const MAX_WARNING = 1_000;
 /** Length of a period in milliseconds. */
 const PERIOD = 10_000;
 
 /**
- * Writes one line for each failed job and each lost or unreachable server.
+ * Writes one line for each failed job and each lost or unreachable server, and for what a server does not know.
  *
  * At most 10 lines are written in 10 s. When the 10 s are over, or at `close`, one more line has the number of those
  * that were left out.
@@ -45,7 +47,11 @@ export class FailureLog {
     switch (event.type) {
       case "jobEnded":
         if (!("error" in event)) return undefined;
-        return describeJob(event, event.error);
+        return `${describeJob(event)} failed: ${describeError(event.error)}`;
+      case "jobWarning":
+        return `${describeJob(event)} has sent a warning, which the server does not know: ${describeData(event.data)}`;
+      case "serverLacks":
+        return `${event.server} does not know ${event.packets.join(", ")}`;
       case "error":
       case "disconnected": {
         const { error, server = "" } = event;
@@ -70,8 +76,12 @@ export class FailureLog {
   }
 }
 
-function describeJob({ handle, functionName, server }: JobEnded, error: unknown): string {
-  return `Job ${printable(handle)} ("${printable(functionName)}") on ${server} failed: ${describeError(error)}`;
+function describeJob({ handle, functionName, server }: JobEvent): string {
+  return `Job ${printable(handle)} ("${printable(functionName)}") on ${server}`;
+}
+
+function describeData(data: string | Uint8Array): string {
+  return printable(typeof data === "string" ? data : utf8Decoder.decode(data.subarray(0, MAX_WARNING)));
 }
 
 function writeLine(line: string): void {

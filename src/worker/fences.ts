@@ -7,12 +7,19 @@
  */
 
 import { Fifo } from "../internal/queue.ts";
+import type { OptionalRequest } from "./server_abilities.ts";
+
+/** An ECHO_REQ to send. */
+export interface FenceOptions {
+  /** A request that was sent just before, and that the server may not know. */
+  readonly doubted?: OptionalRequest;
+  readonly onPassed?: () => void;
+}
 
 /** An ECHO_REQ that was sent. */
-interface Fence {
+interface Fence extends FenceOptions {
   /** Number of grabs that were sent before it on this connection. */
   readonly grabsBefore: number;
-  readonly onPassed: () => void;
 }
 
 /** The grabs and fences of one connection, in the order in which they were sent. */
@@ -35,13 +42,19 @@ export class Fences {
   grabAnswered(): void {
     this.#grabsEnded += 1;
     while (this.#fences.first !== undefined && this.#fences.first.grabsBefore < this.#grabsEnded) {
-      this.#fences.shift()!.onPassed();
+      this.#fences.shift()!.onPassed?.();
     }
   }
 
   /** An ECHO_REQ was sent; calls back when it has passed. */
-  fenceSent(onPassed: () => void = () => {}): void {
-    this.#fences.push({ grabsBefore: this.#grabsSent, onPassed });
+  fenceSent(options: FenceOptions = {}): void {
+    this.#fences.push({ ...options, grabsBefore: this.#grabsSent });
+  }
+
+  /** The request in doubt that an ERROR is about if it arrives now: the server has answered everything before it. */
+  get doubted(): OptionalRequest | undefined {
+    const fence = this.#fences.first;
+    return fence !== undefined && fence.grabsBefore <= this.#grabsEnded ? fence.doubted : undefined;
   }
 
   /** An ECHO_RES has arrived; returns the number of grabs that it has overtaken, which the server will not answer. */
@@ -50,7 +63,7 @@ export class Fences {
     if (fence === undefined) return 0;
     const overtaken = Math.max(0, fence.grabsBefore - this.#grabsEnded);
     this.#grabsEnded += overtaken;
-    fence.onPassed();
+    fence.onPassed?.();
     return overtaken;
   }
 }

@@ -1,14 +1,34 @@
 /** One run of a handler: what the handler sends, how the run ends, and when it is aborted. */
 
+import { joinBytes } from "../internal/bytes.ts";
 import { orAbort } from "../internal/signals.ts";
 import { type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type AssignedJob, type JobHandler, jobOf, type JobPacket, type JobSender } from "./assigned_job.ts";
-import { checkData, type Outcome, outcomeOfError, outcomeOfResult, type SizeLimit } from "./outcome.ts";
+import {
+  checkData,
+  describeOversize,
+  type Outcome,
+  outcomeOfError,
+  outcomeOfResult,
+  type SizeLimit,
+} from "./outcome.ts";
+import type { ServerAbilities } from "./server_abilities.ts";
 
 /** Maximum number of unsent bytes on the connection before a handler that sends more has to wait. */
 const MAX_UNSENT = 65_536;
+
+/** What a run needs of the registration. */
+export interface JobRunUser {
+  readonly connection: Connection;
+  readonly abilities: ServerAbilities;
+  readonly maxPacketSize: number;
+  /** A packet was sent that the server may not know. */
+  requestSent(type: typeof PacketType.WORK_DATA | typeof PacketType.WORK_WARNING): void;
+  /** The handler has sent a warning to a server that does not know warnings. */
+  onWarning(job: AssignedJob, warning: Workload): void;
+}
 
 /** A job that was assigned on one connection, and its handler at work. */
 export class JobRun implements JobSender {
@@ -16,7 +36,10 @@ export class JobRun implements JobSender {
   readonly job: AssignedJob;
   readonly startedAt: number = performance.now();
   readonly sizeLimit: SizeLimit;
-  readonly #connection: Connection;
+  readonly #user: JobRunUser;
+  /** Pieces of the result, for a server that takes a result in one piece only. */
+  readonly #pieces: Uint8Array[] = [];
+  #piecesSize = 0;
   /** Ended: the outcome was sent. Aborted: the outcome is no longer wanted. What the handler then sends is discarded. */
   #state: "running" | "ended" | "aborted" = "running";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -24,9 +47,9 @@ export class JobRun implements JobSender {
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
-  constructor(connection: Connection, packet: JobPacket, maxPacketSize: number) {
-    this.#connection = connection;
-    this.sizeLimit = { maxPacketSize, overhead: packet.args[0].length + 1 };
+  constructor(packet: JobPacket, user: JobRunUser) {
+    this.#user = user;
+    this.sizeLimit = { maxPacketSize: user.maxPacketSize, overhead: packet.args[0].length + 1 };
     this.job = jobOf(packet, this);
   }
 
@@ -41,7 +64,15 @@ export class JobRun implements JobSender {
   }
 
   send(type: typeof PacketType.WORK_DATA | typeof PacketType.WORK_WARNING, chunk: Workload): Promise<void> {
-    return this.#send(type, this.job.handle, chunk);
+    if (this.isOver) return Promise.resolve();
+    if (this.#user.abilities.takes(type)) {
+      const sent = this.#send(type, this.job.handle, chunk);
+      this.#user.requestSent(type);
+      return sent;
+    }
+    if (type === PacketType.WORK_DATA) this.#keepPiece(chunk);
+    else this.#user.onWarning(this.job, chunk);
+    return Promise.resolve();
   }
 
   sendStatus(numerator: string, denominator: string): Promise<void> {
@@ -53,11 +84,13 @@ export class JobRun implements JobSender {
     this.#timer = setTimeout(onTimeout, ms);
   }
 
-  /** Sends the outcome. */
-  end(outcome: Outcome): void {
-    this.#sendOutcome(outcome);
+  /** Sends the outcome, and returns it: a result may turn out to be too large. */
+  end(outcome: Outcome): Outcome {
+    const final = this.#pieces.length > 0 && outcome.kind === "completed" ? this.#joinPieces(outcome.result) : outcome;
+    this.#sendOutcome(final);
     clearTimeout(this.#timer);
     this.#state = "ended";
+    return final;
   }
 
   /** Aborts the signal: the outcome is no longer wanted. */
@@ -74,9 +107,32 @@ export class JobRun implements JobSender {
         return this.#send(PacketType.WORK_COMPLETE, this.job.handle, outcome.result);
       case "failed":
         return this.#send(PacketType.WORK_FAIL, this.job.handle);
-      case "exception":
-        // gearmand ends the job here: a WORK_FAIL after it would be answered with JOB_NOT_FOUND.
-        return this.#send(PacketType.WORK_EXCEPTION, this.job.handle, this.#shortened(outcome.exception));
+      case "exception": {
+        const sent = this.#send(PacketType.WORK_EXCEPTION, this.job.handle, this.#shortened(outcome.exception));
+        // gearmand ends the job here: a WORK_FAIL after it would be answered with JOB_NOT_FOUND. Perl's server needs it.
+        return this.#user.abilities.isOld ? this.#send(PacketType.WORK_FAIL, this.job.handle) : sent;
+      }
+    }
+  }
+
+  /** Keeps a copy of a piece of the result. */
+  #keepPiece(chunk: Workload): void {
+    const piece = typeof chunk === "string" ? new TextEncoder().encode(chunk) : new Uint8Array(chunk);
+    const { maxPacketSize, overhead } = this.sizeLimit;
+    const size = overhead + this.#piecesSize + piece.length;
+    if (size > maxPacketSize) {
+      throw new RangeError(`Cannot send the result in one piece: ${describeOversize(size, maxPacketSize)}`);
+    }
+    this.#pieces.push(piece);
+    this.#piecesSize += piece.length;
+  }
+
+  #joinPieces(result: Workload): Outcome {
+    try {
+      this.#keepPiece(result);
+      return { kind: "completed", result: joinBytes(this.#pieces, this.#piecesSize) };
+    } catch (error) {
+      return outcomeOfError(error);
     }
   }
 
@@ -92,8 +148,9 @@ export class JobRun implements JobSender {
   async #send<T extends PacketType>(type: T, ...args: PacketInput<T>): Promise<void> {
     if (this.isOver) return;
     try {
-      this.#connection.send(type, ...args);
-      if (this.#connection.queued > MAX_UNSENT) await orAbort(this.#connection.flush(), this.signal);
+      const { connection } = this.#user;
+      connection.send(type, ...args);
+      if (connection.queued > MAX_UNSENT) await orAbort(connection.flush(), this.signal);
     } catch {
       // The connection is lost or the job is over: the signal says so.
     }

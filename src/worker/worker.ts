@@ -278,6 +278,7 @@ export class GearmanWorker implements AsyncDisposable {
     this.#readiness.fail(new GearmanError("Cannot wait for a server: the worker was closed"));
     this.#stop.abort();
     this.#dueJobs.stop();
+    for (const connection of this.#connections) connection.drain();
     const timer = this.#startDrainTimer();
     await Promise.race([this.#drained(), this.#destroyed.promise]);
     clearTimeout(timer);

@@ -4,12 +4,14 @@ import { ConnectionError, type GearmanError, ProtocolError, ServerError } from "
 import { ignoreErrors } from "../internal/promises.ts";
 import { delay } from "../internal/signals.ts";
 import { readText } from "../internal/text.ts";
+import { BackOff } from "../connection/back_off.ts";
 import { type Packet, packetName, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
 import { describeOversize } from "./outcome.ts";
 import { Registration, type WorkerContext } from "./registration.ts";
+import { ServerAbilities } from "./server_abilities.ts";
 
 /** One server of a worker, for as long as the worker exists. */
 export class WorkerConnection implements ServerConnectionUser {
@@ -17,11 +19,17 @@ export class WorkerConnection implements ServerConnectionUser {
   readonly #server: ServerConnection;
   /** The registration on the open connection; `undefined` while there is none. */
   #registration: Registration | undefined;
+  readonly #abilities = new ServerAbilities();
+  /** Counts connections in a row that ended on a request for a job. */
+  readonly #backOff: BackOff;
+  #state: "serving" | "closing" = "serving";
   /** Earliest time of the next connection attempt: a server may accept each connection, answer, and end it. */
   #nextAttemptAt = 0;
 
   constructor(address: ServerAddress, worker: WorkerContext) {
+    const { minBackoff, maxBackoff } = worker.settings;
     this.#worker = worker;
+    this.#backOff = new BackOff(minBackoff, maxBackoff);
     this.#server = new ServerConnection(address, worker.settings, this, { skipOversized: true });
   }
 
@@ -68,6 +76,11 @@ export class WorkerConnection implements ServerConnectionUser {
     this.#registration?.poll();
   }
 
+  /** The worker is about to close: grabs in flight that will not be answered must not hold it. */
+  drain(): void {
+    this.#registration?.drain();
+  }
+
   /** Resolves when everything was sent, or the connection is lost. */
   async flush(): Promise<void> {
     await ignoreErrors(() => this.#server.connection?.flush());
@@ -80,6 +93,7 @@ export class WorkerConnection implements ServerConnectionUser {
 
   /** Closes the connection when everything was sent, or after two seconds. */
   close(): Promise<void> {
+    this.#state = "closing";
     this.#registration?.close();
     return this.#server.close();
   }
@@ -89,6 +103,8 @@ export class WorkerConnection implements ServerConnectionUser {
       const reason = describeOversize(packet.oversized, this.#worker.settings.maxPacketSize);
       throw new ProtocolError(`Cannot receive ${packetName(packet.type)}: ${reason}`);
     }
+    const isFirst = this.#registration?.hear() === true;
+    if (isFirst) this.#abilities.confirmSuspicion();
     switch (packet.type) {
       case PacketType.JOB_ASSIGN:
       case PacketType.JOB_ASSIGN_UNIQ:
@@ -98,15 +114,19 @@ export class WorkerConnection implements ServerConnectionUser {
           throw new ProtocolError("The server answered a request for a job that was never sent");
         }
         this.#registration.receiveAnswer(packet);
+        this.#backOff.reset();
         break;
       case PacketType.NOOP:
         if (this.#registration?.receiveNoop() !== true) return;
+        break;
+      case PacketType.OPTION_RES:
+        this.#registration?.receiveOption();
         break;
       case PacketType.ECHO_RES:
         this.#registration?.receiveEcho();
         break;
       case PacketType.ERROR:
-        this.#reportError(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
+        this.#receiveError(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
     }
     // After any other packet too: the server may be ready again, and allow a grab.
     this.#worker.update();
@@ -121,10 +141,35 @@ export class WorkerConnection implements ServerConnectionUser {
   onLost(cause: GearmanError): void {
     const registration = this.#registration;
     this.#registration = undefined;
+    if (registration !== undefined && this.#state === "serving") this.#learnFrom(registration, cause);
     const server = this.#server.name;
     const message = "The connection was lost: the server gives the job to another worker";
     registration?.connectionLost(new ConnectionError(message, { cause, server }));
     this.#worker.update();
+  }
+
+  #receiveError(error: ServerError): void {
+    if (this.#registration === undefined) {
+      this.#worker.settings.emit({ type: "error", server: this.#server.name, error });
+    } else {
+      this.#registration.receiveError(error);
+    }
+  }
+
+  /**
+   * Takes the loss of a connection for the refusal of the request that was in doubt, if there was one. The server then
+   * has failed, and is asked for less the next time.
+   */
+  #learnFrom(registration: Registration, cause: GearmanError): void {
+    if (!registration.wasHeard) this.#abilities.dropSuspicion();
+    const suspect = cause instanceof ProtocolError ? undefined : registration.suspect;
+    if (suspect !== undefined) this.#abilities.suspect(suspect);
+    const refusesAll = this.#abilities.grab === undefined;
+    if (refusesAll) this.#abilities.forgetGrabs();
+    if (suspect === undefined && !refusesAll) return;
+    const delay = this.#backOff.fail({ firstIsFree: false });
+    this.#nextAttemptAt = performance.now() + delay;
+    this.#worker.settings.emit({ type: "retrying", server: this.#server.name, delay });
   }
 
   /** Waits for the back-off and connects; `undefined` if that fails. */
@@ -136,6 +181,7 @@ export class WorkerConnection implements ServerConnectionUser {
       return isLost ? undefined : connection;
     } catch {
       // The signal has fired, or the server cannot be reached, which was reported as an event.
+      this.#abilities.dropSuspicion();
       return undefined;
     }
   }
@@ -143,16 +189,12 @@ export class WorkerConnection implements ServerConnectionUser {
   /** Registers, and resolves when the connection is lost. */
   async #register(connection: Connection): Promise<void> {
     this.#nextAttemptAt = performance.now() + this.#worker.settings.minBackoff;
-    const registration = new Registration(this.#worker, connection, this.#server.name);
+    const confirmed = this.#server.usable;
+    const registration = new Registration(this.#worker, connection, this.#server.name, this.#abilities, { confirmed });
     this.#registration = registration;
     this.#server.setWaiting(true);
     this.#worker.update();
     await registration.lost;
-  }
-
-  /** Reports an ERROR packet. Mostly it is JOB_NOT_FOUND: a result came too late, and nothing can be done about it. */
-  #reportError(error: ServerError): void {
-    this.#worker.settings.emit({ type: "error", server: this.#server.name, error });
   }
 }
 

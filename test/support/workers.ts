@@ -53,9 +53,10 @@ export function describePacket({ type, args }: Packet): string {
   return [packetName(type), ...(args as readonly Uint8Array[]).map(text)].join(" ");
 }
 
-/** Describes the packets that a connection received, without GRAB_JOB_ALL and PRE_SLEEP. */
+/** Describes the packets that a connection received, without GRAB_JOB_ALL, PRE_SLEEP and ECHO_REQ. */
 export function sentPackets(peer: FakePeer): string[] {
-  return peer.requests.map(describePacket).filter((line) => line !== "GRAB_JOB_ALL" && line !== "PRE_SLEEP");
+  const ignored = ["GRAB_JOB_ALL", "PRE_SLEEP", "ECHO_REQ "];
+  return peer.requests.map(describePacket).filter((line) => !ignored.includes(line));
 }
 
 /** Counts the packets of a type that the last connection received. */

@@ -4,9 +4,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packetName, type PacketType } from "../../src/codec/packet.ts";
 import { Announcements, type Announcer, type WorkerFunction } from "../../src/worker/announcements.ts";
-import { FakeServer } from "../support/fake_server.ts";
-import { assertLinear } from "../support/cost.ts";
-import { startWorker, untilSent } from "../support/workers.ts";
 
 /** A worker's functions, and a connection that records what is sent on it. */
 class FakeConnection implements Announcer {
@@ -16,6 +13,7 @@ class FakeConnection implements Announcer {
   readonly held = new Set<string>();
   readonly announcements: Announcements = new Announcements(this, this);
   grabInFlight = false;
+  takesTimeLimits = true;
 
   mayHoldJobOf(name: string): boolean {
     return this.grabInFlight || this.held.has(name);
@@ -115,18 +113,4 @@ test("each change looks at its own function alone, however many there are", () =
     return functions.steps;
   });
   assert.equal(steps[1], 4 * steps[0]!);
-});
-
-test("four times the functions, added and removed while a worker runs, take about four times as long", {
-  timeout: 60_000,
-}, async () => {
-  const server = new FakeServer();
-  const worker = startWorker({ dial: server.dial, drainTimeout: 0 }, { first: () => {} });
-  await untilSent(server, "GRAB_JOB_ALL");
-  const change = (count: number) => () => {
-    for (let i = 0; i < count; i++) worker.addFunction(`f${i}`, () => {});
-    for (let i = 0; i < count; i++) worker.removeFunction(`f${i}`);
-  };
-  assertLinear(change(2_000), change(8_000));
-  await worker.close();
 });

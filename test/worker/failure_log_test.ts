@@ -71,6 +71,19 @@ describe("the log of a worker without onEvent", () => {
     assert.deepEqual(written.lines, ["GearmanWorker: s:1 ended it", "GearmanWorker: s:2: reset"]);
   });
 
+  test("tells what a server does not know, and a warning that no client gets", () => {
+    using written = writtenErrors();
+    const log = new FailureLog();
+    log.report({ type: "serverLacks", server: "s:1", packets: ["WORK_DATA", "WORK_WARNING"] });
+    const job = { server: "s:1", handle: "H:1", functionName: "f" };
+    for (const data of ["careful", new TextEncoder().encode("careful")]) {
+      log.report({ type: "jobWarning", ...job, data });
+    }
+    log.close();
+    const warning = 'GearmanWorker: Job H:1 ("f") on s:1 has sent a warning, which the server does not know: careful';
+    assert.deepEqual(written.lines, ["GearmanWorker: s:1 does not know WORK_DATA, WORK_WARNING", warning, warning]);
+  });
+
   test("has at most 10 lines in 10 s, then one with the number of those that were left out", () => {
     using written = writtenErrors();
     using timers = fakeTimers(10_000);

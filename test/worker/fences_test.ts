@@ -8,7 +8,7 @@ import { Fences } from "../../src/worker/fences.ts";
 function start(): { fences: Fences; passed: string[]; send: (name: string) => void } {
   const fences = new Fences();
   const passed: string[] = [];
-  return { fences, passed, send: (name) => fences.fenceSent(() => passed.push(name)) };
+  return { fences, passed, send: (name) => fences.fenceSent({ onPassed: () => passed.push(name) }) };
 }
 
 test("a fence passes with its answer, and grabs that the answer overtakes end", () => {

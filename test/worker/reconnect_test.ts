@@ -11,7 +11,7 @@ import { pattern, toHex } from "../support/bytes.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
 import { turns, until } from "../support/wait.ts";
 import { freePort } from "../support/socket_server.ts";
-import { countPackets, heldHandler, startWorker } from "../support/workers.ts";
+import { countPackets, heldHandler, serverWithJobs, startWorker } from "../support/workers.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { Proxy } from "../support/proxy.ts";
 import { onEveryServer } from "../support/servers.ts";
@@ -44,7 +44,7 @@ describe("a server that cannot be reached", () => {
 
   test("has a short back-off again after it has answered", { timeout }, async () => {
     const delays: number[] = [];
-    const server = new FakeServer();
+    const server = serverWithJobs();
     await using _worker = startWorker({
       dial: server.dial,
       minBackoff: 1,
@@ -217,7 +217,9 @@ onEveryServer("a worker behind a proxy", (kind) => {
 }, { port: true });
 
 test("a worker whose connection is lost while it holds no job grabs again at once", { timeout }, async () => {
-  const server = new FakeServer();
+  const server = new FakeServer(({ type }, peer) => {
+    if (type === PacketType.GRAB_JOB_ALL) peer.answer(PacketType.NO_JOB);
+  });
   await using _worker = startWorker({ dial: server.dial, drainTimeout: 0 }, { f: () => {} });
   for (let i = 1; i <= 5; i++) {
     await until(() => server.peers.length === i && countPackets(server, 39) === 1);
