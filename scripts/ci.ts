@@ -26,6 +26,7 @@ const TASKS = [
   ["check:consumers"],
   ["check:edge"],
   ["check:browser"],
+  ["check:gateway"],
 ];
 
 /** Milliseconds after which a task is considered to hang. */

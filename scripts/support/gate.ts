@@ -28,6 +28,16 @@ export class Gate {
     }
   }
 
+  /** The same, with the progress before each line. */
+  async *advance(job: AssignedJob): AsyncGenerator<string, void, undefined> {
+    const count = Number(job.text());
+    for (let i = 1; i <= count; i++) {
+      await job.sendStatus(i, count);
+      yield `line ${i}\n`;
+      await this.#pass();
+    }
+  }
+
   /** Reports that half of the work is done, and waits. */
   async hold(job: AssignedJob): Promise<string> {
     await job.sendStatus(1, 2);

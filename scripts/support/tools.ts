@@ -16,6 +16,7 @@ export type Tool =
   | "@arethetypeswrong/cli"
   | "abraxas"
   | "bun"
+  | "edge-runtime"
   | "esbuild"
   | `gearman${"" | "-packet" | "ode"}`
   | "node-gearman"
@@ -29,6 +30,7 @@ const VERSIONS: Record<Tool, string> = {
   "@arethetypeswrong/cli": "0.18.5",
   "abraxas": "2.1.10",
   "bun": /bun@(\S+)/.exec(config.tasks["test:bun"].command)![1]!,
+  "edge-runtime": "4.0.1",
   "esbuild": "0.28.2",
   "gearman": "2.1.0",
   "gearman-packet": "1.1.0",

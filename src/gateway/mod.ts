@@ -4,6 +4,22 @@
  * The client is the same as everywhere, over a transport of `fromWebSocket`. The gateway decodes what comes in,
  * asks whether it is allowed, and passes it on to one job server.
  *
+ * ## What platforms lack
+ *
+ * | platform | what it lacks | what to do |
+ * | --- | --- | --- |
+ * | browsers | headers of one's own on a WebSocket | a token in the query, or a cookie together with a check of `Origin` |
+ * | `Deno.serve` | headers that can be read after the upgrade | `new Request(request)` before it |
+ * | `Bun.serve` | sockets with events | the adapter below |
+ * | Cloudflare Workers | `bufferedAmount`, sockets that outlive a request | the subprotocol `gearman`, a gateway for each request |
+ * | Node 20 | a WebSocket | the package `ws` |
+ * | Deno, Bun, Node | `unref` of a WebSocket | close the client; with `ws`, see `fromWebSocket` |
+ * | edge-runtime (Vercel) | servers of WebSockets | a client there, and the gateway elsewhere |
+ * | all | a sign of a peer that is gone without a word | `idleTimeout`, and pings of the platform (Deno and Bun send them) |
+ *
+ * A browser should get an id of your own for a background job, and not the token: it names the server, and a handle is a
+ * number that others can guess. Refuse `status` calls with a handle, and keep your ids with the tokens on the server.
+ *
  * @example A gateway, and a client of it
  * ```ts
  * import { fromWebSocket, GearmanClient, GearmanWorker } from "@gearwire/gearman";
@@ -40,6 +56,107 @@
  * console.log(await client.do("reverse", "hello").text()); // olleh
  * await client.close();
  * await server.shutdown();
+ * ```
+ *
+ * @example The same on Bun, with an adapter: its sockets have handlers instead of events
+ * ```js ignore
+ * import { Gateway } from "@gearwire/gearman/gateway";
+ * import { allow } from "./allow.js"; // decides who may call what, as above
+ *
+ * class ServerSocket extends EventTarget {
+ *   constructor(socket) {
+ *     super();
+ *     this.socket = socket;
+ *   }
+ *   get readyState() {
+ *     return this.socket.readyState;
+ *   }
+ *   get bufferedAmount() {
+ *     return this.socket.getBufferedAmount();
+ *   }
+ *   send(data) {
+ *     this.socket.send(data);
+ *   }
+ *   close(code, reason) {
+ *     this.socket.close(code, reason);
+ *   }
+ *   terminate() {
+ *     this.socket.terminate();
+ *   }
+ * }
+ *
+ * const gateway = new Gateway({ servers: process.env.GEARMAN, allow });
+ * Bun.serve({
+ *   hostname: "127.0.0.1",
+ *   port: process.env.PORT,
+ *   fetch(request, server) {
+ *     // Bun selects the first subprotocol that the client offers.
+ *     if (server.upgrade(request, { data: { request } })) return;
+ *     return new Response("Expected a WebSocket", { status: 426 });
+ *   },
+ *   websocket: {
+ *     open(socket) {
+ *       socket.data.events = new ServerSocket(socket);
+ *       gateway.accept(socket.data.events, { request: socket.data.request });
+ *     },
+ *     message(socket, data) {
+ *       socket.data.events.dispatchEvent(new MessageEvent("message", { data }));
+ *     },
+ *     close(socket, code, reason) {
+ *       socket.data.events.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
+ *     },
+ *   },
+ * });
+ * ```
+ *
+ * @example The same on Node, with `node:http` and the package `ws`
+ * ```js ignore
+ * import { createServer } from "node:http";
+ * import { Gateway } from "@gearwire/gearman/gateway";
+ * import { WebSocketServer } from "ws";
+ * import { allow } from "./allow.js"; // decides who may call what, as above
+ *
+ * const gateway = new Gateway({ servers: process.env.GEARMAN, allow });
+ * const sockets = new WebSocketServer({ noServer: true }); // selects the first subprotocol that the client offers
+ * const server = createServer();
+ * server.on("upgrade", (message, stream, head) => {
+ *   const request = new Request(new URL(message.url, "http://localhost"), { headers: message.headers });
+ *   sockets.handleUpgrade(message, stream, head, (socket) => gateway.accept(socket, { request }));
+ * });
+ * server.listen(process.env.PORT, "127.0.0.1");
+ * ```
+ *
+ * @example The same on Deno, as a program
+ * ```js ignore
+ * import { Gateway } from "@gearwire/gearman/gateway";
+ * import { allow } from "./allow.js"; // decides who may call what, as above
+ *
+ * const gateway = new Gateway({ servers: Deno.env.get("GEARMAN"), allow });
+ * Deno.serve({ hostname: "127.0.0.1", port: Number(Deno.env.get("PORT")) }, (request) => {
+ *   const copy = new Request(request); // Deno cannot read the headers after the upgrade
+ *   const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "gearman" });
+ *   gateway.accept(socket, { request: copy });
+ *   return response;
+ * });
+ * ```
+ *
+ * @example The same in a Cloudflare Worker
+ * ```js ignore
+ * import { connect } from "cloudflare:sockets";
+ * import { fromStreams } from "@gearwire/gearman";
+ * import { Gateway } from "@gearwire/gearman/gateway";
+ * import { allow } from "./allow.js"; // decides who may call what, as above
+ *
+ * export default {
+ *   fetch(request, env, context) {
+ *     const gateway = new Gateway({ servers: env.GEARMAN, dial: (server) => fromStreams(connect(server)), allow });
+ *     const { 0: client, 1: socket } = new WebSocketPair();
+ *     socket.accept();
+ *     context.waitUntil(gateway.accept(socket, { request }));
+ *     const headers = { "sec-websocket-protocol": "gearman" };
+ *     return new Response(null, { status: 101, webSocket: client, headers });
+ *   },
+ * };
  * ```
  *
  * @module
