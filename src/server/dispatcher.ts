@@ -9,11 +9,17 @@ import { EpochTimer, TimeLimits } from "./timers.ts";
 /** Changes the state, and sends the packets that no request asked for: NOOP to workers, WORK_FAIL to clients. */
 export class Dispatcher {
   readonly #state: ServerState;
-  readonly #timeLimits = new TimeLimits((job) => this.#loseJob(job));
-  readonly #epochTimer = new EpochTimer(() => this.#onEpochTimer());
+  readonly #onError: (error: unknown) => void;
+  readonly #timeLimits = new TimeLimits((job) => this.#onTimer(() => this.#loseJob(job)));
+  readonly #epochTimer = new EpochTimer(() => {
+    this.#onTimer(() => this.#queueDueJobs());
+    this.#epochTimer.set(this.#state.nextDue);
+  });
 
-  constructor(state: ServerState) {
+  /** Creates a dispatcher; what goes wrong when a timer fires is passed to `onError`, since it is no fault of a request. */
+  constructor(state: ServerState, onError: (error: unknown) => void) {
     this.#state = state;
+    this.#onError = onError;
   }
 
   /** Submits a job, and wakes workers if it is new; returns undefined if there is no room for it. */
@@ -109,9 +115,12 @@ export class Dispatcher {
     }
   }
 
-  #onEpochTimer(): void {
-    this.#queueDueJobs();
-    this.#epochTimer.set(this.#state.nextDue);
+  #onTimer(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#onError(error); // uncaught, it would end the process
+    }
   }
 
   /** Queues the epoch jobs that are due; they wake workers as new jobs do. */

@@ -173,7 +173,10 @@ export class JobServer implements AsyncDisposable {
       workerWakeup: readNumber("workerWakeup", 0, 0),
       maxJobs: readNumber("maxJobs", Infinity, 1),
     });
-    const dispatcher = new Dispatcher(state);
+    const onError = (error: unknown) => {
+      ignoreErrors(() => options.onError === undefined ? writeToConsole(error) : options.onError(error));
+    };
+    const dispatcher = new Dispatcher(state, onError);
     const packetCommands = new PacketCommands(state, dispatcher);
     const textCommands = new TextCommands({ state, dispatcher, version, peers: this.#peers });
     this.#state = state;
@@ -182,9 +185,7 @@ export class JobServer implements AsyncDisposable {
       exceptions,
       maxPacketSize: readNumber("maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0),
       fault: (request) => fault?.call(options, request) ?? this.#faults.next(request),
-      onError: (error) => {
-        ignoreErrors(() => options.onError === undefined ? writeToConsole(error) : options.onError(error));
-      },
+      onError,
       serve(peer, request) {
         if (request.magic === "TEXT") textCommands.serve(peer, request);
         else packetCommands.serve(peer, request);
@@ -310,7 +311,7 @@ export class JobServer implements AsyncDisposable {
     else this.#serve(peer);
   }
 
-  /** Serves a peer to its end. Whatever goes wrong meanwhile ends this peer's connection, and nothing else. */
+  /** Serves a peer to its end. Whatever is thrown ends this peer's connection, and nothing else. */
   async #serve(peer: Peer): Promise<void> {
     this.#peers.add(peer);
     await peer.run();

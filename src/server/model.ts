@@ -39,8 +39,8 @@ export abstract class Participant {
   /** Number of its abilities. A function that was registered twice counts twice. */
   abilityCount = 0;
   /**
-   * As a worker: abilities whose queue of each priority may hold a job, in the order of their places. The queue of any other
-   * ability is empty, and has it among its watchers: so a worker with many functions finds a job without looking at all.
+   * As a worker: for each priority, the abilities that there may be a job for, in the order of their places. The queue of any
+   * other ability is empty, and has it among its watchers: so a worker with many functions finds a job without looking at all.
    */
   readonly candidates: ByPriority<IndexedHeap<AbilityGroup>> = [newCandidates(), newCandidates(), newCandidates()];
   /** The lowest and the highest place of its abilities so far. */

@@ -33,7 +33,7 @@ import { WorkloadPages } from "./workloads.ts";
 /** Maximum number of functions of a server, and of abilities of a worker: without it one peer could fill the memory. */
 const MAX_FUNCTIONS = 100_000;
 
-/** The version of gearmand whose answers a server gives: 1.1.20 or 2.0.0. */
+/** The version of gearmand that a server answers as: 1.1.20 or 2.0.0. */
 export type GearmandVersion = "1.1" | "2.0";
 
 /** Options that the state depends on; `JobServerOptions` describes them. */
@@ -296,7 +296,7 @@ export class ServerState {
     return woken;
   }
 
-  /** Wakes at most `workerWakeup` workers. If there were so many, those that were looked at come last the next time. */
+  /** Wakes at most `workerWakeup` workers. If it found that number, those that it has looked at come last the next time. */
   #wakeNext({ workers }: FunctionQueue): readonly Participant[] {
     const woken: Participant[] = [];
     const passed: AbilityGroup[] = [];

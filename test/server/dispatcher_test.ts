@@ -202,6 +202,32 @@ test("a due job is given to a worker that asks before the timer fires", (t) => {
   assert.deepEqual(worker.takePackets(), []);
 });
 
+test("what goes wrong when a timer fires is reported, and the next timer is set all the same", (t) => {
+  using epochTimers = fakeTimers(60_000);
+  using limitTimers = fakeTimers(5_000);
+  const clock = setClock(t, 1_000_000);
+  const { state, dispatcher, errors } = createServerParts({ jobRetries: 1 });
+  const error = new Error("no memory");
+  class BrokenParticipant extends FakeParticipant {
+    override send(): void {
+      throw error;
+    }
+  }
+  const [broken, worker] = [new BrokenParticipant(), new FakeParticipant()];
+  state.addAbility(broken, "f", 0);
+  for (const due of [1_060_000, 1_120_000]) dispatcher.submit(worker, jobDetails("f", { due }));
+  dispatcher.sleep(broken);
+  clock.time = 1_060_000;
+  epochTimers.fire();
+  assert.deepEqual([errors.splice(0), epochTimers.active], [[error], 1]);
+
+  state.addAbility(worker, "g", 5_000);
+  dispatcher.submit(broken, jobDetails("g", foreground("")));
+  dispatcher.grab(worker);
+  limitTimers.fire();
+  assert.deepEqual([errors, limitTimers.active], [[error], 0]);
+});
+
 test("one timer serves all jobs with a time: it is set to the first, and at most to 24.8 days", (t) => {
   using first = fakeTimers(60_000);
   using second = fakeTimers(30_000);

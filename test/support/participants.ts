@@ -30,6 +30,8 @@ export class FakeParticipant extends Participant {
 export function createServerParts(settings: Partial<StateSettings> = {}): {
   state: ServerState;
   dispatcher: Dispatcher;
+  /** What went wrong when timers fired. */
+  errors: unknown[];
 } {
   const state = new ServerState({
     handlePrefix: "H",
@@ -40,7 +42,8 @@ export function createServerParts(settings: Partial<StateSettings> = {}): {
     maxJobs: Infinity,
     ...settings,
   });
-  return { state, dispatcher: new Dispatcher(state) };
+  const errors: unknown[] = [];
+  return { state, dispatcher: new Dispatcher(state, (error) => void errors.push(error)), errors };
 }
 
 /** Makes the details of a submission: without others, a background job of normal priority that does not coalesce. */
