@@ -64,7 +64,7 @@
  * | submitting what was cancelled | 1.1, 2.0 | joins the cancelled job, and is lost with it | makes a new job | JOB_CREATED is a promise |
  * | an epoch job that waits | 1.1 | hides the LOW jobs of its function, from GRAB_JOB but not from PRE_SLEEP | hides none | workers would loop without a job |
  * | the same, with round robin | 1.1 | also hides all jobs of the worker's other functions | hides none | the same |
- * | an epoch job that is due | 1.1, 2.0 | 1.1: wakes no worker; 2.0: wakes sleeping workers up to a second later | wakes sleeping workers at once, as a new job does | it would not run |
+ * | an epoch job that is due | 1.1, 2.0 | 1.1: wakes no worker; 2.0: wakes sleeping workers up to a second later | wakes sleeping workers at once, as a new job does | it would not run, except that workers of this library ask every `pollInterval` |
  * | PRE_SLEEP after a NOOP, without a GRAB_JOB between | 1.1, 2.0 | never gets a NOOP again | gets a NOOP with the next job | the worker would sleep forever |
  * | `--worker-wakeup`, and the woken worker leaves | 1.1, 2.0 | the others sleep on | wakes others | the job would wait |
  * | `drop function` with queued jobs | 1.1, 2.0 | leaves them dangling | `ERR there are still ...` | they would never run |
