@@ -71,7 +71,7 @@ async function play(requests: readonly PacketType[], reaction: Reaction): Promis
   const all = (async () => {
     for (const name of names) results.push(await run(name).catch((error) => error.message.split(": ").at(-1)));
   })();
-  await Promise.race([all, until(backsOff)]);
+  await until(() => results.length === names.length || backsOff());
   await worker.close();
   await running;
   await client.close();
