@@ -2,8 +2,8 @@
 
 import { ProtocolError } from "../errors.ts";
 import type { Bytes } from "../internal/bytes.ts";
-import { ChunkList } from "../internal/chunk_list.ts";
 import { type Deferred, deferred, ignoreErrors, markHandled } from "../internal/promises.ts";
+import { Fifo } from "../internal/queue.ts";
 import { printable } from "../internal/text.ts";
 import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
@@ -17,6 +17,10 @@ export const CLOSE_BAD_REQUEST = 4400;
 const WINDOW = 1_048_576;
 /** Largest frame, and the bytes after which a reader acknowledges: the sender need not stop. */
 const MAX_FRAME = 262_144;
+/** A shorter frame that has to wait is copied: a million frames must not become a million objects. */
+const MAX_COPIED = 4_096;
+/** Size in bytes of the memory for copies. */
+const COPY_SIZE = 65_536;
 /** Unread bytes that end a connection without acknowledgements: its peer cannot be paused. */
 const MAX_UNREAD = 67_108_864;
 /** Milliseconds between two looks at the buffer of a socket without acknowledgements: it has no event. */
@@ -123,15 +127,16 @@ export class WebSocketTransport implements Transport {
   /** Why it has ended; undefined until then. */
   #ended: Error | undefined;
 
-  /** What was received and does not fit into `#next`; short frames are copied together in it. */
-  readonly #unread = new ChunkList();
-  /** The next chunk for the reader. */
-  readonly #next = new ChunkQueue(() => this.#deliver(1));
+  readonly #unread = new ChunkQueue(() => this.#onRead());
+  /** Memory for short frames behind those in the queue, and the length that they fill. */
+  #copies = new Uint8Array(0);
+  #copied = 0;
   /** Bytes that were received, and how many of them were acknowledged. */
   #received = 0;
   #acknowledged = 0;
 
-  readonly #unsent = new ChunkList();
+  /** The frames that wait to be sent. */
+  readonly #unsent = new Fifo<Uint8Array>();
   /** Settles when everything is sent, or never will be. */
   #sending: Deferred<void> | undefined;
   /** Bytes that were sent, and how many of them the peer has acknowledged. */
@@ -156,7 +161,7 @@ export class WebSocketTransport implements Transport {
 
   write(bytes: Uint8Array): void | Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
-    this.#unsent.push(bytes);
+    for (let at = 0; at < bytes.length; at += MAX_FRAME) this.#unsent.push(bytes.subarray(at, at + MAX_FRAME));
     this.#sending ??= deferred();
     const { promise } = this.#sending;
     this.#send();
@@ -165,7 +170,7 @@ export class WebSocketTransport implements Transport {
 
   /** Closes the socket; the code must be 1000, or 3000 to 4999. */
   close(code = 1000, reason?: string): void {
-    this.#next.close();
+    this.#unread.close();
     // A peer that does not read what it was sent does not read the closing handshake either.
     if (this.#sending !== undefined) ignoreErrors(() => this.#socket.terminate?.());
     this.#end(new Error("the WebSocket is closed"), code, reason);
@@ -180,7 +185,7 @@ export class WebSocketTransport implements Transport {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return this.#next;
+    return this.#unread;
   }
 
   /** False also from the moment that the peer closes the socket, when Deno and workerd throw at `send`. */
@@ -195,8 +200,8 @@ export class WebSocketTransport implements Transport {
   }
 
   #onClose({ code, reason }: CloseLike): void {
-    this.#deliver(Infinity);
-    if (NORMAL_CODES.includes(code)) this.#next.end();
+    this.#queueCopies();
+    if (NORMAL_CODES.includes(code)) this.#unread.end();
     this.#end(new Error(printable(`the WebSocket was closed: ${code} ${reason}`)));
   }
 
@@ -204,8 +209,8 @@ export class WebSocketTransport implements Transport {
   #end(error: Error, code?: number, reason?: string): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
-    this.#deliver(Infinity);
-    this.#next.fail(error);
+    this.#queueCopies();
+    this.#unread.fail(error);
     clearTimeout(this.#poll);
     this.#opening.reject(error);
     this.#sending?.reject(error);
@@ -215,27 +220,48 @@ export class WebSocketTransport implements Transport {
   // ---- receiving
 
   #onMessage(data: unknown): void {
-    if (this.#next.ended) return;
+    if (this.#unread.ended) return;
     if (typeof data === "string") return this.#onAcknowledgement(data);
     const chunk = new Uint8Array(data as ArrayBuffer);
     if (chunk.length !== (data as ArrayBuffer).byteLength) return this.#end(new TypeError("not bytes"));
     this.#received += chunk.length;
-    this.#unread.push(chunk);
-    this.#deliver(1);
+    this.#push(chunk);
+    this.#acknowledgeRead();
     const maxUnread = this.#acknowledge ? WINDOW : MAX_UNREAD;
-    if (this.#unread.size > maxUnread) {
+    if (this.#unread.size + this.#copied > maxUnread) {
       this.#end(new ProtocolError(`The peer sent more, with ${maxUnread} bytes unread`), CLOSE_BAD_REQUEST);
     }
   }
 
-  /** Hands on what the reader waits for and `size` bytes more, and acknowledges what was read. */
-  #deliver(size: number): void {
-    while (this.#unread.size > 0 && this.#next.size < size) {
-      const chunk = this.#unread.head.subarray(this.#unread.position);
-      this.#unread.drop(chunk.length);
-      this.#next.push(chunk);
+  /** Queues a frame, or copies a short one behind others that wait. */
+  #push(chunk: Uint8Array): void {
+    if (this.#unread.size === 0 || chunk.length > MAX_COPIED) {
+      this.#queueCopies();
+      if (chunk.length > 0) this.#unread.push(chunk);
+      return;
     }
-    const read = this.#received - this.#unread.size - this.#next.size;
+    if (this.#copied + chunk.length > this.#copies.length) {
+      this.#queueCopies();
+      this.#copies = new Uint8Array(COPY_SIZE);
+    }
+    this.#copies.set(chunk, this.#copied);
+    this.#copied += chunk.length;
+  }
+
+  /** Moves what was copied together to the end of the queue. */
+  #queueCopies(): void {
+    if (this.#copied > 0) this.#unread.push(this.#copies.subarray(0, this.#copied));
+    this.#copies = this.#copies.subarray(this.#copied);
+    this.#copied = 0;
+  }
+
+  #onRead(): void {
+    if (this.#unread.size === 0) this.#queueCopies();
+    this.#acknowledgeRead();
+  }
+
+  #acknowledgeRead(): void {
+    const read = this.#received - this.#unread.size - this.#copied;
     if (!this.#acknowledge || read - this.#acknowledged < MAX_FRAME || !this.#isOpen) return;
     this.#acknowledged = read;
     this.#socket.send(String(read));
@@ -256,9 +282,7 @@ export class WebSocketTransport implements Transport {
   /** Sends as much as there is room for. */
   #send(): void {
     clearTimeout(this.#poll);
-    while (this.#unsent.size > 0 && this.#isOpen) {
-      const { head, position } = this.#unsent;
-      const frame = head.subarray(position, position + MAX_FRAME);
+    for (let frame = this.#unsent.first; frame !== undefined && this.#isOpen; frame = this.#unsent.first) {
       const onTheWay = this.#acknowledge ? this.#sent - this.#confirmed : this.#socket.bufferedAmount ?? 0;
       if (onTheWay + frame.length > WINDOW) {
         // The buffer of a socket has no event that tells when there is room.
@@ -267,9 +291,9 @@ export class WebSocketTransport implements Transport {
       }
       this.#socket.send(frame as Bytes);
       this.#sent += frame.length;
-      this.#unsent.drop(frame.length);
+      this.#unsent.shift();
     }
-    if (this.#unsent.size === 0) {
+    if (this.#unsent.length === 0) {
       this.#sending?.resolve();
       this.#sending = undefined;
     }
