@@ -94,7 +94,7 @@ async function* runBatch(
   const inFlight = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
   checkFunction(unique, "unique");
   const signal = signalOf(options);
-  backgroundPacket(fn, "", "", options); // what is wrong with every job is not blamed on the first
+  backgroundPacket(fn, "-", "", options); // what is wrong with every job is not blamed on the first
   if (typeof inputs !== "object" || inputs instanceof Uint8Array) {
     throw new TypeError("Cannot use the workloads: expected an iterable of them");
   }

@@ -1,5 +1,6 @@
 /** The client: checks the arguments of each call, and hands a request over to the router. */
 
+import { ServerError } from "../errors.ts";
 import type { Bytes } from "../internal/bytes.ts";
 import { checkName, checkOneOf, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { attempt } from "../internal/promises.ts";
@@ -8,7 +9,7 @@ import { printable } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { PacketType } from "../codec/packet.ts";
 import { formatServer, parseServers } from "../transport/addresses.ts";
-import { checkHandle, checkWorkload, copySmall, MAX_UNIQUE, type Workload } from "../connection/arguments.ts";
+import { checkId, checkWorkload, copySmall, MAX_UNIQUE, type Workload } from "../connection/arguments.ts";
 import {
   type CallOptions,
   type ConnectOptions,
@@ -25,7 +26,8 @@ import { type DoBackgroundAllOptions, submitAll } from "./batch.ts";
 import { ClientJob } from "./client_job.ts";
 import { ForegroundJob, type JobLimits } from "./foreground_job.ts";
 import type { Job } from "./job.ts";
-import { type Outgoing, Query, type ReadReply } from "./request.ts";
+import { LaggingJobs } from "./lagging_jobs.ts";
+import { Query, type Question } from "./request.ts";
 import { Router } from "./router.ts";
 import { type JobStatus, readStatus, readUniqueStatus, type UniqueJobStatus } from "./status.ts";
 import { AwaitedSubmission, type Submission } from "./submission.ts";
@@ -37,6 +39,13 @@ export interface ClientOptions extends ConnectOptions {
   balance?: Balance;
   /** Maximum bytes kept for a job whose consumer lags. Default 64 MiB; past it the job ends with a `GearmanError`. */
   maxBuffered?: number;
+  /**
+   * Maximum bytes kept for all jobs whose consumers lag. Default 256 MiB; past it the one that holds most ends with a
+   * `GearmanError`.
+   */
+  maxBufferedTotal?: number | undefined;
+  /** Name of the client, which gearmand shows in the list of `workers`: at most 127 bytes, without white space. Default none. */
+  id?: string | undefined;
   /** Maximum bytes that `bytes()`, `text()` and `json()` collect. Default 256 MiB; past it they reject with a `GearmanError`. */
   maxResultSize?: number;
 }
@@ -66,6 +75,8 @@ export class GearmanClient implements AsyncDisposable {
   readonly #limits: JobLimits;
   #uniquePrefix = "";
   #uniqueCount = 0;
+  /** Names of the servers that do not answer GET_STATUS_UNIQUE. */
+  readonly #withoutUniqueStatus = new Set<string>();
 
   /**
    * Makes a client of the given servers, by default of `127.0.0.1:4730`.
@@ -81,8 +92,10 @@ export class GearmanClient implements AsyncDisposable {
     this.#limits = {
       maxBuffered: wholeNumber(given, "maxBuffered", 67_108_864, 1, Number.MAX_SAFE_INTEGER),
       maxResultSize: wholeNumber(given, "maxResultSize", 268_435_456, 0, Number.MAX_SAFE_INTEGER),
+      lagging: new LaggingJobs(wholeNumber(given, "maxBufferedTotal", 268_435_456, 1, Number.MAX_SAFE_INTEGER)),
     };
-    this.#router = new Router(servers, settings, balance);
+    if (given.id !== undefined) checkId(given.id);
+    this.#router = new Router(servers, { ...settings, id: given.id }, balance);
   }
 
   /**
@@ -111,12 +124,14 @@ export class GearmanClient implements AsyncDisposable {
    * Submits a job in the background; resolves when a server has accepted it. Its result cannot be fetched.
    *
    * Without a unique the job gets a generated one, since on gearmand's persistent queue jobs without a unique overwrite
-   * each other; `""` submits it without. A workload of 64 KiB or more is not copied: do not change it until the promise
+   * each other; `""` submits it without. The workload must not be empty: gearmand 1.1 and 2.0 store an empty one as NULL
+   * where their queue is in a database, and then never start again. A workload of 64 KiB or more is not copied: do not change it until the promise
    * has settled.
    *
    * @throws {TypeError} The function is neither a name nor a definition; the workload of a function by name must be a
    * string or a `Uint8Array`; options exclude each other.
-   * @throws {RangeError} A name is empty, too long or holds a NUL; see {@linkcode GearmanClient.prototype.do | do}.
+   * @throws {RangeError} The workload is empty; or a name is empty, too long or holds a NUL, see
+   * {@linkcode GearmanClient.prototype.do | do}.
    * @throws {ValidationError} The input of a typed function is invalid, or was encoded as no bytes, which gearmand cannot
    * store.
    * @throws {ServerError} The server refused the job: its queue is full.
@@ -171,7 +186,8 @@ export class GearmanClient implements AsyncDisposable {
    * @throws {TypeError} The inputs must be an iterable; workloads must be strings or `Uint8Array`s; options exclude each
    * other.
    * @throws {ValidationError} The input of a typed function is invalid.
-   * @throws {RangeError} `inFlight` must be a whole number from 1; a name is empty, too long or holds a NUL.
+   * @throws {RangeError} `inFlight` must be a whole number from 1; a name is empty, too long or holds a NUL; a workload is
+   * empty.
    * @throws {ServerError} The server refused a job: its queue is full.
    * @throws {ConnectionError} No server could be reached, or the connection was lost; see its `delivery`.
    */
@@ -188,8 +204,13 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   /**
-   * Asks for the status of a job: of a `BackgroundJob`, of a token (`SERVER//HANDLE`), or of a bare handle, for which all
-   * servers are asked.
+   * Asks for the status of a job: of a `BackgroundJob`, of a token (`SERVER//HANDLE;UNIQUE`), or of a bare handle, for which
+   * all servers are asked.
+   *
+   * A job with a unique is asked for by handle and by unique, and is known only if both say so: after a restart gearmand
+   * gives the same handles to other jobs. With a persistent queue its jobs get new handles, and
+   * {@linkcode GearmanClient.prototype.jobStatusByUnique | jobStatusByUnique} finds them. A server that does not answer by
+   * unique is asked by handle alone.
    *
    * The answer is the same for a job that is over and for one that never was: `known` is false. A server that is down is
    * ignored if another one answers: with several servers keep tokens, not handles. If the connection is lost, the question
@@ -215,9 +236,7 @@ export class GearmanClient implements AsyncDisposable {
    */
   async jobStatusByUnique(unique: string, options: CallOptions = {}): Promise<UniqueJobStatus> {
     checkName(unique, "unique", MAX_UNIQUE);
-    const packet = { type: PacketType.GET_STATUS_UNIQUE, args: [unique] };
-    const { names } = this.#router;
-    return await this.#ask(names, packet, PacketType.STATUS_RES_UNIQUE, readUniqueStatus, signalOf(options));
+    return await this.#askByUnique(this.#router.names, unique, signalOf(options));
   }
 
   /**
@@ -255,7 +274,7 @@ export class GearmanClient implements AsyncDisposable {
   async echo(data: Workload, options: CallOptions = {}): Promise<Bytes> {
     checkWorkload(data);
     const packet = { type: PacketType.ECHO_REQ, args: [copySmall(data)] };
-    const query = new Query(packet, PacketType.ECHO_RES, ownedBytes);
+    const query = new Query({ packet, expects: PacketType.ECHO_RES, read: ownedBytes });
     this.#router.send(query, signalOf(options));
     return await query.answer;
   }
@@ -301,11 +320,53 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   async #statusOf(job: string | BackgroundJob, signal: AbortSignal | undefined): Promise<JobStatus> {
-    const { server, handle } = parseJobReference(job);
-    checkHandle(handle);
+    const { server, handle, unique } = parseJobReference(job);
     const names = server === undefined ? this.#router.names : [this.#knownServer(server)];
     const packet = { type: PacketType.GET_STATUS, args: [handle] };
-    return await this.#ask(names, packet, PacketType.STATUS_RES, readStatus, signal);
+    const question = { packet, expects: PacketType.STATUS_RES, read: readStatus };
+    if (server === undefined || unique === undefined) return await this.#ask(names, question, signal);
+    let answered = false;
+    const answer = this.#ask(names, question, signal).finally(() => answered = true);
+    const knowsUnique = this.#knowsUnique(names[0]!, unique, signal, () => answered);
+    const [status, isSameJob] = await Promise.all([answer, knowsUnique]);
+    return isSameJob ? status : { handle, known: false, running: false, numerator: 0, denominator: 0 };
+  }
+
+  /**
+   * Returns false if a server says that it has no job with the unique, and true if it cannot say. It is asked by handle
+   * before: `isAnswered` tells whether that was answered.
+   */
+  async #knowsUnique(
+    name: string,
+    unique: string,
+    signal: AbortSignal | undefined,
+    isAnswered: () => boolean,
+  ): Promise<boolean> {
+    for (let attempts = 0; !this.#withoutUniqueStatus.has(name); attempts += 1) {
+      try {
+        return (await this.#askByUnique([name], unique, signal, { once: true })).known;
+      } catch (error) {
+        signal?.throwIfAborted();
+        // If the connection was lost before the answer to the question by handle, this question is not why.
+        const isRefused = error instanceof ServerError || isAnswered() || attempts > 0;
+        if (isRefused) this.#withoutUniqueStatus.add(name);
+      }
+    }
+    return true;
+  }
+
+  #askByUnique(
+    names: readonly string[],
+    unique: string,
+    signal: AbortSignal | undefined,
+    options: { readonly once?: boolean } = {},
+  ): Promise<UniqueJobStatus> {
+    const packet = { type: PacketType.GET_STATUS_UNIQUE, args: [unique] };
+    return this.#ask(
+      names,
+      { packet, expects: PacketType.STATUS_RES_UNIQUE, read: readUniqueStatus, ...options },
+      signal,
+    );
   }
 
   /** Returns the name of a token's server: a token may come from a stranger, and must not make this client dial others. */
@@ -318,12 +379,10 @@ export class GearmanClient implements AsyncDisposable {
   /** Asks several servers for a status. */
   async #ask<T extends { readonly known: boolean }>(
     names: readonly string[],
-    packet: Outgoing,
-    expects: PacketType,
-    read: ReadReply<T>,
+    question: Question<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const queries = names.map((name) => new Query(packet, expects, read, name));
+    const queries = names.map((name) => new Query(question, name));
     for (const query of queries) this.#router.send(query, signal);
     try {
       const status = await firstKnown(queries.map(({ answer }) => answer));

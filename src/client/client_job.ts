@@ -2,6 +2,7 @@
 
 import type { Bytes } from "../internal/bytes.ts";
 import { markHandled } from "../internal/promises.ts";
+import { utf8Decoder } from "../internal/text.ts";
 import type { ForegroundJob } from "./foreground_job.ts";
 import type { Job, JobEvent } from "./job.ts";
 
@@ -42,11 +43,11 @@ export class ClientJob<Output> implements Job<Output> {
   }
 
   text(): Promise<string> {
-    return markHandled(this.bytes().then((bytes) => new TextDecoder().decode(bytes)));
+    return markHandled(this.bytes().then((bytes) => utf8Decoder.decode(bytes)));
   }
 
   json<T = unknown>(): Promise<T> {
-    return markHandled(this.text().then((text) => JSON.parse(text) as T));
+    return markHandled(this.text().then((text) => this.#job.parseJson(text) as T));
   }
 
   stream(): ReadableStream<Bytes> {
@@ -73,6 +74,14 @@ export class ClientJob<Output> implements Job<Output> {
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.result().then(onResult, onError);
+  }
+
+  catch<B = never>(onError?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<Output | B> {
+    return this.result().catch(onError);
+  }
+
+  finally(onEnd?: (() => void) | null): Promise<Output> {
+    return this.result().finally(onEnd);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<JobEvent, void, undefined> {

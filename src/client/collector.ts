@@ -3,10 +3,18 @@
 import { type Bytes, joinBytes } from "../internal/bytes.ts";
 import type { Settle } from "../internal/promises.ts";
 
+/** Longer pieces are kept as they are. Shorter ones are copied together: each alone would cost more than its bytes. */
+const MAX_JOINED = 4_096;
+/** Memory in bytes into which short pieces are copied. */
+const BLOCK_SIZE = 65_536;
+
 /** The pieces of one result, and the promise that waits for them. */
 export class Collector {
   readonly #settle: Settle<Bytes>;
   readonly #pieces: Uint8Array[] = [];
+  /** Memory that short pieces are copied into, and how much of it is used. */
+  #block: Uint8Array | undefined;
+  #used = 0;
   /** Bytes collected so far. */
   size = 0;
 
@@ -15,20 +23,35 @@ export class Collector {
   }
 
   add(piece: Uint8Array): void {
-    this.#pieces.push(piece);
-    this.size += piece.length;
+    const { length } = piece;
+    this.size += length;
+    if (length > MAX_JOINED || this.size === length) { // the first piece is often the only one
+      this.#finishBlock();
+      this.#pieces.push(piece);
+    } else if (length > 0) {
+      if (this.#used + length > BLOCK_SIZE) this.#finishBlock();
+      this.#block ??= new Uint8Array(BLOCK_SIZE);
+      this.#block.set(piece, this.#used);
+      this.#used += length;
+    }
   }
 
   /** Resolves the promise to all pieces, joined. */
   complete(): void {
+    this.#finishBlock();
     // A piece is the job's own memory, so a single one needs no copy.
-    const [first] = this.#pieces;
-    const single = this.#pieces.length === 1 ? first as Bytes : undefined;
+    const single = this.#pieces.length === 1 ? this.#pieces[0] as Bytes : undefined;
     this.#settle.resolve(single ?? joinBytes(this.#pieces, this.size));
   }
 
   /** Rejects the promise. */
   fail(error: unknown): void {
     this.#settle.reject(error);
+  }
+
+  #finishBlock(): void {
+    if (this.#block !== undefined) this.#pieces.push(this.#block.subarray(0, this.#used));
+    this.#block = undefined;
+    this.#used = 0;
   }
 }

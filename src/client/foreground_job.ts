@@ -1,14 +1,15 @@
 /** A foreground job: its submission, the events that arrive for it, and the one consumer that reads them. */
 
-import { GearmanError, JobFailedError } from "../errors.ts";
+import { ConnectionError, GearmanError, JobFailedError } from "../errors.ts";
 import type { Bytes } from "../internal/bytes.ts";
 import { attempt, type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
-import { printable, readText } from "../internal/text.ts";
+import { messageOf, printable, readText } from "../internal/text.ts";
 import type { Packet } from "../codec/packet.ts";
 import { firstText } from "../connection/reply.ts";
 import { Collector } from "./collector.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";
+import type { LaggingJob, LaggingJobs } from "./lagging_jobs.ts";
 import type { Outgoing, RequestSession } from "./request.ts";
 import type { JobSubscriber } from "./running_jobs.ts";
 import type { DoOptions } from "./submission_packet.ts";
@@ -18,6 +19,8 @@ import { Submission } from "./submission.ts";
 export interface JobLimits {
   readonly maxBuffered: number;
   readonly maxResultSize: number;
+  /** The jobs of the client that hold unread events. */
+  readonly lagging: LaggingJobs;
 }
 
 /** A consumer with more unread bytes than this lags, and reading may pause for it. */
@@ -37,7 +40,7 @@ const ABANDONED: ForegroundOutcome = { kind: "abandoned" };
 type ReadResult = IteratorResult<JobEvent, undefined>;
 
 /** One submission in the foreground. An event goes to the consumer that waits for it, or is kept. */
-export class ForegroundJob extends Submission implements JobSubscriber {
+export class ForegroundJob extends Submission implements JobSubscriber, LaggingJob {
   readonly #limits: JobLimits;
   readonly #onStatus: DoOptions["onStatus"];
   /** The handle, once the server has created the job. */
@@ -60,12 +63,17 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     this.#onStatus = onStatus;
   }
 
+  /** The job in messages. */
+  get description(): string {
+    return `${printable(this.handle ?? "")} ("${printable(this.functionName)}")`;
+  }
+
   // ---- what the session reports
 
   override onReply(packet: Packet, session: RequestSession): void {
     const handle = this.handle = firstText(packet);
     this.#settleCreated();
-    session.jobs.subscribe(handle, this.settled ? null : this);
+    session.jobs.subscribe(handle, this);
     if (!this.settled) this.onEvent({ type: "created", handle });
   }
 
@@ -84,13 +92,23 @@ export class ForegroundJob extends Submission implements JobSubscriber {
 
   onFailed(exception: Uint8Array | undefined): void {
     const { functionName, handle } = this;
-    const failure = `Job ${handle} of "${functionName}" failed`;
+    const failure = `Job ${this.description} failed`;
     const message = exception === undefined ? failure : `${failure}: ${printable(readText(exception))}`;
     this.fail(new JobFailedError(message, { handle, functionName, exception }));
   }
 
+  onOversized(cause: GearmanError): void {
+    this.fail(new GearmanError(`Cannot receive the result of job ${this.description}: ${cause.message}`, { cause }));
+  }
+
+  onTooMuchUnread(reason: string): void {
+    this.fail(new GearmanError(`Cannot keep more of job ${this.description}: ${reason}`));
+  }
+
   onGone(cause: GearmanError, server: string): void {
-    this.lose({ delivery: "accepted", server, handle: this.handle, cause });
+    const { handle, unique } = this;
+    const message = `Lost job ${this.description} on ${server}: ${messageOf(cause)}; it may still run`;
+    this.fail(new ConnectionError(message, { cause, delivery: "accepted", server, handle, unique }));
   }
 
   override reject(error: unknown): void {
@@ -100,7 +118,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
   override settle(): void {
     if (this.#lagging) this.session?.setLagging(false);
     this.#lagging = false;
-    if (this.handle !== undefined) this.session?.jobs.abandon(this.handle, this);
+    this.#limits.lagging.update(this, 0);
     super.settle();
   }
 
@@ -118,7 +136,9 @@ export class ForegroundJob extends Submission implements JobSubscriber {
 
   /** Takes the place of the one consumer. */
   consume(): void {
-    if (this.#consumed) throw new TypeError(`Cannot consume the job of "${this.functionName}" a second time`);
+    if (this.#consumed) {
+      throw new TypeError(`Cannot consume the job of "${printable(this.functionName)}" a second time`);
+    }
     this.#consumed = true;
   }
 
@@ -143,6 +163,15 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     });
   }
 
+  /** Parses a result as JSON; a byte order mark before it is skipped. */
+  parseJson(text: string): unknown {
+    try {
+      return JSON.parse(text.replace(/^\uFEFF/, ""));
+    } catch (cause) {
+      throw new SyntaxError(`The result of job ${this.description} is not JSON: ${messageOf(cause)}`, { cause });
+    }
+  }
+
   /** The consumer has left: events that arrive later are discarded. */
   abandon(): Promise<ReadResult> {
     const { session } = this;
@@ -160,11 +189,11 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     unread.push(event);
     const { maxBuffered } = this.#limits;
     if (unread.size <= maxBuffered || event.type === "complete") return this.#updateLagging();
-    const limit = `its consumer is over ${maxBuffered} bytes behind (maxBuffered)`;
-    this.fail(new GearmanError(`Cannot keep more of job ${this.handle} of "${this.functionName}": ${limit}`));
+    this.onTooMuchUnread(`its consumer is over ${maxBuffered} bytes behind (maxBuffered)`);
   }
 
   #updateLagging(): void {
+    if (!this.settled) this.#limits.lagging.update(this, this.#unread?.size ?? 0);
     const lagging = this.#unread !== undefined && this.#unread.size > Math.min(LAG_SIZE, this.#limits.maxBuffered / 2);
     if (lagging === this.#lagging || this.session === undefined) return;
     this.#lagging = lagging;
@@ -188,7 +217,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     const { maxResultSize } = this.#limits;
     if (collector.size <= maxResultSize) return;
     const limit = `it has over ${maxResultSize} bytes (maxResultSize)`;
-    const error = new GearmanError(`Cannot collect job ${this.handle} of "${this.functionName}": ${limit}`);
+    const error = new GearmanError(`Cannot collect job ${this.description}: ${limit}`);
     if (this.settled) this.#end({ kind: "failed", error }); // it was complete before anything collected it
     else this.fail(error);
   }
@@ -220,7 +249,7 @@ export class ForegroundJob extends Submission implements JobSubscriber {
     else if (this.#outcome.kind === "failed") this.#created.reject(this.#outcome.error);
     else if (this.#outcome.kind !== "pending") {
       this.#created.reject(
-        new GearmanError(`The job of "${this.functionName}" was abandoned before it was created`),
+        new GearmanError(`The job of "${printable(this.functionName)}" was abandoned before it was created`),
       );
     }
   }

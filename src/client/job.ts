@@ -70,10 +70,17 @@ export interface Job<Output = Bytes> extends PromiseLike<Output>, AsyncIterable<
    * @throws {TypeError} The job has a consumer already.
    */
   bytes(): Promise<Bytes>;
-  /** The same as {@linkcode Job.bytes}, decoded as UTF-8. */
+  /** The same as {@linkcode Job.bytes}, decoded as UTF-8; a byte order mark stays in the text. */
   text(): Promise<string>;
-  /** The same as {@linkcode Job.text}, parsed as JSON; rejects with a `SyntaxError` if it is not JSON. */
+  /**
+   * The same as {@linkcode Job.text}, parsed as JSON, without a byte order mark; rejects with a `SyntaxError` that names the
+   * job if it is not JSON.
+   */
   json<T = unknown>(): Promise<T>;
+  /** The same as `catch` of the promise that {@linkcode Job.result} returns. */
+  catch<B = never>(onError?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<Output | B>;
+  /** The same as `finally` of the promise that {@linkcode Job.result} returns. */
+  finally(onEnd?: (() => void) | null): Promise<Output>;
   /**
    * Returns data and result as a stream of pieces with at least one byte each.
    *

@@ -134,6 +134,15 @@ export abstract class Request {
 /** Reads the arguments of a reply. */
 export type ReadReply<T> = (args: readonly Uint8Array[]) => T;
 
+/** What is asked, and how the answer is read. */
+export interface Question<T> {
+  readonly packet: Outgoing;
+  readonly expects: PacketType;
+  readonly read: ReadReply<T>;
+  /** True if it is not asked again when the connection is lost: some servers end it because of the question. */
+  readonly once?: boolean;
+}
+
 /** A question to a server. It changes nothing there, so it is asked once more if the connection is lost. */
 export class Query<T> extends Request {
   override readonly expects: PacketType;
@@ -141,13 +150,14 @@ export class Query<T> extends Request {
   readonly answer: Promise<T> = this.#answer.promise;
   readonly #read: ReadReply<T>;
   readonly #pinnedTo: string | undefined;
-  #retryable = true;
+  #retryable: boolean;
 
-  constructor(packet: Outgoing, expects: PacketType, read: ReadReply<T>, pinnedTo?: string) {
+  constructor({ packet, expects, read, once }: Question<T>, pinnedTo?: string) {
     super(packet);
     this.expects = expects;
     this.#read = read;
     this.#pinnedTo = pinnedTo;
+    this.#retryable = once !== true;
   }
 
   override get pinnedTo(): string | undefined {

@@ -1,12 +1,11 @@
 /** The router: which server gets a request, and which one next when it could not be sent. */
 
-import { ConnectionError } from "../errors.ts";
+import { GearmanError } from "../errors.ts";
 import { ignoreErrors, markHandled } from "../internal/promises.ts";
 import type { ServerAddress } from "../transport/transport.ts";
-import type { ConnectionSettings } from "../connection/options.ts";
 import { type Balance, orderServers } from "./balance.ts";
 import type { Request } from "./request.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionSettings } from "./session.ts";
 
 /** All servers of a client. */
 export class Router {
@@ -17,7 +16,7 @@ export class Router {
   readonly #reroutes = new WeakMap<Request, number>();
   #closing: Promise<void> | undefined;
 
-  constructor(servers: readonly ServerAddress[], settings: ConnectionSettings, balance: Balance) {
+  constructor(servers: readonly ServerAddress[], settings: SessionSettings, balance: Balance) {
     this.#balance = balance;
     this.#sessions = servers.map((server) =>
       new Session(server, settings, (request, cause) => this.#reroute(request, cause))
@@ -86,7 +85,8 @@ export class Router {
       if (session.server.connection !== undefined && this.#closing === undefined) return session.send(request);
     }
     if (request.settled) return;
-    request.onUnsent(this.#closing === undefined ? lastError : new ConnectionError("the client is closed"));
+    if (this.#closing === undefined) request.onUnsent(lastError);
+    else request.fail(new GearmanError("Cannot send: the client is closed"));
   }
 
   /** Takes back a request that was not sent; it goes round at most twice. */

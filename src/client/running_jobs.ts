@@ -1,68 +1,63 @@
 /** The foreground jobs of one connection, by handle, and which submission gets which copy of a packet. */
 
 import type { GearmanError } from "../errors.ts";
+import { Fifo } from "../internal/queue.ts";
 import type { JobEvent } from "./job.ts";
 
-/** The submission of a foreground job, as it receives what its server sends. */
+/** The submission of a foreground job, as it receives what its server sends; once it is settled it ignores that. */
 export interface JobSubscriber {
+  /** True if nothing waits for the job any more. */
+  readonly settled: boolean;
   onEvent(event: JobEvent): void;
   /** The worker failed the job; `exception` holds the data of WORK_EXCEPTION. */
   onFailed(exception: Uint8Array | undefined): void;
+  /** A packet of the job was too large to receive. */
+  onOversized(error: GearmanError): void;
   /** The connection was lost, or the job was, after the server had accepted it. */
   onGone(error: GearmanError, server: string): void;
 }
 
-/** `null` stands for a submission that was abandoned; the server goes on to send its copies. */
-type Subscribers = (JobSubscriber | null)[];
-
 /**
  * Subscribers by handle. Each submission of one unique gets a copy of every packet, and the server sends all copies in a
- * row: so the subscribers of a handle take turns, and leave with their final packet.
+ * row: so the subscribers of a handle take turns, and leave with their final packet. One that was abandoned stays, since
+ * the server goes on to send its copies.
  */
 export class RunningJobs {
-  readonly #subscribers = new Map<string, Subscribers>();
+  readonly #subscribers = new Map<string, Fifo<JobSubscriber>>();
 
   /** Number of handles. */
   get size(): number {
     return this.#subscribers.size;
   }
 
-  subscribe(handle: string, subscriber: JobSubscriber | null): void {
-    const present = this.#subscribers.get(handle);
-    if (present === undefined) this.#subscribers.set(handle, [subscriber]);
-    else present.push(subscriber);
-  }
-
-  /** Discards the copies of a subscriber from here on. */
-  abandon(handle: string, subscriber: JobSubscriber): void {
-    const present = this.#subscribers.get(handle);
-    const at = present?.indexOf(subscriber) ?? -1;
-    if (at >= 0) present![at] = null;
+  subscribe(handle: string, subscriber: JobSubscriber): void {
+    const present = this.#subscribers.get(handle) ?? new Fifo();
+    present.push(subscriber);
+    this.#subscribers.set(handle, present);
   }
 
   /** Returns the receiver of a packet after which more may follow. */
-  nextReceiver(handle: string): JobSubscriber | null | undefined {
+  nextReceiver(handle: string): JobSubscriber | undefined {
     const present = this.#subscribers.get(handle);
-    if (present === undefined) return undefined;
-    const subscriber = present[0]!;
-    if (present.length > 1) present.push(present.shift()!);
+    const subscriber = present?.first;
+    if (present !== undefined && present.length > 1) present.push(present.shift()!);
     return subscriber;
   }
 
   /** Returns the receiver of a final packet, and forgets it. */
-  lastReceiver(handle: string): JobSubscriber | null | undefined {
+  lastReceiver(handle: string): JobSubscriber | undefined {
     const present = this.#subscribers.get(handle);
     const subscriber = present?.shift();
     if (present?.length === 0) this.#subscribers.delete(handle);
     return subscriber;
   }
 
-  /** Returns at most `max` handles with a subscriber, those first that were not returned for the longest time. */
+  /** Returns at most `max` handles that something waits for, those first that were not returned for the longest time. */
   nextHandles(max: number): string[] {
     const handles: string[] = [];
     for (const [handle, subscribers] of this.#subscribers) {
       if (handles.length === max) break;
-      if (subscribers.some((subscriber) => subscriber !== null)) handles.push(handle);
+      if (subscribers.some(({ settled }) => !settled)) handles.push(handle);
     }
     for (const handle of handles) {
       const subscribers = this.#subscribers.get(handle)!;
@@ -74,15 +69,13 @@ export class RunningJobs {
 
   /** Ends the jobs of one handle: the server does not know it any more. */
   vanish(handle: string, error: GearmanError, server: string): void {
-    const subscribers = this.#subscribers.get(handle) ?? [];
+    const subscribers = this.#subscribers.get(handle)?.drain() ?? [];
     this.#subscribers.delete(handle);
-    for (const subscriber of subscribers) subscriber?.onGone(error, server);
+    for (const subscriber of subscribers) subscriber.onGone(error, server);
   }
 
   /** Ends all jobs: their connection was lost. */
   vanishAll(error: GearmanError, server: string): void {
-    const all = [...this.#subscribers.values()].flat();
-    this.#subscribers.clear();
-    for (const subscriber of all) subscriber?.onGone(error, server);
+    for (const handle of [...this.#subscribers.keys()]) this.vanish(handle, error, server);
   }
 }

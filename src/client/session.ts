@@ -16,6 +16,12 @@ import { RunningJobs } from "./running_jobs.ts";
 /** Largest number of running jobs that are asked about at a time. */
 const MAX_PROBED_JOBS = 1_000;
 
+/** Settings of a session. */
+export interface SessionSettings extends ConnectionSettings {
+  /** Name that the servers show. */
+  readonly id: string | undefined;
+}
+
 /** Takes a request that was not sent to another server. */
 export type Reroute = (request: Request, cause: GearmanError) => void;
 
@@ -31,6 +37,7 @@ class Exchange {
 /** One server of a client. */
 export class Session implements RequestSession, ServerConnectionUser {
   readonly server: ServerConnection;
+  readonly #settings: SessionSettings;
   readonly #reroute: Reroute;
   /**
    * Requests that are not encoded yet, in order: the connection is not confirmed, some were recalled, or one is large and
@@ -47,8 +54,9 @@ export class Session implements RequestSession, ServerConnectionUser {
   /** Ends the pause of reading, if there is one. */
   #resume: (() => void) | undefined;
 
-  constructor(server: ServerAddress, settings: ConnectionSettings, reroute: Reroute) {
-    this.server = new ServerConnection(server, settings, this);
+  constructor(server: ServerAddress, settings: SessionSettings, reroute: Reroute) {
+    this.#settings = settings;
+    this.server = new ServerConnection(server, settings, this, { skipOversized: true });
     this.#reroute = reroute;
   }
 
@@ -85,9 +93,9 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   recall(): void {
-    const { connection } = this.server;
-    if (connection === undefined) return;
-    this.#holdUnsent(connection);
+    const { ready } = this.server;
+    if (ready === undefined) return; // what is held then is not sent either
+    this.#holdUnsent(ready);
     this.#sendHeldSoon();
   }
 
@@ -107,6 +115,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   onPacket(packet: Packet): void | Promise<void> {
     if (packet.magic !== "RES") throw new ProtocolError("The server sent a request");
+    if (packet.oversized !== undefined) return this.#onOversized(packet);
     switch (packet.type) {
       case PacketType.WORK_DATA:
         this.jobs.nextReceiver(readText(packet.args[0]))?.onEvent({ type: "data", data: ownedBytes(packet.args) });
@@ -134,6 +143,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   onOpen(): void {
     const { connection } = this.server;
+    if (this.#settings.id !== undefined) connection!.send(PacketType.SET_CLIENT_ID, this.#settings.id);
     // A server that does not know the option may not answer it; the echo is answered by each.
     const option = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
     this.#encode(connection!, new Probe(option, PacketType.OPTION_RES));
@@ -200,7 +210,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   /** Takes back the requests that the connection has not sent: the last ones that were encoded. */
   #holdUnsent(connection: Connection): void {
-    const packets = connection.recall();
+    const packets = connection.recall().filter(({ type }) => type !== PacketType.SET_CLIENT_ID); // it has no reply
     const requests = this.#exchange.awaiting.takeLast(packets.length);
     const held = this.#held.drain();
     for (const [i, request] of requests.entries()) {
@@ -240,8 +250,14 @@ export class Session implements RequestSession, ServerConnectionUser {
   // ---- receiving
 
   #onReply(packet: Packet): void {
+    const request = this.#takeAwaiting(packet.type);
+    if (packet.type !== PacketType.ERROR) request.onReply(packet, this);
+    else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
+  }
+
+  /** Takes out the request that a packet of this type is the reply to. */
+  #takeAwaiting(type: PacketType): Request {
     const { awaiting } = this.#exchange;
-    const { type } = packet;
     if (type === PacketType.ECHO_RES && awaiting.first?.expects === PacketType.OPTION_RES) {
       awaiting.shift(); // the server has swallowed the option
     }
@@ -251,8 +267,26 @@ export class Session implements RequestSession, ServerConnectionUser {
     }
     awaiting.shift();
     this.#sendHeldSoon(); // the connection is confirmed
-    if (type !== PacketType.ERROR) request.onReply(packet, this);
-    else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
+    return request;
+  }
+
+  /** Ends what a packet over `maxPacketSize` is for, and nothing else. */
+  #onOversized({ type, args, oversized }: Packet): void {
+    const limit = `a packet of ${oversized} bytes is over maxPacketSize, ${this.#settings.maxPacketSize}`;
+    const error = new GearmanError(limit);
+    const handle = () => readText(args[0]!);
+    switch (type) {
+      case PacketType.WORK_DATA:
+      case PacketType.WORK_WARNING:
+        return this.jobs.nextReceiver(handle())?.onOversized(error);
+      case PacketType.WORK_COMPLETE:
+      case PacketType.WORK_EXCEPTION:
+        return this.jobs.lastReceiver(handle())?.onOversized(error);
+      case PacketType.ECHO_RES:
+        return this.#takeAwaiting(type).fail(error);
+      default:
+        throw new ProtocolError(`Cannot receive: ${limit}`);
+    }
   }
 
   /** Pauses reading while callers wait for nothing but lagging jobs. */

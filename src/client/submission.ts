@@ -1,29 +1,17 @@
 /** Submissions: requests that create a job, and that are never sent twice. */
 
 import { ConnectionError, type GearmanError } from "../errors.ts";
-import { messageOf } from "../internal/text.ts";
+import { messageOf, printable } from "../internal/text.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import { checkWorkload, isUncopied, type Workload } from "../connection/arguments.ts";
 import { firstText } from "../connection/reply.ts";
 import { type BackgroundJob, ClientBackgroundJob, type StatusSource } from "./background_job.ts";
 import { type Outgoing, Request, type RequestSession } from "./request.ts";
 
-/** What is known of a submission that was lost. */
-export interface Loss {
-  /** How far it came. */
-  readonly delivery: NonNullable<ConnectionError["delivery"]>;
-  /** The server that had it, if one had. */
-  readonly server?: string;
-  /** The handle, if the server had created the job. */
-  readonly handle?: string | undefined;
-  readonly cause: unknown;
-}
-
-/** How far a lost submission came, in words. */
+/** How far a submission came that cannot run, in words. */
 const STAGES = {
   "not-sent": "no job server could be reached",
   "unknown": "it was sent, but never acknowledged",
-  "accepted": "it was accepted, and its outcome is not known",
 } as const;
 
 /** The submission of a job. */
@@ -59,19 +47,18 @@ export abstract class Submission extends Request {
   }
 
   override onLost(cause: GearmanError, server: string): boolean {
-    this.lose({ delivery: "unknown", server, cause });
+    this.#fail("unknown", cause, server);
     return false;
   }
 
   override onUnsent(cause: unknown): void {
-    this.lose({ delivery: "not-sent", cause });
+    this.#fail("not-sent", cause);
   }
 
-  /** Ends a submission that was lost. */
-  lose({ delivery, server, handle, cause }: Loss): void {
+  #fail(delivery: keyof typeof STAGES, cause: unknown, server?: string): void {
     const where = server === undefined ? "" : ` on ${server}`;
-    const message = `Cannot run "${this.functionName}"${where}: ${STAGES[delivery]}: ${messageOf(cause)}`;
-    this.fail(new ConnectionError(message, { cause, delivery, server, handle, unique: this.unique }));
+    const message = `Cannot run "${printable(this.functionName)}"${where}: ${STAGES[delivery]}: ${messageOf(cause)}`;
+    this.fail(new ConnectionError(message, { cause, delivery, server, unique: this.unique }));
   }
 }
 

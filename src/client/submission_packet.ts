@@ -93,6 +93,11 @@ function packetOf(
   checkFunctionName(functionName);
   checkUnique(unique);
   checkWorkload(workload);
+  if (mode === "background" && functionName === fn && workload.length === 0) {
+    throw new RangeError(
+      "Cannot use the workload: it is empty, and gearmand would not start again with such a job queued",
+    );
+  }
   if (priority !== "normal") checkOneOf(priority, "priority", PRIORITIES);
   if (at === undefined && reducer === undefined) {
     return { type: TYPES[priority][mode], args: [functionName, unique, workload] };

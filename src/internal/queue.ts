@@ -30,6 +30,11 @@ export class Fifo<T extends object> {
     return item;
   }
 
+  /** Returns true if the test is true of an item. */
+  some(test: (item: T) => boolean): boolean {
+    return this.#items.some((item) => item !== undefined && test(item));
+  }
+
   /** Takes out the last `count` items, in their order. */
   takeLast(count: number): T[] {
     return this.#items.splice(this.#items.length - count) as T[];

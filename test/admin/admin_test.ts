@@ -39,7 +39,7 @@ onEveryServer("an admin client", (kind) => {
 
   test("lists functions with their jobs, in all and by priority", async () => {
     for (const priority of ["normal", "high", "low", "low"] as const) {
-      await client.doBackground("hold", "", { priority });
+      await client.doBackground("hold", "x", { priority });
       await until(async () => (await statusOf("hold"))?.running === 1);
     }
     assert.deepEqual(await statusOf("hold"), { functionName: "hold", total: 4, running: 1, workers: 1 });
@@ -65,7 +65,7 @@ onEveryServer("an admin client", (kind) => {
   });
 
   test("lists jobs and their uniques, also a unique that is a dot or empty", async () => {
-    const submit = (unique: string) => client.doBackground("without worker", "", { unique });
+    const submit = (unique: string) => client.doBackground("without worker", "x", { unique });
     const jobs = await Promise.all([".", "", "ERR 1", "job-17"].map(submit));
     const uniques = await admin.showUniqueJobs();
     for (const { unique } of jobs) assert.ok(uniques.includes(unique), unique);
@@ -107,8 +107,8 @@ onEveryServer("an admin client", (kind) => {
     await assert.rejects(client.doBackground("limited", "x"), { code: "QUEUE_ERROR" });
     await admin.maxQueue("limited", { high: 2, normal: 1, low: 0 });
     await assert.rejects(client.doBackground("limited", "x"), { code: "QUEUE_ERROR" });
-    await client.doBackground("limited", "", { priority: "high" });
-    await client.doBackground("limited", "", { priority: "low" });
+    await client.doBackground("limited", "x", { priority: "high" });
+    await client.doBackground("limited", "x", { priority: "low" });
     await admin.maxQueue("limited");
     await client.doBackground("limited", "x");
     assert.equal((await statusOf("limited"))?.total, 4);

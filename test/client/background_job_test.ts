@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GearmanClient, type JobStatus, type Priority } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { parseJobReference } from "../../src/client/background_job.ts";
+import { type BackgroundJob, ClientBackgroundJob, parseJobReference } from "../../src/client/background_job.ts";
 import { formatServer, parseServers } from "../../src/transport/addresses.ts";
 import { text, utf8 } from "../support/bytes.ts";
 import { countJobs } from "../support/server_commands.ts";
@@ -44,7 +44,8 @@ onEveryServer("jobs in the background", (kind) => {
     await using stranger = new GearmanClient(server.connect);
     const { handle } = job;
     assert.match(handle, /^H:.+:\d+$/);
-    assert.equal(`${job}`, `${job.server}//${handle}`);
+    assert.equal(job.token, `${job.server}//${handle};${job.unique}`);
+    assert.equal(`${job}`, job.token);
     assert.equal(job.unique, "status-unique");
 
     const expectStatus = async (rest: Omit<JobStatus, "handle">) => {
@@ -82,7 +83,7 @@ onEveryServer("jobs in the background", (kind) => {
   test("the status of a foreground job counts the clients that wait for it", { timeout }, async () => {
     await using other = new GearmanClient(server.connect);
     const jobs = [client, client, other].map((one) => one.do("count", "", { unique: "count-unique" }));
-    const background = await client.doBackground("count", "", { unique: "count-unique" });
+    const background = await client.doBackground("count", "x", { unique: "count-unique" });
     assert.deepEqual(await Promise.all(jobs.map((job) => job.created())), Array(3).fill(background.handle));
     const status = await client.jobStatusByUnique("count-unique");
     assert.equal(status.clients, 3);
@@ -213,26 +214,48 @@ onEveryServer("jobs in the background", (kind) => {
   );
 });
 
-test("parseJobReference() takes handles and tokens, and refuses objects without a server or a handle", () => {
-  assert.deepEqual(parseJobReference("H:a:1"), { server: undefined, handle: "H:a:1" });
-  assert.deepEqual(parseJobReference("a:1//H:a:1"), { server: "a:1", handle: "H:a:1" });
+test("parseJobReference() takes handles, tokens and jobs, and refuses objects without a server or a handle", () => {
+  const handle = "H:a:1";
+  assert.deepEqual(parseJobReference(handle), { server: undefined, handle, unique: undefined });
+  const job = { server: "a:1", handle, unique: "u" } as BackgroundJob;
+  assert.deepEqual(parseJobReference(job), { server: "a:1", handle, unique: "u" });
   for (const bad of [undefined, null, 5, {}, { handle: "H:1" }, { server: "a:1" }, { handle: 1, server: "a:1" }]) {
     assert.throws(() => parseJobReference(bad as never), TypeError);
   }
 });
 
-test("a token is split at its last //, and a bare handle has no server", () => {
-  assert.deepEqual(parseJobReference("H:box:1"), { server: undefined, handle: "H:box:1" });
-  assert.deepEqual(parseJobReference("a:4730//H:box:1"), { server: "a:4730", handle: "H:box:1" });
-  assert.deepEqual(parseJobReference("[::1]:4730//H:box:1"), { server: "[::1]:4730", handle: "H:box:1" });
-  assert.deepEqual(parseJobReference("unix:/run//gearman.sock//H:box:1"), {
-    server: "unix:/run//gearman.sock",
-    handle: "H:box:1",
-  });
-  assert.deepEqual(parseJobReference("unix:/run/a/b"), { server: undefined, handle: "unix:/run/a/b" });
-  assert.deepEqual(parseJobReference(""), { server: undefined, handle: "" });
-  assert.deepEqual(parseJobReference("//H:1"), { server: "", handle: "H:1" });
-  assert.deepEqual(parseJobReference("a:1//"), { server: "a:1", handle: "" });
+test("a token is split at its last // and then at its last ;, and a bare handle is not split at all", () => {
+  const tokens: [string, server: string | undefined, handle: string, unique?: string][] = [
+    ["H:box:1", undefined, "H:box:1"],
+    ["H:box;1;2", undefined, "H:box;1;2"],
+    ["a:4730//H:box:1", "a:4730", "H:box:1"],
+    ["a:4730//H:box:1;u", "a:4730", "H:box:1", "u"],
+    ["a:4730//H:box;1;%3B%20%2F%2F", "a:4730", "H:box;1", "; //"],
+    ["a:4730//H:box:1;", "a:4730", "H:box:1"],
+    ["a:4730//H:box:1;-", "a:4730", "H:box:1"],
+    ["[::1]:4730//H:box:1", "[::1]:4730", "H:box:1"],
+    ["unix:/run//gearman.sock//H:box:1;u", "unix:/run//gearman.sock", "H:box:1", "u"],
+    ["unix:/run/a/b", undefined, "unix:/run/a/b"],
+    ["//H:1", "", "H:1"],
+  ];
+  for (const [token, server, handle, unique] of tokens) {
+    assert.deepEqual(parseJobReference(token), { server, handle, unique }, token);
+  }
+});
+
+test("a token with an empty handle, a bad unique, a broken escape, or over 512 characters is a RangeError", () => {
+  for (const token of ["", "a:1//", "a:1//;u", "a:1//H:1;%", "a:1//H:1;%00", `a:1//H:1;${"u".repeat(64)}`]) {
+    assert.throws(() => parseJobReference(token), RangeError, token);
+  }
+  assert.throws(() => parseJobReference(`${"a".repeat(510)}:1//H:box:1`), /over 512 characters/);
+});
+
+test("a token holds any unique, and none that a server cannot find", () => {
+  const tokenOf = (unique: string) => new ClientBackgroundJob({} as never, "H:1", "a:1", unique).token;
+  assert.deepEqual(["", "-"].map(tokenOf), ["a:1//H:1", "a:1//H:1"]);
+  for (const unique of ["u", "a;b//c", " \u00e4\u{1f600}", "\t%"]) {
+    assert.deepEqual(parseJobReference(tokenOf(unique)), { server: "a:1", handle: "H:1", unique });
+  }
 });
 
 test("parseJobReference() and parseServers() read what formatServer() and a handle make", () => {

@@ -89,7 +89,7 @@ onEveryServer("doBackgroundAll()", (kind) => {
     let inner = 0;
     for await (const job of client.doBackgroundAll("outer", new NumberSource(50), { inFlight: 3 })) {
       assert.equal((await job.status()).known, true);
-      for await (const _ of client.doBackgroundAll("inner", [job.handle, ""], { inFlight: 1 })) inner++;
+      for await (const _ of client.doBackgroundAll("inner", [job.handle, "x"], { inFlight: 1 })) inner++;
     }
     assert.equal(inner, 100);
   });

@@ -113,9 +113,9 @@ onEveryServer("many jobs at once", (kind) => {
     const { signal } = controller;
     const calls = [
       client.do("never", "", { signal }).bytes(),
-      client.doBackground("never", "", { signal }),
+      client.doBackground("never", "x", { signal }),
       client.do("sent").created(),
-      client.doBackground("never", "", { signal: AbortSignal.abort("at once") }),
+      client.doBackground("never", "x", { signal: AbortSignal.abort("at once") }),
       client.do("never", "", { signal: AbortSignal.abort("at once") }).created(),
     ];
     controller.abort("enough");

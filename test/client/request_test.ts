@@ -23,7 +23,7 @@ function everyCall(client: GearmanClient, signal: AbortSignal): Promise<unknown>
   return [
     client.do("f", "", { signal }).bytes(),
     client.do("f", "", { signal }).created(),
-    client.doBackground("f", "", { signal }),
+    client.doBackground("f", "x", { signal }),
     client.jobStatus("H:1", { signal }),
     client.jobStatusByUnique("u", { signal }),
     client.watch("H:1", { signal }).next(),
@@ -70,7 +70,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
     await using client = clientOf(server);
     const [first, second] = [countedSignal(), countedSignal()];
     const one = client.do("f", "", { signal: first.signal });
-    const two = client.doBackground("f", "", { signal: second.signal });
+    const two = client.doBackground("f", "x", { signal: second.signal });
     await until(() => dialed.length === 1);
     first.abort("one");
     await assert.rejects(one.bytes(), (reason) => reason === "one");
@@ -155,7 +155,7 @@ describe("an aborted call rejects with the signal's reason and leaves no listene
       for (const send of late.splice(0)) send();
       const job = client.do("f", "kept", { signal });
       await client.echo("", { signal });
-      await client.doBackground("f", "", { signal });
+      await client.doBackground("f", "x", { signal });
       await client.jobStatus("H:1", { signal });
       const asked = () => server.peer.requests.filter(({ type }) => type === PacketType.GET_STATUS);
       await until(() => asked().length > 1);
@@ -240,7 +240,7 @@ const CALLS: Record<string, Call> = {
   },
   "stream()": (client, signal) => new Response(client.do("f", "", { signal }).stream()).text(),
   "created()": (client, signal) => client.do("f", "", { signal }).created(),
-  "doBackground()": (client, signal) => client.doBackground("f", "", { signal }),
+  "doBackground()": (client, signal) => client.doBackground("f", "x", { signal }),
   "doBackgroundAll()": (client, signal) => client.doBackgroundAll("f", ["a", "b"], { signal }).next(),
   "jobStatus()": (client, signal) => client.jobStatus("H:1", { signal }),
   "jobStatusByUnique()": (client, signal) => client.jobStatusByUnique("u", { signal }),

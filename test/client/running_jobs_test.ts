@@ -16,27 +16,32 @@ import { onEveryServer, type TestServer, withClient } from "../support/servers.t
 
 const timeout = 60_000;
 
-/** A subscriber that remembers what it received. */
+/** A subscriber that remembers what it received, until it is settled. */
 class Listener implements JobSubscriber {
   readonly received: string[] = [];
+  settled = false;
   onEvent(event: JobEvent): void {
-    this.received.push(event.type);
+    this.#receive(event.type);
   }
   onFailed(): void {
-    this.received.push("failed");
+    this.#receive("failed");
+  }
+  onOversized(): void {
+    this.#receive("oversized");
   }
   onGone(error: GearmanError, server: string): void {
-    this.received.push(`gone: ${error.message}, ${server}`);
+    this.#receive(`gone: ${error.message}, ${server}`);
+  }
+  #receive(what: string): void {
+    if (!this.settled) this.received.push(what);
   }
 }
 
 describe("a table of running jobs", () => {
   test("knows no receiver of a handle without a subscriber", () => {
     const jobs = new RunningJobs();
-    const listener = new Listener();
     assert.equal(jobs.nextReceiver("H:1"), undefined);
     assert.equal(jobs.lastReceiver("H:1"), undefined);
-    jobs.abandon("H:1", listener);
     jobs.vanish("H:1", new GearmanError("unknown"), "a:1");
     assert.deepEqual([jobs.size, jobs.nextHandles(5)], [0, []]);
   });
@@ -74,9 +79,9 @@ describe("a table of running jobs", () => {
       };
       subscribe();
       /** The server sends a copy for each submission, abandoned or not. */
-      const send = (receive: () => JobSubscriber | null | undefined) => {
+      const send = (receive: () => JobSubscriber | undefined) => {
         const receivers = all.map(receive);
-        assert.equal(receivers.filter((receiver) => receiver === null).length, all.length - present.size);
+        assert.equal(receivers.filter((receiver) => receiver!.settled).length, all.length - present.size);
         for (const receiver of receivers) receiver?.onEvent({ type: "data", data: new Uint8Array(0) });
         for (const listener of present) expected.set(listener, expected.get(listener)! + 1);
       };
@@ -86,7 +91,7 @@ describe("a table of running jobs", () => {
         else {
           const listener = all[step.which % all.length]!;
           present.delete(listener);
-          jobs.abandon("H:1", listener);
+          listener.settled = true;
         }
       }
       send(() => jobs.lastReceiver("H:1"));
@@ -104,23 +109,16 @@ describe("a table of running jobs", () => {
     assert.deepEqual(receivers(() => listeners.indexOf(jobs.lastReceiver("H:1") as Listener)), [0, 1, 2]);
   });
 
-  test("may begin a job abandoned: its packets are discarded, and it ends with the final one", () => {
+  test("gives the copies of an abandoned submission to it, which ignores them, however many there are", () => {
     const jobs = new RunningJobs();
-    jobs.subscribe("H:1", null);
-    assert.equal(jobs.nextReceiver("H:1"), null);
-    assert.equal(jobs.size, 1);
-    assert.equal(jobs.lastReceiver("H:1"), null);
+    const count = 40_000;
+    const listeners = Array.from({ length: count }, () => new Listener());
+    for (const listener of listeners) jobs.subscribe("H:1", listener);
+    for (let i = 0; i < count; i += 2) listeners[i]!.settled = true;
+    for (let i = 0; i < count; i++) jobs.nextReceiver("H:1")!.onEvent({ type: "data", data: new Uint8Array(0) });
+    for (let i = 0; i < count; i++) jobs.lastReceiver("H:1")!.onFailed(undefined);
+    assert.ok(listeners.every(({ received }, i) => received.length === (i % 2 === 0 ? 0 : 2)));
     assert.equal(jobs.size, 0);
-  });
-
-  test("abandons only the given subscriber of the given handle", () => {
-    const jobs = new RunningJobs();
-    const [one, two] = [new Listener(), new Listener()];
-    jobs.subscribe("H:1", one);
-    jobs.subscribe("H:2", two);
-    jobs.abandon("H:1", two);
-    assert.equal(jobs.nextReceiver("H:1"), one);
-    assert.equal(jobs.nextReceiver("H:2"), two);
   });
 
   test("returns the handles in turn, at most as many as asked for", () => {
@@ -141,11 +139,11 @@ describe("a table of running jobs", () => {
     jobs.subscribe("H:1", one);
     jobs.subscribe("H:1", two);
     jobs.subscribe("H:2", other);
-    jobs.abandon("H:1", one);
+    one.settled = true;
     assert.deepEqual(jobs.nextHandles(1), ["H:1"]);
-    jobs.abandon("H:1", two);
+    two.settled = true;
     assert.deepEqual(jobs.nextHandles(5), ["H:2"]);
-    jobs.subscribe("H:1", one);
+    jobs.subscribe("H:1", new Listener());
     assert.deepEqual(jobs.nextHandles(5), ["H:1", "H:2"]);
   });
 
@@ -154,7 +152,7 @@ describe("a table of running jobs", () => {
     const [one, two, abandoned, other] = [new Listener(), new Listener(), new Listener(), new Listener()];
     for (const listener of [one, two, abandoned]) jobs.subscribe("H:1", listener);
     jobs.subscribe("H:2", other);
-    jobs.abandon("H:1", abandoned);
+    abandoned.settled = true;
     jobs.vanish("H:1", new GearmanError("not known"), "a:1");
     assert.deepEqual([one.received, two.received], [["gone: not known, a:1"], ["gone: not known, a:1"]]);
     assert.deepEqual([abandoned.received, other.received], [[], []]);
@@ -169,7 +167,7 @@ describe("a table of running jobs", () => {
     jobs.subscribe("H:1", one);
     jobs.subscribe("H:2", two);
     jobs.subscribe("H:2", abandoned);
-    jobs.abandon("H:2", abandoned);
+    abandoned.settled = true;
     jobs.vanishAll(new GearmanError("lost"), "a:1");
     assert.deepEqual(listeners.map(({ received }) => received), [["gone: lost, a:1"], ["gone: lost, a:1"], []]);
     assert.equal(jobs.size, 0);
@@ -178,18 +176,17 @@ describe("a table of running jobs", () => {
   test("forgets a job before it notifies the subscribers, so that they may use the table", () => {
     const jobs = new RunningJobs();
     const sizes: number[] = [];
-    const reentrant = (handle: string): JobSubscriber =>
+    const reentrant = (): JobSubscriber =>
       Object.assign(new Listener(), {
-        onGone(this: JobSubscriber) {
+        onGone() {
           sizes.push(jobs.size);
-          jobs.abandon(handle, this);
           jobs.subscribe("H:new", new Listener());
         },
       });
-    jobs.subscribe("H:1", reentrant("H:1"));
+    jobs.subscribe("H:1", reentrant());
     jobs.vanish("H:1", new GearmanError("not known"), "a:1");
     assert.deepEqual(jobs.nextHandles(5), ["H:new"]);
-    jobs.subscribe("H:2", reentrant("H:2"));
+    jobs.subscribe("H:2", reentrant());
     jobs.vanishAll(new GearmanError("lost"), "a:1");
     assert.deepEqual(jobs.nextHandles(5), ["H:new"]);
     assert.deepEqual(sizes, [0, 0]);

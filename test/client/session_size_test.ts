@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { PacketType } from "../../src/codec/mod.ts";
 import { ForegroundJob } from "../../src/client/foreground_job.ts";
+import { LaggingJobs } from "../../src/client/lagging_jobs.ts";
 import { Query } from "../../src/client/request.ts";
 import { BatchSubmission } from "../../src/client/submission.ts";
 import { Session } from "../../src/client/session.ts";
@@ -18,7 +19,7 @@ import { fakeTimers } from "../support/fake_timers.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
 
 const timeout = 60_000;
-const LIMITS = { maxBuffered: 1_000_000, maxResultSize: 1_000_000 };
+const LIMITS = { maxBuffered: 1_000_000, maxResultSize: 1_000_000, lagging: new LaggingJobs(1e9) };
 
 /** The client of background jobs without a status: the tests do not ask for one. */
 const NO_STATUS = undefined as never;
@@ -26,7 +27,7 @@ const NO_STATUS = undefined as never;
 /** Opens a session; requests that it cannot send fail. */
 async function openSession(options: ConnectOptions): Promise<Session> {
   const { servers, settings } = readConnectOptions({ minBackoff: 1, maxBackoff: 1, ...options });
-  const session = new Session(servers[0]!, settings, (request, cause) => request.onUnsent(cause));
+  const session = new Session(servers[0]!, { ...settings, id: undefined }, (request, cause) => request.onUnsent(cause));
   await session.server.open();
   return session;
 }
@@ -61,7 +62,8 @@ function send(session: Session, count: number, functionName: string, unique: (i:
 const created = (jobs: TestJob[]) => Promise.all(jobs.map((job) => job.created()));
 
 function echo(): Query<string> {
-  return new Query({ type: PacketType.ECHO_REQ, args: ["e"] }, PacketType.ECHO_RES, ([data]) => readText(data!));
+  const packet = { type: PacketType.ECHO_REQ, args: ["e"] };
+  return new Query({ packet, expects: PacketType.ECHO_RES, read: ([data]) => readText(data!) });
 }
 
 /** Resolves when everything that the server sent before has arrived. */

@@ -49,7 +49,7 @@ describe("a lost submission", () => {
   test("is not-sent, with the cause, when no server could be reached", { timeout }, async () => {
     const port = await freePort();
     await using client = new GearmanClient(`127.0.0.1:${port}`);
-    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
+    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "x", { unique: "u" })]) {
       await assert.rejects(call, (error) => {
         assert.ok(error instanceof ConnectionError);
         assert.equal(error.delivery, "not-sent");
@@ -66,7 +66,7 @@ describe("a lost submission", () => {
   test("is unknown when it was sent and never acknowledged, and is not sent again", { timeout }, async () => {
     const server = new FakeServer((_, peer) => void peer.end());
     await using client = clientOf(server);
-    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "", { unique: "u" })]) {
+    for (const call of [client.do("f", "", { unique: "u" }).bytes(), client.doBackground("f", "x", { unique: "u" })]) {
       await assert.rejects(call, (error) => {
         assert.ok(error instanceof ConnectionError);
         assert.deepEqual([error.delivery, error.server, error.unique], ["unknown", "127.0.0.1:4730", "u"]);
@@ -123,8 +123,8 @@ describe("a submission that was sent and never acknowledged is unknown", () => {
   test("when the server dropped it, and is not sent again", { timeout }, async () => {
     await withFault(PacketType.SUBMIT_JOB_BG, "drop-before", async (connect, server) => {
       await using client = new GearmanClient({ ...connect, minBackoff: 1, maxBackoff: 1 });
-      const { server: name } = await client.doBackground("other", "", { priority: "high" });
-      const loss = await lossOf(client.doBackground("f", "", { unique: "u" }));
+      const { server: name } = await client.doBackground("other", "x", { priority: "high" });
+      const loss = await lossOf(client.doBackground("f", "x", { unique: "u" }));
       assert.deepEqual(loss, { delivery: "unknown", server: name, unique: "u", handle: undefined });
       await client.echo("x");
       assert.deepEqual(server.inspect().jobs.map(({ functionName }) => functionName), ["other"]);
@@ -164,7 +164,7 @@ describe("a submission that was sent and never acknowledged is unknown", () => {
         await freeze();
         const before = written;
         const calls = [
-          client.doBackground("f", "", { unique: "u" }),
+          client.doBackground("f", "x", { unique: "u" }),
           client.do("f", "", { unique: "u" }).bytes(),
           client.do("f", "", { unique: "u" }).created(),
         ];

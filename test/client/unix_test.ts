@@ -30,7 +30,7 @@ onEveryServer("over a unix socket", (kind) => {
         const sent = "x".repeat(300_000);
         assert.ok(await client.do("echo", sent).text() === sent);
         const job = await client.doBackground("waiting", "x");
-        assert.equal(`${job}`, `unix:${path}//${job.handle}`);
+        assert.equal(job.token, `unix:${path}//${job.handle};${job.unique}`);
         assert.equal((await client.jobStatus(`${job}`)).known, true);
         const waiting = client.do("waiting");
         await waiting.created();

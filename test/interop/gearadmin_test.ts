@@ -48,7 +48,7 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
 
   test("--status and --priority-status count queued and running jobs", { timeout }, async () => {
     for (const priority of ["normal", "high", "low", "low"] as const) {
-      await client.doBackground("hold", "", { priority });
+      await client.doBackground("hold", "x", { priority });
       await until(async () => (await statusOf("hold", "--status"))?.split("\t")[2] === "1");
     }
     assert.equal(await statusOf("hold", "--status"), "hold\t4\t1\t1");
@@ -57,7 +57,7 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
   });
 
   test("--show-jobs and --show-unique-jobs show a job of our client", { timeout }, async () => {
-    const job = await client.doBackground("queued", "", { unique: "job-17" });
+    const job = await client.doBackground("queued", "x", { unique: "job-17" });
     assert.ok((await ask("--show-jobs")).includes(`${job.handle}\t0\t0\t1`));
     assert.ok((await ask("--show-unique-jobs")).includes("job-17"));
   });
@@ -83,7 +83,7 @@ onEveryPort("gearadmin", needs("gearadmin"), (start) => {
 
   test("gearadmin prints what our admin client returns", { timeout }, async () => {
     await using admin = new GearmanAdmin(server.connect);
-    await client.doBackground("queued", "", { unique: "job-18", priority: "high" });
+    await client.doBackground("queued", "x", { unique: "job-18", priority: "high" });
     const lists: Record<string, unknown[][]> = {
       "--status": (await admin.status()).map((row) => Object.values(row)),
       "--priority-status": (await admin.priorityStatus()).map((row) => Object.values(row)),

@@ -154,7 +154,7 @@ test("a peer that takes no connections any more is given up in time, with a Time
     assert.ok(error.cause instanceof DOMException);
     assert.deepEqual([error.cause.name, error.cause.message], ["TimeoutError", "no connection within 200 ms"]);
     await using client = new GearmanClient({ servers: `127.0.0.1:${port}`, connectTimeout: 200 });
-    await assert.rejects(client.doBackground("f", "", { unique: "u" }), (error) => {
+    await assert.rejects(client.doBackground("f", "x", { unique: "u" }), (error) => {
       assert.ok(error instanceof ConnectionError && error.cause instanceof ConnectionError);
       assert.deepEqual([error.delivery, error.unique, error.cause.server], ["not-sent", "u", `127.0.0.1:${port}`]);
       assert.ok(error.cause.cause instanceof DOMException && error.cause.cause.name === "TimeoutError");
