@@ -2,7 +2,7 @@
 
 import { ConnectionError } from "../errors.ts";
 import { ignoreErrors } from "../internal/promises.ts";
-import { onAbort, orAbort } from "../internal/signals.ts";
+import { orAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
@@ -16,32 +16,30 @@ export interface DialSettings {
 }
 
 /**
- * Connects to the job server; `signal` ends the attempt.
+ * Connects to the job server; `attempt` can be aborted, and is aborted when the time is over.
  *
  * @throws {ConnectionError} It could not be reached, or not in time.
  */
-export async function dialServer(settings: DialSettings, signal: AbortSignal): Promise<Transport> {
+export async function dialServer(settings: DialSettings, attempt: AbortController): Promise<Transport> {
   const { server, dial, connectTimeout } = settings;
-  const attempt = new AbortController();
-  const forgetSignal = onAbort(signal, (reason) => attempt.abort(reason));
+  const { signal } = attempt;
   const timer = setTimeout(() => {
     attempt.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
   }, connectTimeout);
   let transport: Transport | undefined;
   const opening = (async () => {
-    transport = await dial(server, { signal: attempt.signal });
-    if (attempt.signal.aborted) ignoreErrors(() => transport!.close()); // it came too late
+    transport = await dial(server, { signal });
+    if (signal.aborted) ignoreErrors(() => transport!.close()); // it came too late
     await transport.opened;
     return transport;
   })();
   try {
-    return await orAbort(opening, attempt.signal);
+    return await orAbort(opening, signal);
   } catch (cause) {
     ignoreErrors(() => transport?.close());
     const name = formatServer(server);
     throw new ConnectionError(`Cannot connect to ${name}: ${messageOf(cause)}`, { cause, server: name });
   } finally {
     clearTimeout(timer);
-    forgetSignal();
   }
 }

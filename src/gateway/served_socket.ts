@@ -87,7 +87,7 @@ export class ServedSocket {
   async #exchangeAll(): Promise<SocketEnd> {
     let server: Transport;
     try {
-      server = await dialServer(this.#settings, this.#dialing.signal);
+      server = await dialServer(this.#settings, this.#dialing);
     } catch (error) {
       return { ...UNREACHABLE, error };
     }

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PacketType } from "../../src/codec/mod.ts";
+import { encodeRequest, PacketType } from "../../src/codec/mod.ts";
 import { type ConnectionError, memoryPipe, ProtocolError } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
 import { Gateway, type GatewayCall, type GatewayEvent, type GatewayOptions } from "../../src/gateway/mod.ts";
 import { type Deferred, deferred } from "../../src/internal/promises.ts";
-import { header, pattern, utf8 } from "../support/bytes.ts";
+import { header, join, pattern, utf8 } from "../support/bytes.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { fakeTimers } from "../support/fake_timers.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
@@ -93,6 +93,7 @@ test("acknowledgements follow the subprotocols that the request offers", { timeo
 });
 
 test("requests and answers pass, and an id does not", { timeout }, async () => {
+  using timers = fakeTimers(5_000);
   const { gateway, server } = makeGateway();
   const client = new FakeClient(gateway);
   client.send(OPTION_REQ, "exceptions");
@@ -109,6 +110,7 @@ test("requests and answers pass, and an id does not", { timeout }, async () => {
   assert.deepEqual(server.peer.options, ["exceptions"]);
   assert.deepEqual(server.peer.requests.map(({ type }) => type), [SUBMIT_JOB, ECHO_REQ, GET_STATUS]);
   assert.deepEqual(server.peer.requests[0]!.args[2], pattern(200_000));
+  assert.equal(timers.active, 0, "the time limit of the connection must not go on");
   await gateway.close();
 });
 
@@ -334,6 +336,39 @@ test("what a client has sent before it left is passed on, also if allow takes it
   await gateway.close();
 });
 
+test("a call that waits for permission when its client leaves is passed on", { timeout }, async () => {
+  const verdict = deferred<boolean>();
+  const { gateway, server } = makeGateway({ allow: () => verdict.promise });
+  const client = new FakeClient(gateway);
+  client.send(SUBMIT_JOB_BG, "f", "", "x");
+  client.socket.end(1000);
+  await until(() => server.peers.length === 1);
+  await turns();
+  verdict.resolve(true);
+  await client.ended;
+  await server.peer.ended;
+  assert.equal(server.peer.requests.length, 1);
+  await gateway.close();
+});
+
+test("after the end of a socket, nothing more of it is asked about", { timeout }, async () => {
+  let asked = 0;
+  const verdict = deferred<boolean>();
+  const { gateway } = makeGateway({
+    allow: () => {
+      asked++;
+      return verdict.promise;
+    },
+  });
+  const client = new FakeClient(gateway);
+  client.socket.receive(join(Array.from({ length: 300 }, () => encodeRequest(SUBMIT_JOB_BG, "f", "", "x"))));
+  await until(() => asked === 100);
+  await gateway.close();
+  verdict.resolve(true);
+  await turns();
+  assert.equal(asked, 100);
+});
+
 test("a job server that does not answer holds up a client that has left for two seconds", { timeout }, async () => {
   using timers = fakeTimers(2_000);
   const server = new FakeServer();
@@ -525,11 +560,44 @@ test("a client that does not read is not read from either", { timeout }, async (
   await gateway.close();
 });
 
+test("a client that is refused and does not read is not asked about any more", { timeout }, async () => {
+  let asked = 0;
+  const { gateway } = makeGateway({
+    allow: () => {
+      asked++;
+      return "x".repeat(10_000);
+    },
+  });
+  const client = new FakeClient(gateway, { protocol: "gearman" });
+  for (let i = 0; i < 500; i++) client.send(GET_STATUS, "h");
+  await until(() => asked > 90);
+  await turns();
+  assert.ok(asked <= MIB / 10_000 + 2, `${asked} were asked about`);
+  await gateway.close();
+});
+
+test("a job server that does not answer is sent a limited number of requests", { timeout }, async () => {
+  const server = new FakeServer();
+  const gateway = new Gateway({ dial: server.dial, allow: () => true });
+  const client = new FakeClient(gateway);
+  const request = encodeRequest(GET_STATUS, "h");
+  for (let i = 0; i < 20; i++) client.socket.receive(join(Array<Uint8Array>(1_000).fill(request)));
+  const count = () => server.peers[0]?.requests.length ?? 0;
+  await until(() => count() > 10_000);
+  await turns();
+  assert.ok(count() < 11_000, `${count()} requests have passed`);
+  await gateway.close();
+});
+
 test("close() closes all sockets with 4503, and later ones at once", { timeout }, async () => {
   const { gateway, server } = makeGateway();
   const clients = [new FakeClient(gateway), new FakeClient(gateway)];
   await until(() => server.peers.length === 2);
-  server.refuse = () => new Promise(() => {});
+  let signal: AbortSignal | undefined;
+  server.refuse = (_server, given) => {
+    signal = given;
+    return new Promise(() => {});
+  };
   const dialing = new FakeClient(gateway);
   await until(() => server.dials.length === 3);
   await Promise.all([gateway.close(), gateway.close()]);
@@ -538,19 +606,38 @@ test("close() closes all sockets with 4503, and later ones at once", { timeout }
   }
   await Promise.all(server.peers.map(({ ended }) => ended));
   assert.equal(server.dials.length, 3);
+  assert.equal(signal?.aborted, true);
 });
 
-test("a socket that never opens is given up, and one that cannot open ends", { timeout }, async () => {
+test("a transport that fails to open, or opens too late, is closed", { timeout }, async () => {
+  using timers = fakeTimers(5_000);
+  for (const opened of [Promise.reject(new Error("refused")), new Promise(() => {})]) {
+    let closed = 0;
+    const gateway = new Gateway({
+      dial: () => ({ ...memoryPipe()[0], opened, close: () => void closed++ }),
+      allow: () => true,
+    });
+    const client = new FakeClient(gateway);
+    await turns();
+    if (timers.active > 0) timers.fire();
+    assert.deepEqual(await client.untilClosed(), [4502, "The job server cannot be reached"]);
+    assert.equal(closed, 1);
+    await gateway.close();
+  }
+});
+
+test("a socket that never opens is given up, and one that cannot open ends", { timeout }, async (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
   using timers = fakeTimers(300_000);
   const { gateway, server } = makeGateway();
   const hanging = new FakeClient(gateway, { readyState: 0 });
   const failing = new FakeClient(gateway, { readyState: 0 });
   failing.socket.end(1006);
   await failing.ended;
+  now += 300_000;
   timers.fire();
-  if (timers.active > 0) await turns(); // it may have been younger than the timeout
-  hanging.socket.end(1006);
   await hanging.ended;
-  assert.equal(server.dials.length, 0);
+  assert.deepEqual([server.dials.length, gateway.connections, timers.active], [0, 0, 0]);
   await gateway.close();
 });
