@@ -14,7 +14,7 @@ import { backgroundPacket, type DoBackgroundOptions, type SharedOptions } from "
 /** Options of many submissions in the background. */
 export interface DoBackgroundAllOptions<Input = Workload> extends Omit<DoBackgroundOptions, "unique"> {
   /** Maximum number of jobs that are in flight, or accepted and not taken from the generator yet. Default 1,000. */
-  inFlight?: number;
+  inFlight?: number | undefined;
   /** Makes the unique of each job from its input and its index, counted from 0. Default a generated unique. */
   unique?: ((input: Input, index: number) => string) | undefined;
 }

@@ -36,9 +36,9 @@ import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundP
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
   /** Policy by which the server of a job is chosen. Default "failover". */
-  balance?: Balance;
+  balance?: Balance | undefined;
   /** Maximum bytes kept for a job whose consumer lags. Default 64 MiB; past it the job ends with a `GearmanError`. */
-  maxBuffered?: number;
+  maxBuffered?: number | undefined;
   /**
    * Maximum bytes kept for all jobs whose consumers lag. Default 256 MiB; past it the one that holds most ends with a
    * `GearmanError`.
@@ -47,7 +47,7 @@ export interface ClientOptions extends ConnectOptions {
   /** Name of the client, which gearmand shows in the list of `workers`: at most 127 bytes, without white space. Default none. */
   id?: string | undefined;
   /** Maximum bytes that `bytes()`, `text()` and `json()` collect. Default 256 MiB; past it they reject with a `GearmanError`. */
-  maxResultSize?: number;
+  maxResultSize?: number | undefined;
 }
 
 /**
@@ -164,7 +164,7 @@ export class GearmanClient implements AsyncDisposable {
    * again, give each workload the same `unique` every time. An error of the source or an abort ends the iteration too,
    * after the jobs before it.
    *
-   * Invalid arguments throw on the first `next()`, before the source is read.
+   * Invalid arguments throw on the first `next()`, before the source is read. An abort throws the reason of the signal.
    *
    * @example Ten thousand jobs
    * ```ts
@@ -240,7 +240,8 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   /**
-   * Yields the status of a job at once, and then every `interval` ms (default 1,000); in the last one `known` is false.
+   * Yields the status of a job at once, and then every `interval` ms (default 1,000); in the last one `known` is false. It
+   * also ends by `break`, or by its signal, whose reason it throws.
    *
    * Invalid arguments throw on the first `next()`.
    *

@@ -14,8 +14,8 @@ export type JobEvent =
  * `await job` is `await job.result()`: the output of a typed function, and all bytes of a function by name. A job has one
  * consumer: `result`, `bytes`, `text`, `json`, `stream` or iteration. A second one is a `TypeError`.
  *
- * A job that fails throws a `JobFailedError` in its consumer. A lost connection is a `ConnectionError`, an abort the
- * signal's reason. Without a consumer nothing is thrown. Leaving an iteration (`break`) or cancelling the stream abandons
+ * A job that fails throws a `JobFailedError` in its consumer, iteration included. A lost connection is a
+ * `ConnectionError`, an abort the signal's reason. Without a consumer nothing is thrown. Leaving an iteration (`break`) or cancelling the stream abandons
  * the job here; the server still runs it.
  *
  * A job is awaited like a promise: an `async` function that returns one consumes it.

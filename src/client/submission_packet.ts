@@ -16,11 +16,11 @@ export interface DoOptions extends CallOptions {
    * Key by which jobs of one function coalesce: while one is queued or running, further submissions share it. At most 63
    * bytes; `-` stands for the workload. Default none for a foreground job, and a generated one for a background job.
    */
-  unique?: string;
+  unique?: string | undefined;
   /** Priority. Default "normal", the only one of a job with a `reducer`. */
-  priority?: Priority;
+  priority?: Priority | undefined;
   /** Function that reduces the result, for workers that can; at most 63 bytes. */
-  reducer?: string;
+  reducer?: string | undefined;
   /**
    * Called with each progress that arrives, however the job is consumed. What it throws ends the job here with that error;
    * the server still runs it.
@@ -36,7 +36,7 @@ export interface DoBackgroundOptions extends Omit<DoOptions, "onStatus"> {
    * gearmand 1.1 does not wake a sleeping worker when the job is due: it starts when a worker asks next. Workers of this
    * library ask every second (their option `pollInterval`). gearmand 2.0 and `JobServer` wake a worker.
    */
-  at?: Date;
+  at?: Date | undefined;
 }
 
 /** Packet types by priority. */
