@@ -162,9 +162,9 @@ export class ValidationError extends GearmanError {
 
 /** Describes issues as "items.0.name: Required; width: Too small". */
 function describeIssues(issues: readonly SchemaIssue[]): string {
-  // Libraries pass subclasses of Array whose map() does not return an array.
-  const texts = Array.from(issues, ({ message, path = [] }) => {
-    const keys = Array.from(path, (part) => String((part as { key?: PropertyKey }).key ?? part));
+  // Copies, since libraries pass subclasses of Array whose map() returns no array.
+  const texts = [...issues].map(({ message, path = [] }) => {
+    const keys = [...path].map((part) => String((part as { key?: PropertyKey }).key ?? part));
     return keys.length === 0 ? message : `${keys.join(".")}: ${message}`;
   });
   return printable(texts.join("; "));

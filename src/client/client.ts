@@ -304,7 +304,6 @@ export class GearmanClient implements AsyncDisposable {
     const definition = definitionOf(fn);
     if (definition === undefined) return this.#router.send(submission, signal);
     const send = (workload: Workload) => {
-      if (submission.settled) return;
       submission.setWorkload(workload);
       this.#router.send(submission, undefined);
     };

@@ -78,8 +78,10 @@ export class ForegroundJob extends Submission implements JobSubscriber, LaggingJ
   }
 
   onEvent(event: JobEvent): void {
-    if (event.type === "status" && !this.settled) this.#reportStatus(event);
-    if (this.settled) return;
+    if (event.type === "status" && !this.settled) {
+      attempt<unknown, void>(() => this.#onStatus?.(event), () => {}, (error) => this.fail(error));
+    }
+    if (this.settled) return; // it may have been ended by onStatus
     const reader = this.#readers?.shift();
     if (this.#collector !== undefined) this.#collect(this.#collector, event);
     else if (reader !== undefined) reader.resolve({ done: false, value: event });
@@ -120,10 +122,6 @@ export class ForegroundJob extends Submission implements JobSubscriber, LaggingJ
     this.#lagging = false;
     this.#limits.lagging.update(this, 0);
     super.settle();
-  }
-
-  #reportStatus(status: Extract<JobEvent, { type: "status" }>): void {
-    attempt<unknown, void>(() => this.#onStatus?.(status), () => {}, (error) => this.fail(error));
   }
 
   // ---- what the consumer asks

@@ -29,8 +29,12 @@ export abstract class Submission extends Request {
     return PacketType.JOB_CREATED;
   }
 
-  /** Takes the workload of a typed function, which is encoded after the other arguments were checked. */
+  /**
+   * Takes the workload of a typed function, which is encoded after the other arguments were checked, and maybe after the
+   * submission was aborted.
+   */
   setWorkload(workload: Workload): void {
+    if (this.settled) return;
     checkWorkload(workload);
     const { args } = this.packet;
     args[args.length - 1] = workload;

@@ -8,6 +8,9 @@ import { HEADER_SIZE } from "./packet.ts";
 /** Longest function name in bytes: libgearman's limit. gearmand's own is its buffer of 8 KiB. */
 export const MAX_FUNCTION_NAME = 512;
 
+/** Longest workload in bytes: the length of a packet's body has 32 bits, and the names before it need room. */
+const MAX_WORKLOAD = 0xffff_ffff - 2_048;
+
 /** The data of a job; a string is sent as UTF-8. */
 export type Workload = string | Uint8Array;
 
@@ -26,6 +29,20 @@ export function checkFunctionName(functionName: string): void {
  * pieces of their own, so that the decoder has to join the packet.
  */
 const MAX_SHARED = 65_536;
+
+/**
+ * Checks a workload.
+ *
+ * @throws {TypeError} It must be a string or a `Uint8Array`.
+ * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
+ */
+export function checkWorkload(workload: Workload): void {
+  if (typeof workload === "string") return;
+  if (!(workload instanceof Uint8Array)) {
+    throw new TypeError("Cannot use the workload: it must be a string or a Uint8Array");
+  }
+  if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
+}
 
 /** Reads a handle; gearmand 1.1 puts a NUL, or a NUL and more bytes, after the handle of some WORK_FAIL packets. */
 export function readHandle(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@ import { MIN_UNCOPIED } from "../codec/encoder.ts";
 import type { Workload } from "../codec/arguments.ts";
 import { checkName, checkText } from "../internal/checks.ts";
 
-export { checkFunctionName, MAX_FUNCTION_NAME, type Workload } from "../codec/arguments.ts";
+export { checkFunctionName, checkWorkload, MAX_FUNCTION_NAME, type Workload } from "../codec/arguments.ts";
 
 /**
  * Longest unique, reducer and handle in bytes. gearmand keeps them, with a NUL, in 64 bytes: it accepts a unique of 64
@@ -13,8 +13,6 @@ export { checkFunctionName, MAX_FUNCTION_NAME, type Workload } from "../codec/ar
 export const MAX_UNIQUE = 63;
 /** Longest id of a connection in bytes: gearmand cuts a longer one. */
 const MAX_ID = 127;
-/** Longest workload in bytes: the length of a packet's body has 32 bits, and the names before it need room. */
-const MAX_WORKLOAD = 0xffff_ffff - 2_048;
 
 /**
  * Checks a unique; the empty string stands for none.
@@ -45,20 +43,6 @@ export function checkHandle(handle: string): void {
 export function checkId(id: string): void {
   checkName(id, "id", MAX_ID);
   if (/[\s\p{Cc}]/u.test(id)) throw new RangeError("Cannot use the id: it holds white space or control characters");
-}
-
-/**
- * Checks a workload.
- *
- * @throws {TypeError} It must be a string or a `Uint8Array`.
- * @throws {RangeError} It must fit in a packet, which holds less than 4 GiB.
- */
-export function checkWorkload(workload: Workload): void {
-  if (typeof workload === "string") return;
-  if (!(workload instanceof Uint8Array)) {
-    throw new TypeError("Cannot use the workload: it must be a string or a Uint8Array");
-  }
-  if (workload.length > MAX_WORKLOAD) throw new RangeError("Cannot use the workload: a packet holds less than 4 GiB");
 }
 
 /** True if a workload is not copied: the caller does not change it until the call has settled. */

@@ -2,9 +2,9 @@
 
 import { type SchemaIssue, ValidationError } from "../errors.ts";
 import { checkFunction } from "../internal/checks.ts";
-import { attempt, isPromiseLike } from "../internal/promises.ts";
+import { attempt, isPromiseLike, markHandled } from "../internal/promises.ts";
 import { messageOf } from "../internal/text.ts";
-import type { Workload } from "../codec/arguments.ts";
+import { checkWorkload, type Workload } from "../codec/arguments.ts";
 import type { Schema } from "./schema.ts";
 import { bytesSerializer, jsonSerializer, type Serializer } from "./serializer.ts";
 
@@ -62,8 +62,8 @@ export function createPayload(
   options: FunctionOptions<unknown, unknown>,
 ): Payload<unknown> {
   const { [part]: schema, serializer: both = jsonSerializer } = options;
-  const { [part]: serializer = both as Serializer }: { [P in typeof part]?: Serializer } = Object(both);
-  if (schema !== undefined) checkFunction(schema?.["~standard"]?.validate, `~standard.validate of the ${part}`);
+  const serializer = (both as { readonly [P in typeof part]?: Serializer } | null)?.[part] ?? both as Serializer;
+  if (schema !== undefined) checkFunction(schema?.["~standard"]?.validate, "~standard.validate");
   checkFunction(serializer?.encode, "serializer.encode");
   checkFunction(serializer.decode, "serializer.decode");
 
@@ -89,11 +89,10 @@ export function createPayload(
     value === undefined && !options?.background ? "" : attempt(
       () => serializer.encode(value),
       (encoded) => {
+        checkWorkload(encoded);
+        if (options?.background && encoded.length === 0) throw new TypeError("it was encoded as no bytes");
         // The bytes may be the caller's own, or memory that the serializer uses again.
-        const workload = encoded instanceof Uint8Array ? new Uint8Array(encoded) : encoded;
-        const isWorkload = workload !== encoded || typeof workload === "string";
-        if (isWorkload && (workload.length > 0 || !options?.background)) return workload;
-        throw new TypeError("it was encoded as no bytes");
+        return typeof encoded === "string" ? encoded : new Uint8Array(encoded);
       },
       onError,
     );
@@ -102,8 +101,8 @@ export function createPayload(
     const checked = check(value);
     if (!isPromiseLike(checked)) return serialize(value, options);
     // Not after the check: the caller may change the value meanwhile.
-    const encoding = new Promise<Workload>((resolve) => resolve(serialize(value, options)));
-    return Promise.all([encoding, checked]).then(([encoded]) => encoded);
+    const encoding = markHandled(new Promise<Workload>((resolve) => resolve(serialize(value, options))));
+    return checked.then(() => encoding);
   };
 
   const decode = (bytes: Uint8Array): unknown => {

@@ -18,6 +18,9 @@ import {
   type Serializer,
   ValidationError,
 } from "../../mod.ts";
+import { ForegroundJob } from "../../src/client/foreground_job.ts";
+import { LaggingJobs } from "../../src/client/lagging_jobs.ts";
+import { foregroundPacket } from "../../src/client/submission_packet.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { pattern, text, toHex, utf8 } from "../support/bytes.ts";
@@ -339,6 +342,9 @@ describe("a call of a typed function", () => {
     const plain = { name: "plain", input: { encode, decode: () => 0 }, output: { encode, decode: () => 0 } };
     await client.do(plain, 3).created();
     assert.deepEqual(submittedWorkloads(server), ["xxx"]);
+    const empty = { name: "RangeError", message: /^Cannot use the workload: it is empty/ };
+    await assert.rejects(client.doBackground(plain, 0), empty);
+    await assert.rejects(client.doBackgroundAll(plain, [0]).next(), { name: "RangeError", message: /^Workload 0: / });
     const broken = { ...plain, input: { ...plain.input, encode: (value: number) => value as Any as string } };
     await assert.rejects(client.do(broken, 1).created(), {
       name: "TypeError",
@@ -624,5 +630,36 @@ describe("a typed job that fails", () => {
       assert.deepEqual(events, ["created", "complete"]);
     });
     assert.deepEqual(unhandled, []);
+  });
+});
+
+describe("a submission of a typed function", () => {
+  const limits = { maxBuffered: 1, maxResultSize: 1, lagging: new LaggingJobs(1) };
+  const makeJob = (onStatus?: () => void) =>
+    new ForegroundJob(foregroundPacket(resize, { name: "x" }, {}), limits, onStatus);
+
+  test("gets its workload when it is encoded, and a large one waits its turn as any large one does", () => {
+    const job = makeJob();
+    assert.deepEqual(job.packet.args, ["resize", "", ""]);
+    job.setWorkload("abc");
+    assert.deepEqual([job.packet.args.at(-1), job.isLarge], ["abc", false]);
+    job.setWorkload(new Uint8Array(65_536));
+    assert.ok(job.isLarge);
+  });
+
+  test("keeps no workload that comes after its end", () => {
+    const job = makeJob();
+    job.fail(new Error("enough"));
+    job.setWorkload("abc");
+    assert.deepEqual(Object.entries(job.packet.args), []);
+  });
+
+  test("reports no progress after its end", () => {
+    let calls = 0;
+    const job = makeJob(() => calls++);
+    job.onEvent({ type: "status", numerator: 1, denominator: 2 });
+    job.fail(new Error("enough"));
+    job.onEvent({ type: "status", numerator: 2, denominator: 2 });
+    assert.equal(calls, 1);
   });
 });

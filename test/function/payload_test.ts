@@ -152,16 +152,17 @@ test("in the background an encoder must yield at least one byte", async () => {
 });
 
 test("an encoder that yields no workload fails", async () => {
-  const { input } = defineFunction<unknown>("f");
-  assert.throws(() => input.encode(() => {}), {
+  const expected = {
     name: "ValidationError",
-    message: 'The input of "f" is invalid: it was encoded as no bytes',
-  });
+    message: 'The input of "f" is invalid: Cannot use the workload: it must be a string or a Uint8Array',
+  };
+  const { input } = defineFunction<unknown>("f");
+  assert.throws(() => input.encode(() => {}), expected);
   for (const wrong of [undefined, null, 5, {}, [1], new ArrayBuffer(1)]) {
     for (const encode of [() => wrong, async () => await Promise.resolve(wrong)]) {
       const serializer = { encode, decode: () => null } as unknown as Serializer;
       const { input } = defineFunction<number>("f", { serializer });
-      await assert.rejects(async () => await input.encode(1), { name: "ValidationError", message: /as no bytes$/ });
+      await assert.rejects(async () => await input.encode(1), expected);
     }
   }
 });
@@ -266,32 +267,39 @@ test("what a serializer or a schema throws is the cause and the issue, also if i
   }
 });
 
-test("a serializer and a schema that both fail leave no unhandled rejection", async () => {
+test("a serializer and a schema that both fail leave no unhandled rejection, and the check is reported", async () => {
   const unhandled: unknown[] = [];
   const listener = (reason: unknown) => void unhandled.push(reason);
   process.on("unhandledRejection", listener);
   try {
-    for (const [first, second] of [["check", "encoder"], ["encoder", "check"]] as const) {
-      const [check, encoder] = [deferred<never>(), deferred<never>()];
-      const failures = { check, encoder };
-      const serializer = { encode: () => encoder.promise, decode: () => null };
-      const encoding = defineFunction("f", { input: schemaOf<string>(() => check.promise), serializer }).input.encode(
-        "x",
-      );
-      failures[first].reject(new Error(first));
-      await assert.rejects(async () => await encoding, { message: `The input of "f" is invalid: ${first}` });
-      failures[second].reject(new Error(second));
-      await new Promise((resolve) => setTimeout(resolve, 0));
+    for (const order of [["check", "encoder"], ["encoder", "check"]] as const) {
+      const failures = { check: deferred<never>(), encoder: deferred<never>() };
+      const serializer = { encode: () => failures.encoder.promise, decode: () => null };
+      const { input } = defineFunction("f", { input: schemaOf<string>(() => failures.check.promise), serializer });
+      const rejected = assert.rejects(async () => await input.encode("x"), {
+        message: 'The input of "f" is invalid: check',
+      });
+      for (const name of order) {
+        failures[name].reject(new Error(name));
+        await turns(2);
+      }
+      await rejected;
     }
     // An encoder that throws at the call, while the check is under way.
-    const check = deferred<never>();
-    const serializer = { encode: () => assert.fail("broken"), decode: () => null };
-    const encoding = defineFunction("f", { input: schemaOf<string>(() => check.promise), serializer }).input.encode(
-      "x",
-    );
-    await assert.rejects(async () => await encoding, { message: 'The input of "f" is invalid: broken' });
-    check.reject(new Error("late"));
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    for (const passes of [true, false]) {
+      const check = deferred<{ value: string }>();
+      const serializer = { encode: () => assert.fail("encoder"), decode: () => null };
+      const { input } = defineFunction("f", { input: schemaOf<string>(() => check.promise), serializer });
+      const reason = passes ? "encoder" : "check";
+      const rejected = assert.rejects(async () => await input.encode("x"), {
+        message: `The input of "f" is invalid: ${reason}`,
+      });
+      await turns(2);
+      if (passes) check.resolve({ value: "x" });
+      else check.reject(new Error("check"));
+      await rejected;
+      await turns(2);
+    }
     assert.deepEqual(unhandled, []);
   } finally {
     process.removeListener("unhandledRejection", listener);

@@ -90,7 +90,7 @@ onEveryServer("the handler of a typed function", (kind) => {
       output = () => {};
       assert.equal(
         await exceptionOf(client.do(name)),
-        `The output of "${name}" is invalid: it was encoded as no bytes`,
+        `The output of "${name}" is invalid: Cannot use the workload: it must be a string or a Uint8Array`,
       );
       output = undefined;
       assert.equal(await client.do(name).text(), "");
@@ -248,6 +248,14 @@ test("addFunction() and removeFunction() take names and definitions, and nothing
     message: "Cannot use output.encode of the function: expected a function",
   });
   assert.throws(() => worker.addFunction({ ...resize, name: "" }, () => ({ url: "" })), { name: "RangeError" });
+});
+
+test("the job of a typed function has its reducer, if it has one", () => {
+  const reducers: unknown[] = [];
+  const handler = jobHandlerOf(defineFunction("f"), (_, job) => void reducers.push("reducer" in job, job.reducer));
+  handler({ workload: new Uint8Array(0), reducer: "sum" } as AssignedJob);
+  handler({ workload: new Uint8Array(0) } as AssignedJob);
+  assert.deepEqual(reducers, [true, "sum", false, undefined]);
 });
 
 test("a synchronous handler of a synchronous function returns its result without a promise", () => {
