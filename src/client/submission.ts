@@ -6,6 +6,7 @@ import { type Packet, PacketType } from "../codec/packet.ts";
 import { checkWorkload, isUncopied, type Workload } from "../connection/arguments.ts";
 import { firstText } from "../connection/reply.ts";
 import { type BackgroundJob, ClientBackgroundJob, type StatusSource } from "./background_job.ts";
+import { checkStorable } from "./submission_packet.ts";
 import { type Outgoing, Request, type RequestSession } from "./request.ts";
 
 /** How far a submission came that cannot run, in words. */
@@ -73,6 +74,11 @@ abstract class BackgroundSubmission extends Submission {
   constructor(packet: Outgoing, source: StatusSource) {
     super(packet);
     this.#source = source;
+  }
+
+  override setWorkload(workload: Workload): void {
+    super.setWorkload(workload);
+    checkStorable(workload);
   }
 
   override onReply(packet: Packet, session: RequestSession): void {

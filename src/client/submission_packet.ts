@@ -93,11 +93,7 @@ function packetOf(
   checkFunctionName(functionName);
   checkUnique(unique);
   checkWorkload(workload);
-  if (mode === "background" && functionName === fn && workload.length === 0) {
-    throw new RangeError(
-      "Cannot use the workload: it is empty, and gearmand would not start again with such a job queued",
-    );
-  }
+  if (mode === "background" && functionName === fn) checkStorable(workload);
   if (priority !== "normal") checkOneOf(priority, "priority", PRIORITIES);
   if (at === undefined && reducer === undefined) {
     return { type: TYPES[priority][mode], args: [functionName, unique, workload] };
@@ -110,6 +106,18 @@ function packetOf(
   }
   checkName(reducer!, "reducer", MAX_UNIQUE);
   return { type: REDUCE_TYPES[mode], args: [functionName, unique, reducer!, "", workload] };
+}
+
+/**
+ * Checks that a job in the background has a workload.
+ *
+ * @throws {RangeError} It must have at least one byte.
+ */
+export function checkStorable(workload: Workload): void {
+  if (workload.length > 0) return;
+  throw new RangeError(
+    "Cannot use the workload: it is empty, and gearmand would not start again with such a job queued",
+  );
 }
 
 function seconds(at: Date): string {
