@@ -12,7 +12,7 @@ export interface JobContext {
   readonly handle: string;
   /** The name of the function. */
   readonly functionName: string;
-  /** The unique of the submission; empty if there was none. */
+  /** The unique of the submission; empty if there was none, or if the server does not tell it (Perl's server). */
   readonly unique: string;
   /** The reducer of the submission, if there was one. */
   readonly reducer?: string;
@@ -31,6 +31,7 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /**
    * Sends a warning. The promise never rejects; it resolves when the connection can take more data, or the job is over.
+   * Where the server does not know warnings (Perl's), it becomes the event `jobWarning` of the worker.
    *
    * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
    * @throws {RangeError} Its packet would be larger than `maxPacketSize`.
@@ -58,6 +59,8 @@ export interface AssignedJob extends JobContext {
   /**
    * Sends a piece of the result. The promise never rejects; it resolves when the connection can take more data, or the
    * job is over. A chunk of 64 KiB or more is not copied: do not change it before the promise resolves.
+   *
+   * A server that takes a result in one piece only (Perl's) gets the pieces joined, at the end of the job.
    *
    * @throws {TypeError} The chunk is neither a string nor a `Uint8Array`.
    * @throws {RangeError} Its packet would be larger than `maxPacketSize`.

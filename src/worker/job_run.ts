@@ -1,11 +1,11 @@
 /** One run of a handler: what the handler sends, how the run ends, and when it is aborted. */
 
-import { joinBytes } from "../internal/bytes.ts";
 import { orAbort } from "../internal/signals.ts";
 import { type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type AssignedJob, type JobHandler, jobOf, type JobPacket, type JobSender } from "./assigned_job.ts";
+import { JoinedResult } from "./joined_result.ts";
 import {
   checkData,
   describeOversize,
@@ -37,9 +37,8 @@ export class JobRun implements JobSender {
   readonly startedAt: number = performance.now();
   readonly sizeLimit: SizeLimit;
   readonly #user: JobRunUser;
-  /** Pieces of the result, for a server that takes a result in one piece only. */
-  readonly #pieces: Uint8Array[] = [];
-  #piecesSize = 0;
+  /** The pieces of the result so far, for a server that takes a result in one piece only. */
+  #joined: JoinedResult | undefined;
   /** Ended: the outcome was sent. Aborted: the outcome is no longer wanted. What the handler then sends is discarded. */
   #state: "running" | "ended" | "aborted" = "running";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,7 +69,7 @@ export class JobRun implements JobSender {
       this.#user.requestSent(type);
       return sent;
     }
-    if (type === PacketType.WORK_DATA) this.#keepPiece(chunk);
+    if (type === PacketType.WORK_DATA) this.#join(chunk);
     else this.#user.onWarning(this.job, chunk);
     return Promise.resolve();
   }
@@ -86,7 +85,7 @@ export class JobRun implements JobSender {
 
   /** Sends the outcome, and returns it: a result may turn out to be too large. */
   end(outcome: Outcome): Outcome {
-    const final = this.#pieces.length > 0 && outcome.kind === "completed" ? this.#joinPieces(outcome.result) : outcome;
+    const final = outcome.kind === "completed" ? this.#completed(outcome) : outcome;
     this.#sendOutcome(final);
     clearTimeout(this.#timer);
     this.#state = "ended";
@@ -116,21 +115,23 @@ export class JobRun implements JobSender {
   }
 
   /** Keeps a copy of a piece of the result. */
-  #keepPiece(chunk: Workload): void {
-    const piece = typeof chunk === "string" ? new TextEncoder().encode(chunk) : new Uint8Array(chunk);
+  #join(chunk: Workload): JoinedResult {
+    const piece = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+    const joined = this.#joined ??= new JoinedResult();
     const { maxPacketSize, overhead } = this.sizeLimit;
-    const size = overhead + this.#piecesSize + piece.length;
+    const size = overhead + joined.size + piece.length;
     if (size > maxPacketSize) {
       throw new RangeError(`Cannot send the result in one piece: ${describeOversize(size, maxPacketSize)}`);
     }
-    this.#pieces.push(piece);
-    this.#piecesSize += piece.length;
+    joined.append(piece);
+    return joined;
   }
 
-  #joinPieces(result: Workload): Outcome {
+  /** Returns the outcome of a completed job, whose pieces may have been kept. */
+  #completed(outcome: Outcome & { kind: "completed" }): Outcome {
+    if (this.#joined === undefined) return outcome;
     try {
-      this.#keepPiece(result);
-      return { kind: "completed", result: joinBytes(this.#pieces, this.#piecesSize) };
+      return { kind: "completed", result: this.#join(outcome.result).bytes };
     } catch (error) {
       return outcomeOfError(error);
     }

@@ -31,6 +31,8 @@ export class Negotiation {
   readonly #abilities: ServerAbilities;
   readonly #user: NegotiationUser;
   readonly #fences = new Fences();
+  /** Requests in doubt, each with a fence that has not passed. */
+  readonly #doubted = new Set<OptionalRequest>();
   /** The type of the grabs that are in flight. */
   #grabType: GrabType | undefined;
   /** Errors that are about grabs if the next fence overtakes some: at most one for each grab. */
@@ -64,7 +66,8 @@ export class Negotiation {
 
   /** A request was sent that the server may not know. */
   requestSent(request: OptionalRequest): void {
-    if (this.#abilities.knows(request)) return;
+    if (this.#abilities.knows(request) || this.#doubted.has(request)) return;
+    this.#doubted.add(request);
     this.#sendFence({ doubted: request, onPassed: () => this.#endDoubt(request) });
   }
 
@@ -157,6 +160,7 @@ export class Negotiation {
   }
 
   #endDoubt(request: OptionalRequest): void {
+    this.#doubted.delete(request);
     if (this.#abilities.takes(request)) this.#abilities.learn(request);
   }
 
