@@ -128,9 +128,10 @@ class HandlerJob implements AssignedJob {
   json<T = unknown>(): T {
     try {
       return JSON.parse(this.text().replace(/^\ufeff/, "")) as T;
-    } catch (cause) {
+    } catch (error) {
+      // Not as the cause: its message holds a part of the workload as it is, which is the client's.
       const job = `job ${printable(this.handle)} ("${printable(this.functionName)}")`;
-      throw new SyntaxError(`Cannot read the workload of ${job} as JSON: ${messageOf(cause)}`, { cause });
+      throw new SyntaxError(`Cannot read the workload of ${job} as JSON: ${messageOf(error)}`);
     }
   }
 

@@ -195,8 +195,8 @@ export class GearmanWorker implements AsyncDisposable {
     const { signal } = options;
     checkSignal(signal);
     this.#state = "running";
+    this.#dueJobs.start(); // before the signal, which may have fired, and then closes the worker at once
     const forgetSignal = signal && onAbort(signal, () => this.close());
-    this.#dueJobs.start();
     const serving = this.#connections.map((connection) => connection.serve(this.#stop.signal));
     this.#running = Promise.all(serving).then(() => {});
     await this.#running;

@@ -9,7 +9,7 @@ import { FakeServer } from "../support/fake_server.ts";
 import { fakeTimers } from "../support/fake_timers.ts";
 import { onEveryServer } from "../support/servers.ts";
 import { turns, until } from "../support/wait.ts";
-import { countPackets, heldHandler, serverWithJobs, startWorker, untilSent } from "../support/workers.ts";
+import { countPackets, heldHandler, makeWorker, serverWithJobs, startWorker, untilSent } from "../support/workers.ts";
 
 const timeout = 30_000;
 
@@ -49,6 +49,19 @@ describe("a worker that polls", () => {
     await turns();
     assert.deepEqual([busy, silent, idle].map((server) => countPackets(server, PacketType.PRE_SLEEP)), [0, 0, 1]);
     release.resolve("");
+  });
+
+  test("asks no more after its end, also if its signal had fired before it ran", { timeout }, async () => {
+    using timers = fakeTimers(700);
+    const server = serverWithJobs();
+    for (const end of ["aborted", "close", "destroy"] as const) {
+      const worker = makeWorker({ dial: server.dial, pollInterval: 700 }, { f: () => {} });
+      const running = worker.run(end === "aborted" ? { signal: AbortSignal.abort() } : {});
+      if (end !== "aborted") await worker[end]();
+      await running;
+      assert.equal(timers.active, 0, end);
+    }
+    assert.equal(timers.set, 3);
   });
 
   test("never asks with an interval of 0, and asks each second by default", { timeout }, async () => {
