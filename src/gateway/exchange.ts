@@ -137,12 +137,18 @@ export class Exchange {
     }
   }
 
+  /** The client has left: what it has sent before is read without a pause, since nothing more comes. */
+  leave(): void {
+    if (this.#phase === "serving") this.#phase = "finishing";
+    this.#notifyChange();
+  }
+
   /**
    * Passes on what the client has sent before it left, waits for the replies (for two seconds), and closes the connection
    * to the job server: closed with replies on their way, it might be reset before the requests are read.
    */
   async finish(): Promise<void> {
-    if (this.#phase === "serving") this.#phase = "finishing";
+    this.leave();
     while (this.#phase === "finishing" && this.#asked.length > 0) await this.#nextChange();
     const timer = setTimeout(() => this.#end(), FINISH_TIMEOUT);
     while (this.#phase === "finishing" && this.#expected.length > 0) await this.#nextChange();
@@ -216,8 +222,9 @@ export class Exchange {
 
   async #waitForRoom(): Promise<void> {
     while (this.#isFull) {
-      if (this.#server.queued > MAX_BYTES) await ignoreErrors(() => this.#server.flush());
-      else await this.#nextChange();
+      const change = this.#nextChange();
+      const sent = this.#server.queued > MAX_BYTES && ignoreErrors(() => this.#server.flush());
+      await (sent ? Promise.race([sent, change]) : change);
     }
   }
 

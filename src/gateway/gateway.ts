@@ -189,6 +189,7 @@ export class Gateway implements AsyncDisposable {
       onRefused: (refusal) => this.#emit({ type: "refused", request, ...refusal }),
     };
     const served = new ServedSocket(settings, request, transport);
+    socket.addEventListener("close", () => served.onLeft());
     if (this.#closing !== undefined) served.stop(GATEWAY_CLOSED);
     else if (this.connections >= this.#maxConnections) served.stop(TOO_MANY);
     else this.#sockets.add(served);

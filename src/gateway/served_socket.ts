@@ -62,6 +62,11 @@ export class ServedSocket {
     return this.#ended.promise;
   }
 
+  /** The client has left. It may go unnoticed where the socket is read: that waits for room at the job server. */
+  onLeft(): void {
+    this.#exchange?.leave();
+  }
+
   /** Serves the socket to its end. */
   async serve(): Promise<SocketEnd> {
     this.#watchIdleness(this.#settings.idleTimeout);

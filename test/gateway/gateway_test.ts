@@ -589,6 +589,52 @@ test("a job server that does not answer is sent a limited number of requests", {
   await gateway.close();
 });
 
+test("a client that leaves is noticed although its job server does not answer", { timeout }, async () => {
+  using timers = fakeTimers(2_000);
+  const server = new FakeServer();
+  const gateway = new Gateway({ dial: server.dial, allow: () => true });
+  const client = new FakeClient(gateway);
+  const request = encodeRequest(GET_STATUS, "h");
+  for (let i = 0; i < 20; i++) client.socket.receive(join(Array<Uint8Array>(1_000).fill(request)));
+  await until(() => (server.peers[0]?.requests.length ?? 0) > 10_000);
+  client.socket.end(1006);
+  await until(() => timers.active === 1);
+  timers.fire();
+  await client.ended;
+  assert.equal(gateway.connections, 0);
+  await gateway.close();
+});
+
+test("a client that leaves is noticed although its job server does not read", { timeout }, async () => {
+  using timers = fakeTimers(2_000);
+  const written = deferred<void>();
+  const [here] = memoryPipe();
+  const gateway = new Gateway({
+    dial: () => ({
+      write: () => {
+        written.resolve();
+        return new Promise(() => {});
+      },
+      close: () => here.close(),
+      [Symbol.asyncIterator]: () => here[Symbol.asyncIterator](),
+    }),
+    allow: () => true,
+  });
+  const client = new FakeClient(gateway);
+  for (let i = 0; i < 3; i++) client.send(SUBMIT_JOB_BG, "f", "", pattern(2 * MIB));
+  await written.promise;
+  await turns();
+  client.socket.end(1000);
+  // Two seconds for the replies, and two more to send what waits.
+  for (let i = 0; i < 2; i++) {
+    await until(() => timers.active === 1);
+    timers.fire();
+  }
+  await client.ended;
+  assert.equal(gateway.connections, 0);
+  await gateway.close();
+});
+
 test("close() closes all sockets with 4503, and later ones at once", { timeout }, async () => {
   const { gateway, server } = makeGateway();
   const clients = [new FakeClient(gateway), new FakeClient(gateway)];
