@@ -307,7 +307,7 @@ export class Registration implements Announcer, Sleeper, JobRunUser, Negotiation
   #timeOut(run: JobRun, timeout: number): void {
     const { handle, functionName } = run.job;
     const error = new GearmanError(
-      `Job ${printable(handle)} of "${printable(functionName)}" took longer than ${timeout} ms`,
+      `Job ${printable(handle)} ("${printable(functionName)}") took longer than ${timeout} ms`,
     );
     this.#finish(run, outcomeOfError(error));
     run.abort(error);

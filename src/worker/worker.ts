@@ -63,6 +63,9 @@ export interface RunOptions {
 /**
  * Works on jobs: connects to every server, again and again, and never holds more than `concurrency` jobs.
  *
+ * A worker finds out what each server knows, and serves with that: gearmand of any version, and servers that know less,
+ * such as Perl's `Gearman::Server`. The event `serverLacks` tells once for a server what it does not know.
+ *
  * The message of an error that a handler throws reaches every client that waits for the job, that of a
  * `JobFailedError` too. To keep it private, catch the error and throw `new JobFailedError()`, which fails the
  * job without a message.

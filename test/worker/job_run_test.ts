@@ -147,7 +147,7 @@ onEveryServer("a handler", (kind) => {
       assert.equal(await failureOf(client.do("told")), "quota exceeded");
       assert.equal(await failureOf(client.do("bytes")), "for the client");
       assert.equal(await failureOf(client.do("foreign")), "Job H:1 failed");
-      assert.match(await failureOf(client.do("real")) ?? "", /"silent" failed/);
+      assert.match(await failureOf(client.do("real")) ?? "", /\("silent"\) failed/);
     },
   );
 
@@ -316,7 +316,7 @@ onEveryServer("a handler", (kind) => {
         return new Promise(() => {});
       }, { timeout: 30 });
       const stuck = client.do("stuck");
-      assert.match(await failureOf(stuck) ?? "", /^Job .* of "stuck" took longer than 30 ms$/);
+      assert.match(await failureOf(stuck) ?? "", /^Job .* \("stuck"\) took longer than 30 ms$/);
       assert.match(reason?.message ?? "", /took longer than 30 ms/);
       assert.equal(await client.do("next").text(), "served");
     },

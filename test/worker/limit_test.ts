@@ -86,7 +86,7 @@ onEveryServer("a worker with a time limit", (kind) => {
       worker.addFunction("stuck", () => new Promise(() => {}), { timeout: 20 });
       const stuck = Array.from({ length: 4 }, (_, i) => client.do("stuck", String(i)));
       const good = Array.from({ length: 4 }, (_, i) => client.do("good", String(i)).text());
-      for (const job of stuck) assert.match(await exceptionOf(job), /^Job .* of "stuck" took longer than 20 ms$/);
+      for (const job of stuck) assert.match(await exceptionOf(job), /^Job .* \("stuck"\) took longer than 20 ms$/);
       assert.deepEqual(await Promise.all(good), ["0", "1", "2", "3"]);
       assert.deepEqual((await functionStatus(server, "stuck")).slice(0, 2), [0, 0]);
     }
