@@ -96,7 +96,9 @@ const INSPECT: unique symbol = /* @__PURE__ */ Symbol.for("nodejs.util.inspect.c
 
 /** Makes the job of a run. */
 export function jobOf(packet: JobPacket, run: JobSender): AssignedJob {
-  return new HandlerJob(packet, run);
+  const job = new HandlerJob(packet, run);
+  // As a method with a computed name it would keep bundlers from dropping the class from programs without a worker.
+  return Object.defineProperty(job, INSPECT, { value: () => ({ ...job, signal: job.signal }) });
 }
 
 /** What a handler may see and do, and nothing else. */
@@ -145,11 +147,6 @@ class HandlerJob implements AssignedJob {
 
   sendStatus(numerator: number, denominator: number): Promise<void> {
     return this.#run.sendStatus(formatProgress(numerator), formatProgress(denominator));
-  }
-
-  /** What `console.log` prints. */
-  [INSPECT](): object {
-    return { ...this, signal: this.signal };
   }
 }
 

@@ -16,7 +16,11 @@ export type OptionalRequest =
   | typeof PacketType.WORK_WARNING;
 
 /** The ways to ask for a job, from the one that tells most about a job to the oldest. */
-const GRABS: readonly GrabType[] = [PacketType.GRAB_JOB_ALL, PacketType.GRAB_JOB_UNIQ, PacketType.GRAB_JOB];
+const GRABS: readonly GrabType[] = /* @__PURE__ */ Object.freeze([
+  PacketType.GRAB_JOB_ALL,
+  PacketType.GRAB_JOB_UNIQ,
+  PacketType.GRAB_JOB,
+]);
 
 /** What a server has answered, and what it has refused. */
 export class ServerAbilities {
