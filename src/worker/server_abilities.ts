@@ -15,20 +15,15 @@ export type OptionalRequest =
   | typeof PacketType.WORK_DATA
   | typeof PacketType.WORK_WARNING;
 
-/** The ways to ask for a job, from the one that tells most about a job to the oldest. */
-const GRABS: readonly GrabType[] = /* @__PURE__ */ Object.freeze([
-  PacketType.GRAB_JOB_ALL,
-  PacketType.GRAB_JOB_UNIQ,
-  PacketType.GRAB_JOB,
-]);
-
 /** What a server has answered, and what it has refused. */
 export class ServerAbilities {
   readonly #known = new Set<OptionalRequest>();
   readonly #refused = new Set<OptionalRequest>();
+  /** The ways to ask for a job, from the one that tells most about a job to the oldest. */
+  readonly #grabs: readonly GrabType[] = [PacketType.GRAB_JOB_ALL, PacketType.GRAB_JOB_UNIQ, PacketType.GRAB_JOB];
   /** A request that is taken for refused since the server has ended the connection on it, which may have been chance. */
   #guess: OptionalRequest | undefined;
-  #grab: GrabType | undefined = GRABS[0];
+  #grab: GrabType | undefined = this.#grabs[0];
   /** Number of refusals that were reported. */
   #reported = 0;
 
@@ -88,7 +83,7 @@ export class ServerAbilities {
 
   /** Starts from the best way again, after all ways to ask for a job were refused. */
   forgetGrabs(): void {
-    for (const request of GRABS) this.#refused.delete(request);
+    for (const request of this.#grabs) this.#refused.delete(request);
     this.#guess = undefined;
     this.#updateGrab();
   }
@@ -102,6 +97,6 @@ export class ServerAbilities {
   }
 
   #updateGrab(): void {
-    this.#grab = GRABS.find((request) => !this.#refused.has(request));
+    this.#grab = this.#grabs.find((request) => !this.#refused.has(request));
   }
 }
