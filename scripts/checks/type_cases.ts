@@ -303,7 +303,7 @@ export const CASES: readonly TypeCase[] = [
   },
   {
     name: "a string function in the background without a workload",
-    code: `client.doBackground("f", "x");`,
+    code: `client.doBackground("f");`,
     error: { at: "doBackground", says: "Expected 2-3 arguments, but got 1" },
   },
   {
