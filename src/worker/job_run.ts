@@ -127,7 +127,7 @@ export class JobRun implements JobSender {
     return joined;
   }
 
-  /** Returns the outcome of a completed job, whose pieces may have been kept. */
+  /** Returns the outcome of a completed job, with the pieces of the result that were kept. */
   #completed(outcome: Outcome & { kind: "completed" }): Outcome {
     if (this.#joined === undefined) return outcome;
     try {

@@ -207,8 +207,8 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the first server has taken the functions that were added before this call: from then on it has jobs of
-   * them for this worker. Without functions it resolves when the first server has answered.
+   * Resolves when the first server has taken the functions that were added before this call, and gives their jobs to this
+   * worker. Without functions it resolves when the first server has answered.
    *
    * May be called before {@linkcode GearmanWorker.prototype.run | run}, and again. It waits as long as no server can be
    * reached, unless `signal` ends it.
