@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- it is there to print
 /**
- * Measures the package: the sizes of bundles, which have to be within their bounds, and the time that an import takes
- * on each runtime, which is printed only.
+ * Measures the package: the sizes of bundles, and what an import costs on Node, which have to be within their bounds; and
+ * the time that an import takes on each runtime, which is printed only.
  *
  *     deno task weight
  */
@@ -10,52 +10,94 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
-import { buildNpm, PACKAGE } from "./build/npm.ts";
+import config from "../deno.json" with { type: "json" };
+import { buildNpm, compileSources, moduleOf, PACKAGE } from "./build/npm.ts";
 import { check, closeChecks } from "./support/checklist.ts";
-import { BUILD, must, program } from "./support/tools.ts";
+import { BUILD, must, program, ROOT, type Tool } from "./support/tools.ts";
 
 interface Bundle {
   readonly name: string;
-  readonly code: string;
+  readonly entryPoint: keyof typeof config.exports;
+  /** What is exported. */
+  readonly names: string;
   /** Maximum size in KiB, minified and gzipped. */
   readonly max: number;
 }
 
 const BUNDLES: readonly Bundle[] = [
-  { name: "codec", code: `export * from "${PACKAGE}/src/codec/mod.js";`, max: 3.5 },
-  {
-    name: "client over streams",
-    code: `export { GearmanClient, fromStreams } from "${PACKAGE}/mod.js";`,
-    max: 14.75,
-  },
-  {
-    name: "client over fromWebSocket",
-    code: `export { GearmanClient, fromWebSocket } from "${PACKAGE}/mod.js";`,
-    max: 15,
-  },
+  { name: "codec", entryPoint: "./codec", names: "*", max: 3.5 },
+  { name: "client over streams", entryPoint: ".", names: "{ GearmanClient, fromStreams }", max: 14.75 },
+  { name: "client over fromWebSocket", entryPoint: ".", names: "{ GearmanClient, fromWebSocket }", max: 15 },
   {
     name: "client with typed functions",
-    code: `export { defineFunction, GearmanClient, fromStreams } from "${PACKAGE}/mod.js";`,
+    entryPoint: ".",
+    names: "{ defineFunction, GearmanClient, fromStreams }",
     max: 15.55,
   },
 ];
 
 /** Measurements of each start, of which the median counts. */
 const RUNS = 15;
+/** Maximum time of an import of the package's modules, with the same modules unbundled as 1. */
+const MAX_IMPORT_RATIO = 0.3;
 
 buildNpm();
 const FOLDER = `${BUILD}weight`;
 mkdirSync(FOLDER, { recursive: true });
-for (const { name, code, max } of BUNDLES) {
+
+/** Bundles the exports of a module as for an edge, and returns the bundle's size in bytes, minified and gzipped. */
+function bundleSize(module: string, names: string): number {
+  writeFileSync(`${FOLDER}/entry.js`, `export ${names} from ${JSON.stringify(module)};`);
+  const args = ["--bundle", "--minify", "--format=esm", "--target=es2022", `--outfile=${FOLDER}/bundle.js`];
+  must(program("esbuild"), [`${FOLDER}/entry.js`, ...args]);
+  return gzipSync(readFileSync(`${FOLDER}/bundle.js`), { level: 9 }).length;
+}
+
+for (const { name, entryPoint, names, max } of BUNDLES) {
+  const size = bundleSize(`${PACKAGE}/${moduleOf(entryPoint)}`, names);
   await check(`${name}: at most ${max} KiB`, () => {
-    writeFileSync(`${FOLDER}/entry.js`, code);
-    const args = ["--bundle", "--minify", "--format=esm", "--target=es2022", `--outfile=${FOLDER}/bundle.js`];
-    must(program("esbuild"), [`${FOLDER}/entry.js`, ...args]);
-    const bundle = readFileSync(`${FOLDER}/bundle.js`);
-    const kib = gzipSync(bundle, { level: 9 }).length / 1_024;
-    const size = `${kib.toFixed(2)} KiB, minified and gzipped, from ${(bundle.length / 1_024).toFixed(2)} KiB minified`;
-    assert.ok(kib <= max, size);
-    return size;
+    const kib = size / 1_024;
+    const text = `${kib.toFixed(2)} KiB, minified and gzipped`;
+    assert.ok(kib <= max, text);
+    return text;
+  });
+  await check(`${name}: no larger than a bundle of the sources`, () => {
+    const fromSources = bundleSize(`${ROOT}${config.exports[entryPoint]}`, names);
+    const text = `${size} bytes, and ${fromSources} from the sources`;
+    assert.ok(size <= fromSources, text);
+    return text;
+  });
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+const UNBUNDLED = `${FOLDER}/unbundled`;
+compileSources(UNBUNDLED, {});
+writeFileSync(`${UNBUNDLED}/package.json`, JSON.stringify({ type: "module" }));
+writeFileSync(`${FOLDER}/nothing.mjs`, "");
+/** Measures an import inside the process; what Node needs for its first import of any module does not count. */
+const MEASURE = `
+await import(process.argv[1]);
+const started = performance.now();
+await import(process.argv[2]);
+console.log(performance.now() - started);`;
+for (const node of ["node20", "node22", "node24"] as const satisfies readonly Tool[]) {
+  await check(`importing "." on ${node} takes at most ${MAX_IMPORT_RATIO} of the time of the sources`, () => {
+    const modules = { bundled: `${PACKAGE}/${moduleOf(".")}`, unbundled: `${UNBUNDLED}/mod.js` };
+    const times = { bundled: [] as number[], unbundled: [] as number[] };
+    for (let i = 0; i < RUNS; i++) {
+      for (const how of ["bundled", "unbundled"] as const) {
+        const args = ["--input-type=module", "-e", MEASURE, `${FOLDER}/nothing.mjs`, modules[how]];
+        times[how].push(Number(must(program(node, "node"), args)));
+      }
+    }
+    const [bundled, unbundled] = [median(times.bundled), median(times.unbundled)];
+    const ratio = bundled / unbundled;
+    const text = `${ratio.toFixed(2)}: ${bundled.toFixed(1)} ms, and ${unbundled.toFixed(1)} ms unbundled`;
+    assert.ok(ratio <= MAX_IMPORT_RATIO, text);
+    return text;
   });
 }
 
@@ -66,8 +108,7 @@ const STARTS: Record<string, readonly [command: string, ...args: string[]]> = {
   node22: [program("node22", "node")],
   node24: [program("node24", "node")],
 };
-writeFileSync(`${FOLDER}/nothing.mjs`, "");
-writeFileSync(`${FOLDER}/import.mjs`, `import ${JSON.stringify(`${PACKAGE}/mod.js`)};`);
+writeFileSync(`${FOLDER}/import.mjs`, `import ${JSON.stringify(`${PACKAGE}/${moduleOf(".")}`)};`);
 for (const [runtime, [command, ...args]] of Object.entries(STARTS)) {
   const times = { nothing: [] as number[], import: [] as number[] };
   for (let i = 0; i < RUNS; i++) {
@@ -77,7 +118,6 @@ for (const [runtime, [command, ...args]] of Object.entries(STARTS)) {
       times[file].push(performance.now() - started);
     }
   }
-  const median = (milliseconds: readonly number[]) => milliseconds.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)]!;
   const [nothing, imported] = [median(times.nothing), median(times.import)];
   console.log(
     `       importing "." on ${runtime}: ${(imported - nothing).toFixed(1)} ms, beside ${

@@ -7,8 +7,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 const ROOT = new URL("../", import.meta.url);
-/** The extension of the sources: "ts", or "js" if they are compiled. */
-const EXTENSION = import.meta.url.slice(-2);
 
 /** The rooms from bottom to top. A room may import those of lower layers, and never one of its own layer. */
 const LAYERS: readonly (readonly string[])[] = [
@@ -27,7 +25,7 @@ interface Import {
 /** Lists the files under src/, by their paths in it. */
 function sources(): string[] {
   const files = readdirSync(new URL("src/", ROOT), { recursive: true, encoding: "utf8" });
-  return files.map((file) => file.replaceAll("\\", "/")).filter((file) => file.endsWith(`.${EXTENSION}`));
+  return files.map((file) => file.replaceAll("\\", "/")).filter((file) => file.endsWith(".ts"));
 }
 
 /** Lists the imports and exports of other modules, with those of types. */
@@ -101,7 +99,7 @@ test("imports under src/ are relative, and none is of a runtime's module", () =>
   const found = everyImport();
   assert.ok(found.length > 50, "the pattern must find imports");
   assert.deepEqual(
-    found.filter(({ specifier }) => !/^\.\.?\//.test(specifier) || !specifier.endsWith(`.${EXTENSION}`)),
+    found.filter(({ specifier }) => !/^\.\.?\//.test(specifier) || !specifier.endsWith(".ts")),
     [],
   );
 });
@@ -111,13 +109,13 @@ test("every folder with tests has the module that `deno task test` runs", () => 
   const paths = files.map((file) => file.replaceAll("\\", "/")).filter((file) => file.includes("/"));
   const foldersWith = (end: string) =>
     paths.filter((path) => path.endsWith(end)).map((path) => path.slice(0, path.lastIndexOf("/")));
-  const folders = [...new Set(foldersWith(`_test.${EXTENSION}`))].sort();
+  const folders = [...new Set(foldersWith("_test.ts"))].sort();
   assert.ok(folders.length > 5);
-  assert.deepEqual(foldersWith(`/all.${EXTENSION}`).sort(), folders);
+  assert.deepEqual(foldersWith("/all.ts").sort(), folders);
 });
 
 test("mod.ts imports from src/ alone", () => {
-  const found = importsOf("mod", readFileSync(new URL(`mod.${EXTENSION}`, ROOT), "utf8"));
+  const found = importsOf("mod", readFileSync(new URL("mod.ts", ROOT), "utf8"));
   assert.ok(found.length > 3);
   assert.deepEqual(found.filter(({ specifier }) => !specifier.startsWith("./src/")), []);
 });

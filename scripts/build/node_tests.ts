@@ -1,10 +1,15 @@
 /**
- * Compiles the tests for Node into `.build/node/`, beside a copy of the built package, so that they import what users
- * get. `deno task test:all` does it.
+ * Compiles the tests for Node into `.build/node/`, beside a copy of the built package. What they import from an entry point
+ * is what users get: the bundle. Only modules that the package does not export are compiled one by one, for the tests that
+ * look at them.
+ *
+ *     deno task test:all node20
  */
 
 import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { buildNpm, compilerOptions, PACKAGE } from "./npm.ts";
+import { dirname, relative } from "node:path";
+import config from "../../deno.json" with { type: "json" };
+import { buildNpm, compilerOptions, moduleOf, PACKAGE } from "./npm.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
 
 /** The folder that the tests are run in: the files of the package, and `test/` beside them, as in the checkout. */
@@ -24,7 +29,20 @@ export function compileTests(): string[] {
     }),
   );
   must(program("typescript", "tsc"), ["-p", NODE_TESTS]);
+  for (const [entryPoint, source] of Object.entries(config.exports)) redirect(source, moduleOf(entryPoint));
+  // There must be one class for each error: tests compare what the bundle throws with the classes of single modules.
+  redirect("src/errors.ts", moduleOf("."));
   return readdirSync(`${NODE_TESTS}/test`, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith("_test.js"))
     .map((file) => `test/${file}`);
+}
+
+/** Replaces the module that a source was compiled to by one that has the exports of a module of the package. */
+function redirect(source: string, module: string): void {
+  const file = source.replace(/\.ts$/, ".js");
+  const specifier = relative(dirname(file), module);
+  writeFileSync(
+    `${NODE_TESTS}/${file}`,
+    `export * from "${specifier.startsWith(".") ? specifier : `./${specifier}`}";\n`,
+  );
 }

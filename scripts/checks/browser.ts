@@ -12,7 +12,7 @@ import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
 import { findProgram } from "../../test/support/requirements.ts";
 import { startGearmand } from "../../test/support/gearmand.ts";
-import { buildNpm, PACKAGE } from "../build/npm.ts";
+import { buildNpm, moduleOf, PACKAGE } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { Gate } from "../support/gate.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
@@ -27,8 +27,8 @@ const TIMEOUT = 60_000;
 
 const FOLDER = `${BUILD}browser`;
 const SOURCE = `${ROOT}scripts/checks/browser_page.ts`;
-const ENTRY_POINTS = Object.entries(config.exports).map(([entryPoint, source]) =>
-  [config.name + entryPoint.slice(1), source.replace(/^\.(.*)\.ts$/, "$1.js")] as const
+const ENTRY_POINTS = Object.keys(config.exports).map((entryPoint) =>
+  [config.name + entryPoint.slice(1), `/${moduleOf(entryPoint)}`] as const
 );
 
 buildNpm();

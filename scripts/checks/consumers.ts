@@ -11,7 +11,7 @@ import process from "node:process";
 import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
 import { startGearmand } from "../../test/support/gearmand.ts";
-import { buildNpm, TARBALL } from "../build/npm.ts";
+import { buildNpm, moduleOf, TARBALL } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { BUILD, program, runAsync, type Tool } from "../support/tools.ts";
 
@@ -25,7 +25,6 @@ const RESOLUTIONS = {
 };
 /** The libraries that a consumer may have besides the language. */
 const SURROUNDINGS = {
-  "no DOM": { project: PROJECTS.plain, lib: ["es2022"], types: [] },
   "DOM": { project: PROJECTS.plain, lib: ["es2022", "dom", "dom.iterable"], types: [] },
   "@types/node": { project: PROJECTS.node, lib: ["es2022"], types: ["node"] },
   "@types/node and DOM": { project: PROJECTS.node, lib: ["es2022", "dom", "dom.iterable"], types: ["node"] },
@@ -103,7 +102,7 @@ for (const compiler of COMPILERS) {
 
 writeFileSync(`${PROJECTS.plain}/main.mjs`, javascript(config.name));
 writeFileSync(`${PROJECTS.plain}/main.cjs`, COMMONJS);
-writeFileSync(`${PROJECTS.plain}/local.mjs`, javascript(`./node_modules/${config.name}/mod.js`));
+writeFileSync(`${PROJECTS.plain}/local.mjs`, javascript(`./node_modules/${config.name}/${moduleOf(".")}`));
 writeFileSync(`${PROJECTS.plain}/npm.ts`, javascript(`npm:${config.name}@${config.version}`));
 writeFileSync(`${PROJECTS.plain}/main.ts`, TYPESCRIPT);
 

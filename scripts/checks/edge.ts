@@ -14,7 +14,7 @@ import { GearmanWorker } from "@gearwire/gearman";
 import { JobServer } from "@gearwire/gearman/server";
 import { freePort } from "../../test/support/socket_server.ts";
 import { startGearmand } from "../../test/support/gearmand.ts";
-import { buildNpm, PACKAGE } from "../build/npm.ts";
+import { buildNpm, moduleOf, PACKAGE } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { Gate } from "../support/gate.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
@@ -51,7 +51,12 @@ function prepare(): void {
      export default makeWorker(connect);`,
   );
   for (const worker of WORKERS) {
-    const args = ["--bundle", "--format=esm", "--external:cloudflare:*", `--alias:${config.name}=${PACKAGE}/mod.js`];
+    const args = [
+      "--bundle",
+      "--format=esm",
+      "--external:cloudflare:*",
+      `--alias:${config.name}=${PACKAGE}/${moduleOf(".")}`,
+    ];
     const printed = must(program("esbuild"), [
       `${FOLDER}/${worker}.js`,
       ...args,
@@ -68,7 +73,7 @@ function configure(bundled: boolean, flags: string[], ports: number[], servers: 
   const unbundled = [
     ["worker.js", `embed ${text("worker.js")}`],
     // Workerd does not resolve packages: a module with the package's name takes the place of its entry point.
-    [config.name, text(`export * from "./gearman/mod.js";`)],
+    [config.name, text(`export * from "./gearman/${moduleOf(".")}";`)],
     ...files.map((file) => [`${config.name}/${file}`, `embed ${text(`../npm/${file}`)}`]),
   ];
   const services = WORKERS.map((worker) => {

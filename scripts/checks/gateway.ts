@@ -15,7 +15,7 @@ import { GearmanWorker } from "@gearwire/gearman";
 import { startGearmand } from "../../test/support/gearmand.ts";
 import { findProgram } from "../../test/support/requirements.ts";
 import { freePort } from "../../test/support/socket_server.ts";
-import { buildNpm, PACKAGE } from "../build/npm.ts";
+import { buildNpm, moduleOf, PACKAGE } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { Gate } from "../support/gate.ts";
 import { BUILD, install, must, program, ROOT, runAsync } from "../support/tools.ts";
@@ -92,8 +92,8 @@ function prepare(): void {
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   const bundle = (source: string, target: string, ...more: string[]) => {
-    const aliases = Object.entries(config.exports).map(([entryPoint, file]) =>
-      `--alias:${config.name}${entryPoint.slice(1)}=${PACKAGE}/${file.slice(2).replace(/\.ts$/, ".js")}`
+    const aliases = Object.keys(config.exports).map((entryPoint) =>
+      `--alias:${config.name}${entryPoint.slice(1)}=${PACKAGE}/${moduleOf(entryPoint)}`
     );
     const args = ["--bundle", "--format=esm", "--target=es2022", "--log-level=warning", ...aliases.toReversed()];
     assert.equal(must(program("esbuild"), [source, ...args, `--outfile=${FOLDER}/${target}`, ...more]), "");

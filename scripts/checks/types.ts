@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { buildNpm } from "../build/npm.ts";
+import { buildNpm, typesOf } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { BUILD, program, run, type Tool } from "../support/tools.ts";
 import { CASES, PREAMBLE, type TypeCase } from "./type_cases.ts";
@@ -58,7 +58,7 @@ writeFileSync(
       types: [],
       module: "nodenext",
       noEmit: true,
-      paths: { "@gearwire/gearman": ["../npm/mod.d.ts"] },
+      paths: { "@gearwire/gearman": [`../npm/${typesOf(".")}`] },
     },
     files: [FILE],
   }),

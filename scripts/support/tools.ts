@@ -22,6 +22,7 @@ export type Tool =
   | "node-gearman"
   | `node${"20" | "20.16" | "22" | "24"}`
   | "publint"
+  | "rolldown"
   | `typescript${"" | "5.5" | "5.9" | "7"}`
   | "workerd";
 
@@ -41,6 +42,7 @@ const VERSIONS: Record<Tool, string> = {
   "node22": "npm:node@22.23.3",
   "node24": "npm:node@24.21.0",
   "publint": "0.3.25",
+  "rolldown": "1.3.2",
   "typescript": "6.0.3", // builds the package; the others are used by its consumers
   "typescript5.5": "npm:typescript@5.5.4",
   "typescript5.9": "npm:typescript@5.9.3",

@@ -9,7 +9,7 @@ type Servers = string | ServerAddress | readonly (string | ServerAddress)[];
 /** The port that is registered for Gearman. */
 export const DEFAULT_PORT = 4730;
 /** The server that is used if none is named. */
-export const DEFAULT_SERVER: string = `127.0.0.1:${DEFAULT_PORT}`;
+export const DEFAULT_SERVER = "127.0.0.1:4730";
 
 /**
  * Parses servers: a name, several with commas, an address, or a list of these; default {@linkcode DEFAULT_SERVER}.

@@ -13,8 +13,6 @@ import { latin1 } from "../conformance/wire.ts";
 type PacketName = keyof typeof PACKETS;
 
 const NAMES = Object.keys(PACKETS) as PacketName[];
-/** Where the sources are compiled, the types and the comments are in the declarations. */
-const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "d.ts";
 
 /** Values of the arguments in the examples; an argument that is not here has its own name as its value. */
 const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
@@ -44,7 +42,7 @@ const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
 };
 
 function readSource(name: string): string {
-  return readFileSync(new URL(`../../src/codec/${name}.${EXTENSION}`, import.meta.url), "utf8");
+  return readFileSync(new URL(`../../src/codec/${name}.ts`, import.meta.url), "utf8");
 }
 
 interface SourceEntry {

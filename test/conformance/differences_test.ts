@@ -11,12 +11,9 @@ import { transcriptOf, VERSIONS } from "./scripts.ts";
 import { transcripts20 } from "./transcripts_2_0.ts";
 import { request as r } from "./wire.ts";
 
-/** "ts", or "js" where the tests are compiled. */
-const EXTENSION = import.meta.url.slice(-2);
-
 /** The rows of the table by name, each with the versions of gearmand that it is about. */
 const rows = new Map<string, readonly string[]>();
-const text = readFileSync(new URL(`../../src/server/mod.${EXTENSION}`, import.meta.url), "utf8");
+const text = readFileSync(new URL("../../src/server/mod.ts", import.meta.url), "utf8");
 for (const [, name, versions] of text.matchAll(/^ \* \| (.+?) \| (1\.1|1\.1, 2\.0) \| .* \| .* \| .* \|$/gm)) {
   rows.set(name!, versions!.split(", "));
 }
