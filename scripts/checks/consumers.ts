@@ -15,19 +15,69 @@ import { buildNpm, moduleOf, TARBALL } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { BUILD, program, runAsync, type Tool } from "../support/tools.ts";
 
-/** The projects: both have the tarball installed, the second also the types of Node. */
-const PROJECTS = { plain: `${BUILD}consumers/plain`, node: `${BUILD}consumers/node` };
+/** The types of a runtime, and what a program may use besides the package. */
+interface Surroundings {
+  /** Packages of types that are installed. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** A version of TypeScript for which these types are too new. */
+  readonly unreadableBy?: Tool;
+  readonly lib: readonly string[];
+  readonly types: readonly string[];
+  /** Statements that must compile here. */
+  readonly program: string;
+}
+
+/** `Readable.fromWeb` takes a job's stream; and the package brings no DOM. */
+const WITH_READABLE = `
+import { Readable } from "node:stream";
+{
+  await using client = new GearmanClient(server);
+  for await (const chunk of Readable.fromWeb(client.do("upper", "abc").stream())) expectText(chunk);
+}`;
+const WITHOUT_DOM = `
+// @ts-expect-error: there is no DOM
+export const leakedDocument = () => document;
+// @ts-expect-error: there is no DOM
+export const leakedName = () => name;`;
+
+const SURROUNDINGS: Readonly<Record<string, Surroundings>> = {
+  "Node": {
+    packages: { "@types/node": config.imports["@types/node"].replace(/.*@/, "") },
+    lib: ["es2022"],
+    types: ["node"],
+    program: WITH_READABLE + WITHOUT_DOM,
+  },
+  "Bun": {
+    // Bun's types need newer ones of Node than those above, and neither can be read by TypeScript 5.5.
+    packages: {
+      "@types/bun": /bun@(\S+)/.exec(config.tasks["test:bun"].command)![1]!,
+      "@types/node": "26.6.6",
+    },
+    unreadableBy: "typescript5.5",
+    lib: ["esnext"],
+    types: ["bun"],
+    program: WITH_READABLE + WITHOUT_DOM,
+  },
+  "Cloudflare": {
+    packages: { "@cloudflare/workers-types": "5.20261117.1" },
+    lib: ["es2022"],
+    types: ["@cloudflare/workers-types"],
+    program: `export const cached = () => caches.default.match("https://example.com/");${WITHOUT_DOM}`,
+  },
+  "DOM": {
+    packages: {},
+    lib: ["es2022", "dom", "dom.iterable", "dom.asynciterable"],
+    types: [],
+    program: `export const title = () => document.title;`,
+  },
+};
+/** The project of the surroundings that nothing but the package is installed in. */
+const PLAIN = `${BUILD}consumers/DOM`;
 
 const COMPILERS: readonly Tool[] = ["typescript5.5", "typescript5.9", "typescript", "typescript7"];
 const RESOLUTIONS = {
   nodenext: { module: "nodenext", moduleResolution: "nodenext" },
   bundler: { module: "esnext", moduleResolution: "bundler" },
-};
-/** The libraries that a consumer may have besides the language. */
-const SURROUNDINGS = {
-  "DOM": { project: PROJECTS.plain, lib: ["es2022", "dom", "dom.iterable"], types: [] },
-  "@types/node": { project: PROJECTS.node, lib: ["es2022"], types: ["node"] },
-  "@types/node and DOM": { project: PROJECTS.node, lib: ["es2022", "dom", "dom.iterable"], types: ["node"] },
 };
 
 const gearmand = await startGearmand();
@@ -48,11 +98,17 @@ import { JobServer } from "${config.name}/server";
 export const imported = [fromStreams, GearmanWorker, GearmanAdmin, PacketDecoder, PacketEncoder, PacketType, connection, Gateway, JobServer];
 export const open = (duplex: Duplex) => fromStreams(duplex);
 export const openWebSocket = (socket: WebSocket) => fromWebSocket(socket);
+
+const server = "${server}";
+function expectText(bytes: Uint8Array): void {
+  if (new TextDecoder().decode(bytes) !== "ABC") throw new Error("expected ABC");
+}
 {
-  await using client = new GearmanClient("${server}");
+  await using client = new GearmanClient(server);
   const job: Job = client.do("upper", new Uint8Array([97, 98, 99]));
   const response = new Response(await job.bytes());
   console.log(await response.text());
+  for await (const chunk of client.do("upper", "abc").stream()) expectText(chunk);
 }
 `;
 /** The same program in the JavaScript that every runtime understands. */
@@ -72,39 +128,41 @@ client.do("upper", "abc").text().then(console.log).finally(() => client.close())
 `;
 
 buildNpm();
-for (const [kind, project] of Object.entries(PROJECTS)) {
+for (const [surroundings, { packages }] of Object.entries(SURROUNDINGS)) {
+  const project = `${BUILD}consumers/${surroundings}`;
   rmSync(project, { recursive: true, force: true });
   mkdirSync(project, { recursive: true });
-  const types: Record<string, string> = kind === "node"
-    ? { "@types/node": config.imports["@types/node"].replace(/.*@/, "") }
-    : {};
-  const dependencies = { [config.name]: `file:${TARBALL}`, ...types };
+  const dependencies = { [config.name]: `file:${TARBALL}`, ...packages };
   writeFileSync(`${project}/package.json`, JSON.stringify({ private: true, type: "module", dependencies }));
   await succeed("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], project);
 }
 
 for (const compiler of COMPILERS) {
   for (const [resolution, modules] of Object.entries(RESOLUTIONS)) {
-    for (const [surroundings, { project, lib, types }] of Object.entries(SURROUNDINGS)) {
-      const name = `${compiler.replace(/(\d.*)/, " $1")}, ${resolution}, with ${surroundings}`;
-      await check(name, async () => {
-        const folder = `${project}/${name.replaceAll(/\W+/g, "-")}`;
-        mkdirSync(folder);
-        writeFileSync(`${folder}/main.ts`, TYPESCRIPT);
-        const compilerOptions = { target: "es2022", strict: true, skipLibCheck: false, lib, types, ...modules };
-        writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ["main.ts"] }));
-        await succeed(program(compiler, "tsc"), ["-p", folder], folder);
-        await runsJob(program("node20", "node"), ["main.js"], folder);
-      });
+    for (const [surroundings, { lib, types, unreadableBy, program: code }] of Object.entries(SURROUNDINGS)) {
+      if (unreadableBy === compiler) continue;
+      for (const skipLibCheck of [false, true]) {
+        const how = skipLibCheck ? ", skipLibCheck" : "";
+        const name = `${compiler.replace(/(\d.*)/, " $1")}, ${resolution}, with the types of ${surroundings}${how}`;
+        await check(name, async () => {
+          const folder = `${BUILD}consumers/${surroundings}/${name.replaceAll(/\W+/g, "-")}`;
+          mkdirSync(folder);
+          writeFileSync(`${folder}/main.ts`, TYPESCRIPT + code);
+          const compilerOptions = { target: "es2022", strict: true, skipLibCheck, lib, types, ...modules };
+          writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ["main.ts"] }));
+          await succeed(program(compiler, "tsc"), ["-p", folder], folder);
+          await runsJob(program("node20", "node"), ["main.js"], folder);
+        });
+      }
     }
   }
 }
 
-writeFileSync(`${PROJECTS.plain}/main.mjs`, javascript(config.name));
-writeFileSync(`${PROJECTS.plain}/main.cjs`, COMMONJS);
-writeFileSync(`${PROJECTS.plain}/local.mjs`, javascript(`./node_modules/${config.name}/${moduleOf(".")}`));
-writeFileSync(`${PROJECTS.plain}/npm.ts`, javascript(`npm:${config.name}@${config.version}`));
-writeFileSync(`${PROJECTS.plain}/main.ts`, TYPESCRIPT);
+writeFileSync(`${PLAIN}/main.mjs`, javascript(config.name));
+writeFileSync(`${PLAIN}/main.cjs`, COMMONJS);
+writeFileSync(`${PLAIN}/local.mjs`, javascript(`./node_modules/${config.name}/${moduleOf(".")}`));
+writeFileSync(`${PLAIN}/npm.ts`, javascript(`npm:${config.name}@${config.version}`));
+writeFileSync(`${PLAIN}/main.ts`, TYPESCRIPT);
 
 for (const node of ["node20.16", "node20", "node22", "node24"] as const) {
   await check(`import on ${node}`, () => runsJob(program(node, "node"), ["main.mjs"]));
@@ -132,7 +190,7 @@ async function runsJob(command: string, args: readonly string[], folder?: string
   assert.equal(await succeed(command, args, folder), "ABC\n");
 }
 
-async function succeed(command: string, args: readonly string[], cwd = PROJECTS.plain): Promise<string> {
+async function succeed(command: string, args: readonly string[], cwd = PLAIN): Promise<string> {
   const { status, output } = await runAsync(command, args, { cwd });
   assert.equal(status, 0, `${command} ${args.join(" ")}\n${output}`);
   return output;
