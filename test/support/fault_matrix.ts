@@ -1,7 +1,7 @@
 // The fault matrix: every kind of call under every fault, each on a new client, and the outcome.
 
 import assert from "node:assert/strict";
-import { ConnectionError, GearmanClient, ProtocolError, ServerError } from "../../mod.ts";
+import { ConnectionError, GearmanClient, GearmanError, ProtocolError, ServerError } from "../../mod.ts";
 import type { AssignedJob, ClientOptions, Dial, JobHandler } from "../../mod.ts";
 import { type Packet, PacketType } from "../../src/codec/mod.ts";
 import { text } from "./bytes.ts";
@@ -139,6 +139,7 @@ function wordOf(error: unknown): string {
   if (error instanceof ConnectionError) return error.delivery ?? "lost";
   if (error instanceof ServerError) return error.code;
   if (error instanceof ProtocolError) return "protocol";
+  if (error instanceof GearmanError && error.message.endsWith("the client is closed")) return "closed";
   throw new Error(`Unexpected error: ${error}`, { cause: error });
 }
 
@@ -179,7 +180,7 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
   const delivery = submissions.length === 0 ? "not-sent" : created < submissions.length ? "unknown" : "accepted";
   const allowed = new Set<string>();
   if (name === "abort" && (fault.code === undefined || created > 0)) allowed.add("aborted");
-  if (name === "close") allowed.add(delivery);
+  if (name === "close") allowed.add(delivery === "not-sent" ? "closed" : delivery);
   if (fault.harmless === true && name !== "abort" && name !== "close") allowed.add("ok");
   if (fault.code !== undefined) allowed.add(fault.code);
   if (fault.harmless !== true && fault.code === undefined) {
