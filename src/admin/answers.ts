@@ -32,7 +32,7 @@ export interface WorkerInfo {
 }
 
 /** A line that refuses a command: a code, a text, or both. gearmand writes codes in upper case, Perl's server in lower case. */
-const REFUSAL = /^ERR (?:([A-Z_]+|[a-z]+(?:_[a-z]+)+)(?: |$))?(.*)/s;
+const REFUSAL = /^ERR (?:([A-Z_]+|[a-z]+_[a-z_]+)(?: |$))?(.*)/s;
 /** A version without `OK`, as Perl's server (`v1.130.1`) answers. */
 const BARE_VERSION = /^v?\d+\.\S*$/;
 /** A line that has all of a connection but, perhaps, the rest of its last function's name. */
