@@ -11,7 +11,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
 import config from "../deno.json" with { type: "json" };
-import { buildNpm, compileSources, moduleOf, PACKAGE } from "./build/npm.ts";
+import { browserModuleOf, buildNpm, compileSources, moduleOf, PACKAGE } from "./build/npm.ts";
 import { check, closeChecks } from "./support/checklist.ts";
 import { BUILD, must, program, ROOT, type Tool } from "./support/tools.ts";
 
@@ -36,6 +36,9 @@ const BUNDLES: readonly Bundle[] = [
   },
 ];
 
+/** Rooms that a client does not use: bundlers must be able to drop all of them. */
+const FOREIGN_ROOMS = /\/src\/(?:worker|admin|server|gateway)\//;
+
 /** Measurements of each start, of which the median counts. */
 const RUNS = 15;
 /** Maximum time of an import of the package's modules, with the same modules unbundled as 1. */
@@ -45,16 +48,26 @@ buildNpm();
 const FOLDER = `${BUILD}weight`;
 mkdirSync(FOLDER, { recursive: true });
 
-/** Bundles the exports of a module as for an edge, and returns the bundle's size in bytes, minified and gzipped. */
+/** Bundles the exports of a module as for a browser, and returns the bundle's size in bytes, minified and gzipped. */
 function bundleSize(module: string, names: string): number {
   writeFileSync(`${FOLDER}/entry.js`, `export ${names} from ${JSON.stringify(module)};`);
   const args = ["--bundle", "--minify", "--format=esm", "--target=es2022", `--outfile=${FOLDER}/bundle.js`];
-  must(program("esbuild"), [`${FOLDER}/entry.js`, ...args]);
+  must(program("esbuild"), [`${FOLDER}/entry.js`, ...args, `--metafile=${FOLDER}/meta.json`]);
   return gzipSync(readFileSync(`${FOLDER}/bundle.js`), { level: 9 }).length;
 }
 
+/** Lists the modules that have bytes in the last bundle. */
+function bundledModules(): string[] {
+  const { outputs } = JSON.parse(readFileSync(`${FOLDER}/meta.json`, "utf8")) as {
+    outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
+  };
+  return Object.values(outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([name]) => name)
+  );
+}
+
 for (const { name, entryPoint, names, max } of BUNDLES) {
-  const size = bundleSize(`${PACKAGE}/${moduleOf(entryPoint)}`, names);
+  const size = bundleSize(`${PACKAGE}/${browserModuleOf(entryPoint)}`, names);
   await check(`${name}: at most ${max} KiB`, () => {
     const kib = size / 1_024;
     const text = `${kib.toFixed(2)} KiB, minified and gzipped`;
@@ -65,8 +78,11 @@ for (const { name, entryPoint, names, max } of BUNDLES) {
     const fromSources = bundleSize(`${ROOT}${config.exports[entryPoint]}`, names);
     const text = `${size} bytes, and ${fromSources} from the sources`;
     assert.ok(size <= fromSources, text);
+    assert.deepEqual(bundledModules().filter((name) => FOREIGN_ROOMS.test(name)), []);
     return text;
   });
+  const forWorkers = bundleSize(`${PACKAGE}/${moduleOf(entryPoint)}`, names);
+  console.log(`       ${name}: ${(forWorkers / 1_024).toFixed(2)} KiB for Cloudflare, with what dials TCP`);
 }
 
 function median(values: readonly number[]): number {

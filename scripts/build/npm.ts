@@ -3,7 +3,8 @@
  * Builds the npm package from the sources and `deno.json`, which is the only manifest: `.build/npm/`, and beside it the
  * tarball `gearwire-gearman-VERSION.tgz`.
  *
- * Rolldown bundles the modules into one file for each entry point, and one for what they share. TypeScript emits the
+ * Rolldown bundles the modules into one file for each entry point, and one for what they share; and once more for browsers,
+ * which have no sockets and need not carry what dials them. TypeScript emits the
  * declarations, without those that are not part of the public surface. The sources are in the package too: the maps of
  * both lead to them.
  *
@@ -23,6 +24,14 @@ export const TARBALL: string = `${BUILD}${config.name.slice(1).replace("/", "-")
 
 /** The folder of the modules, in the package. */
 const MODULES = "dist";
+/** The folder of the modules for browsers, in the package. */
+const BROWSER_MODULES = "dist/browser";
+/** The runtimes that have sockets, although some bundlers for them take them for browsers. */
+const WITH_SOCKETS = ["workerd", "node", "bun", "deno", "electron"];
+/** What stands in browsers for what dials TCP, by the names under which modules import it. */
+const WITHOUT_SOCKETS = Object.fromEntries(
+  ["../transport/dial_tcp.ts", "./dial_tcp.ts"].map((name) => [name, "./src/transport/no_sockets.ts"]),
+);
 /** The folder of the declarations, in the package. TypeScript would prefer a source beside them. */
 const DECLARATIONS = "dist/types";
 /** The oldest JavaScript that the package is written in. */
@@ -52,6 +61,11 @@ export function moduleOf(entryPoint: string): string {
   return `${MODULES}/${bundleName(entryPoint)}.js`;
 }
 
+/** Returns the path of an entry point's module for browsers. */
+export function browserModuleOf(entryPoint: string): string {
+  return `${BROWSER_MODULES}/${bundleName(entryPoint)}.js`;
+}
+
 /** Returns the path of an entry point's declarations in the package. */
 export function typesOf(entryPoint: keyof typeof config.exports): string {
   return `${DECLARATIONS}/${declarationsOf(config.exports[entryPoint])}`;
@@ -66,6 +80,9 @@ function manifest(): Record<string, unknown> {
   const { name, version, description, keywords, license, repository } = config;
   const exports = (Object.keys(config.exports) as (keyof typeof config.exports)[]).map((entryPoint) => [entryPoint, {
     types: `./${typesOf(entryPoint)}`,
+    // The first condition that holds counts.
+    ...Object.fromEntries(WITH_SOCKETS.map((condition) => [condition, `./${moduleOf(entryPoint)}`])),
+    browser: `./${browserModuleOf(entryPoint)}`,
     default: `./${moduleOf(entryPoint)}`,
   }]);
   return {
@@ -133,13 +150,18 @@ export function buildNpm(): void {
   copySources(PACKAGE);
   for (const file of ["README.md", "LICENSE"]) cpSync(`${ROOT}${file}`, `${PACKAGE}/${file}`);
   writeFileSync(`${PACKAGE}/package.json`, `${JSON.stringify(manifest(), null, 2)}\n`);
-  bundleModules();
+  bundleModules(MODULES, {});
+  bundleModules(BROWSER_MODULES, WITHOUT_SOCKETS);
   emitDeclarations();
   must("npm", ["pack", PACKAGE, "--pack-destination", BUILD, "--ignore-scripts", "--loglevel=error"]);
 }
 
-/** Bundles the sources in the package: a file for each entry point, and `shared.js` for what several of them need. */
-function bundleModules(): void {
+/**
+ * Bundles the sources in the package into a folder: a file for each entry point, and `shared.js` for what several of them
+ * need. `replacements` are the modules that stand for others.
+ */
+function bundleModules(dir: string, replacements: Record<string, string>): void {
+  const alias = Object.fromEntries(Object.entries(replacements).map(([name, path]) => [name, resolve(PACKAGE, path)]));
   // The order of the entry points is that of the modules in `shared.js`. With the codec first, what belongs together is
   // together, and bundles that are made of it are smaller.
   const entryPoints = Object.entries(config.exports).toSorted(([a], [b]) =>
@@ -150,11 +172,12 @@ function bundleModules(): void {
     input: Object.fromEntries(entryPoints.map(([entryPoint, source]) => [bundleName(entryPoint), source])),
     platform: "neutral",
     tsconfig: false,
+    resolve: { alias },
     transform: { target: TARGET },
     // A consumer's bundler knows best what is worth repeating.
     optimization: { inlineConst: false },
     output: {
-      dir: MODULES,
+      dir,
       format: "esm",
       sourcemap: true,
       sourcemapExcludeSources: true,

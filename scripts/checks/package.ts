@@ -10,7 +10,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, relative, resolve } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import { buildNpm, moduleOf, TARBALL } from "../build/npm.ts";
+import { browserModuleOf, buildNpm, moduleOf, TARBALL } from "../build/npm.ts";
 import { readSurface } from "../build/surface.ts";
 import { check, closeChecks } from "../support/checklist.ts";
 import { BUILD, must, program, ROOT } from "../support/tools.ts";
@@ -32,8 +32,10 @@ const sources = ["mod.ts"].concat(
     .filter((file) => file.endsWith(".ts"))
     .map((file) => `src/${file}`),
 );
-/** The modules: one for each entry point, and what they share. */
-const modules = [...Object.keys(config.exports).map(moduleOf), "dist/shared.js"];
+/** The modules: one for each entry point, and what they share; and the same for browsers. */
+const entryPoints = Object.keys(config.exports);
+const browserModules = [...entryPoints.map(browserModuleOf), "dist/browser/shared.js"];
+const modules = [...entryPoints.map(moduleOf), "dist/shared.js", ...browserModules];
 const TYPES = "dist/types/";
 const declarations = files.filter((file) => file.startsWith(TYPES) && file.endsWith(".d.ts"));
 
@@ -96,7 +98,20 @@ await check("npm and JSR have the same entry points, which export the same names
   for (const [entryPoint, source] of Object.entries(config.exports)) {
     const script = `console.log(JSON.stringify(Object.keys(await import("${config.name}${entryPoint.slice(1)}"))))`;
     const names = must(program("node20", "node"), ["--input-type=module", "-e", script], { cwd: PROJECT });
-    assert.deepEqual(JSON.parse(names).sort(), Object.keys(await import(`../../${source}`)).sort(), entryPoint);
+    const expected = Object.keys(await import(`../../${source}`)).sort();
+    assert.deepEqual(JSON.parse(names).sort(), expected, entryPoint);
+    const forBrowsers = await import(`${INSTALLED}/${browserModuleOf(entryPoint)}`);
+    assert.deepEqual(Object.keys(forBrowsers).sort(), expected, `${entryPoint} for browsers`);
+  }
+});
+
+await check("modules for browsers dial nothing by themselves, and those for other runtimes do", async () => {
+  const address = { hostname: "127.0.0.1", port: 1 };
+  for (
+    const [module, expected] of [[browserModuleOf("."), /has no sockets, pass a dial/], [moduleOf("."), /refused/i]]
+  ) {
+    const { dialTcp } = await import(`${INSTALLED}/${module}`);
+    await assert.rejects(async () => await dialTcp()(address, {}), expected as RegExp);
   }
 });
 
