@@ -142,12 +142,14 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   onOpen(): void {
-    const { connection } = this.server;
-    if (this.#settings.id !== undefined) connection!.send(PacketType.SET_CLIENT_ID, this.#settings.id);
-    // A server that does not know the option may not answer it; the echo is answered by each.
+    const { id } = this.#settings;
     const option = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
-    this.#encode(connection!, new Probe(option, PacketType.OPTION_RES));
-    this.#encode(connection!, echoProbe());
+    const greeting = [new Probe(option, PacketType.OPTION_RES), echoProbe()];
+    // It has no reply, but a server that does not know it may answer ERROR.
+    if (id !== undefined) {
+      greeting.unshift(new Probe({ type: PacketType.SET_CLIENT_ID, args: [id] }, PacketType.SET_CLIENT_ID));
+    }
+    for (const probe of greeting) this.#encode(this.server.connection!, probe);
   }
 
   onTick({ silent }: { readonly silent: boolean }): void {
@@ -210,7 +212,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   /** Takes back the requests that the connection has not sent: the last ones that were encoded. */
   #holdUnsent(connection: Connection): void {
-    const packets = connection.recall().filter(({ type }) => type !== PacketType.SET_CLIENT_ID); // it has no reply
+    const packets = connection.recall();
     const requests = this.#exchange.awaiting.takeLast(packets.length);
     const held = this.#held.drain();
     for (const [i, request] of requests.entries()) {
@@ -258,9 +260,8 @@ export class Session implements RequestSession, ServerConnectionUser {
   /** Takes out the request that a packet of this type is the reply to. */
   #takeAwaiting(type: PacketType): Request {
     const { awaiting } = this.#exchange;
-    if (type === PacketType.ECHO_RES && awaiting.first?.expects === PacketType.OPTION_RES) {
-      awaiting.shift(); // the server has swallowed the option
-    }
+    // The greeting begins with what a server may leave unanswered; the echo behind it is answered by each.
+    while (type !== PacketType.ERROR && mayBeUnanswered(awaiting.first, type)) awaiting.shift();
     const request = awaiting.first;
     if (request === undefined || (type !== PacketType.ERROR && type !== request.expects)) {
       throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
@@ -301,6 +302,12 @@ export class Session implements RequestSession, ServerConnectionUser {
     this.#waiting = waiting;
     if (this.#resume !== undefined && (waiting || this.#live === 0)) this.#resume();
   }
+}
+
+/** True if a reply of this type is not that of the request, and the request may be left without one. */
+function mayBeUnanswered(request: Request | undefined, type: PacketType): boolean {
+  const expects = request?.expects;
+  return type !== expects && (expects === PacketType.OPTION_RES || expects === PacketType.SET_CLIENT_ID);
 }
 
 function echoProbe(): Probe {

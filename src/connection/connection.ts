@@ -331,10 +331,11 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   /** Takes the packets that are to be written next. */
   #nextGroup(): Uint8Array[] | undefined {
     if (!this.#canWrite) return undefined;
-    if (this.queued === 0) {
+    // What is called may ask to be called again, also if it has sent nothing.
+    while (this.queued === 0 && this.#onDrained !== undefined) {
       const onDrained = this.#onDrained;
       this.#onDrained = undefined;
-      onDrained?.();
+      onDrained();
     }
     if (this.#groups.length === 0) {
       this.#unwritten = this.#encoder.size;

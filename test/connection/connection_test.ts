@@ -429,6 +429,9 @@ test("onceDrained() calls back once all is written, and what it sends is given t
   assert.equal(seen.length, 2, "not in the call itself");
   await turns(1);
   assert.equal(seen.join(), "1,2,3");
+  connection.onceDrained(() => connection.onceDrained(() => seen.push(4)));
+  await turns(1);
+  assert.equal(seen.join(), "1,2,3,4", "a callback that sends nothing may ask to be called again");
   await connection.destroy();
   connection.onceDrained(() => assert.fail("drained after the end"));
   await turns(2);
