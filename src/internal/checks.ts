@@ -1,6 +1,6 @@
 /** Checks of what callers pass in. Each throws `TypeError` for a wrong kind and `RangeError` for a wrong value. */
 
-import { byteLength } from "./text.ts";
+import { byteLength, quoted } from "./text.ts";
 
 /** Longest duration of a timer in milliseconds; a longer timer fires at once. */
 export const MAX_TIMER = 2_147_483_647;
@@ -20,7 +20,7 @@ export function wholeNumber<K extends string, T>(
   const value = options[name];
   if (value === undefined) return fallback;
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`Cannot use ${name} ${String(value)}: expected a whole number from ${min} to ${max}`);
+    throw new RangeError(`Cannot use ${name} ${quoted(value)}: expected a whole number from ${min} to ${max}`);
   }
   return value;
 }
@@ -50,7 +50,7 @@ export function checkFunction(value: unknown, name: string): void {
  */
 export function checkOneOf(value: string, name: string, words: readonly string[]): void {
   if (!words.includes(value)) {
-    throw new RangeError(`Cannot use ${name} ${String(value)}: expected ${words.join(" or ")}`);
+    throw new RangeError(`Cannot use ${name} ${quoted(value)}: expected ${words.join(" or ")}`);
   }
 }
 

@@ -74,3 +74,9 @@ export function messageOf(thrown: unknown): string {
     return "unknown error";
   }
 }
+
+/** Returns a wrong value for a message: text in quotes, so that "12" and 12 look different; never throws. */
+export function quoted(value: unknown): string {
+  const text = messageOf(value);
+  return typeof value === "string" ? `"${text}"` : text;
+}

@@ -1,6 +1,6 @@
 /** The job that a handler gets. */
 
-import { messageOf, printable, readText, utf8Decoder } from "../internal/text.ts";
+import { messageOf, printable, quoted, readText, utf8Decoder } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
@@ -152,5 +152,5 @@ class HandlerJob implements AssignedJob {
 
 function formatProgress(value: number): string {
   if (Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff) return String(value);
-  throw new RangeError(`Cannot send the status ${String(value)}: expected a whole number from 0 to 4294967295`);
+  throw new RangeError(`Cannot send the status ${quoted(value)}: expected a whole number from 0 to 4294967295`);
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { byteLength, messageOf, printable, readText } from "../../src/internal/text.ts";
+import { byteLength, messageOf, printable, quoted, readText } from "../../src/internal/text.ts";
 import { character } from "../support/arbitraries.ts";
 import { utf8 } from "../support/bytes.ts";
 
@@ -118,4 +118,20 @@ test("messageOf() takes the text of what is not an error, and never throws", () 
   const unreadable = [broken, Object.create(null), Object.assign(new Error(), { message: 5 })];
   assert.deepEqual(unreadable.map(messageOf), Array(3).fill("unknown error"));
   assert.equal(messageOf(new Error("x".repeat(201))).length, 200);
+});
+
+test("quoted() puts text in quotes and nothing else, and never throws", () => {
+  const hostile = { toString: () => assert.fail("not now") };
+  const values = ["12", 12, 1.5, undefined, null, Symbol("s"), "\x1b[2J", [1], hostile];
+  assert.deepEqual(values.map(quoted), [
+    '"12"',
+    "12",
+    "1.5",
+    "undefined",
+    "null",
+    "Symbol(s)",
+    '"[2J"',
+    "1",
+    "unknown error",
+  ]);
 });
