@@ -6,8 +6,8 @@ import { type Deferred, deferred } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { delay, onAbort, orAbort } from "../internal/signals.ts";
 import { printable } from "../internal/text.ts";
-import type { Decoded } from "../codec/decoder.ts";
-import { PacketType } from "../codec/packet.ts";
+import { encodeLine, MixedDecoder, type TextLine } from "../codec/lines.ts";
+import { type Packet, PacketType } from "../codec/packet.ts";
 import { MAX_FUNCTION_NAME, MAX_UNIQUE } from "../connection/arguments.ts";
 import {
   type CallOptions,
@@ -133,7 +133,7 @@ const MAX_LIMIT = 2_147_483_647;
  * ```
  */
 export class GearmanAdmin implements AsyncDisposable {
-  readonly #server: ServerConnection<true>;
+  readonly #server: ServerConnection<Packet | TextLine>;
   /** Commands in the order in which they were sent, which is that of their answers. */
   readonly #pending = new Fifo<PendingCommand>();
   readonly #maxAnswerSize: number;
@@ -149,13 +149,15 @@ export class GearmanAdmin implements AsyncDisposable {
   constructor(options?: string | ConnectOptions) {
     const { servers, settings } = readConnectOptions(normalizeOptions(options));
     if (servers.length > 1) throw new RangeError("Cannot use several servers: an admin client takes one");
-    this.#maxAnswerSize = settings.maxPacketSize;
+    const { maxPacketSize } = settings;
+    this.#maxAnswerSize = maxPacketSize;
     this.#server = new ServerConnection(servers[0]!, settings, {
       onPacket: (packet) => this.#receive(packet),
       onLost: (error) => {
         for (const { answered } of this.#pending.drain()) answered.reject(error);
       },
-    }, { text: true, maxLineSize: Math.max(1, settings.maxPacketSize) });
+      makeDecoder: () => new MixedDecoder({ maxPacketSize, maxLineSize: Math.max(1, maxPacketSize) }),
+    });
   }
 
   /**
@@ -325,7 +327,7 @@ export class GearmanAdmin implements AsyncDisposable {
     const signal = signalOf(options);
     signal?.throwIfAborted();
     const connection = await this.#server.open(signal);
-    connection.sendText(command);
+    connection.sendBytes(encodeLine(command));
     // Answers have no common end, and a list of uniques may hold a line that is a dot: the echo marks the end.
     connection.send(PacketType.ECHO_REQ, "");
     const pending: PendingCommand = { command, lines: [], size: 0, answered: deferred() };
@@ -337,7 +339,7 @@ export class GearmanAdmin implements AsyncDisposable {
     return answer;
   }
 
-  #receive(packet: Decoded<true>): void {
+  #receive(packet: Packet | TextLine): void {
     const pending = this.#pending.first;
     if (pending === undefined) throw new ProtocolError("The server sent an answer, but no command was pending");
     if (packet.magic === "TEXT") this.#receiveLine(pending, packet.line);

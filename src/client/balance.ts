@@ -1,5 +1,6 @@
 /** Balancing: the order in which the servers of a client are tried for a job. Each policy is a function here. */
 
+import { utf8Encoder } from "../internal/text.ts";
 import type { Workload } from "../connection/arguments.ts";
 
 /** A server, as far as a policy looks at it. */
@@ -50,7 +51,7 @@ function rotate<T>(servers: readonly T[], first: number): readonly T[] {
 
 /** Rendezvous hashing: each server has a score for the unique, so that adding or removing a server moves its share only. */
 function byScore<T extends Named>(servers: readonly T[], unique: Workload): readonly T[] {
-  const bytes = typeof unique === "string" ? new TextEncoder().encode(unique) : unique;
+  const bytes = typeof unique === "string" ? utf8Encoder.encode(unique) : unique;
   const scores = new Map(servers.map((server) => [server, score(server.name, bytes)]));
   return [...servers].sort((a, b) => scores.get(b)! - scores.get(a)!);
 }

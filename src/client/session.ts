@@ -56,7 +56,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   constructor(server: ServerAddress, settings: SessionSettings, reroute: Reroute) {
     this.#settings = settings;
-    this.server = new ServerConnection(server, settings, this, { skipOversized: true });
+    this.server = new ServerConnection(server, settings, this);
     this.#reroute = reroute;
   }
 

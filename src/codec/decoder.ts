@@ -1,22 +1,12 @@
-/** Decoding bytes to packets and lines, in any chunking and in linear time. */
+/** Decoding bytes to packets, in any chunking and in linear time. */
 
-import { ProtocolError } from "../errors.ts";
 import { wholeNumber } from "../internal/checks.ts";
-import { utf8Decoder } from "../internal/text.ts";
 import { findNul, readUint32 } from "./bytes.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
 import { ReceivedBytes } from "./received_bytes.ts";
 
-/** A line of the administrative text protocol, without its terminator (LF, or CR LF). */
-export interface TextLine {
-  /** Distinguishes a line from a packet. */
-  readonly magic: "TEXT";
-  /** The line, read as UTF-8. */
-  readonly line: string;
-}
-
-/** Options of {@linkcode PacketDecoder} and {@linkcode decodePackets}. */
-export interface DecoderOptions<Text extends boolean = false> {
+/** Options of {@linkcode PacketDecoder}. */
+export interface DecoderOptions {
   /** Maximum size of a packet's body in bytes, checked on its header; default 128 MiB. */
   maxPacketSize?: number | undefined;
   /**
@@ -27,14 +17,7 @@ export interface DecoderOptions<Text extends boolean = false> {
    * one, each with its NUL, have to end there.
    */
   skipOversized?: boolean | undefined;
-  /** Accepts text lines between packets, as job servers and admin clients need; default false. */
-  text?: Text | undefined;
-  /** Maximum size of a text line in bytes, without its LF (a CR before that counts); default 8,192. */
-  maxLineSize?: number | undefined;
 }
-
-/** The items that a decoder yields: packets, and text lines with the option `text`. */
-export type Decoded<Text extends boolean> = Text extends true ? Packet | TextLine : Packet;
 
 /**
  * Option of decoders inside this library: makes the packets of one argument, of which most are replies. On Deno, the view
@@ -51,16 +34,27 @@ export type MakeReply = (
   end: number,
 ) => Packet;
 
+/**
+ * Option of decoders inside this library: reads what begins with a byte other than NUL, which packets do not. It returns
+ * `undefined` if it needs more bytes.
+ */
+export const READ_LINE: unique symbol = /* @__PURE__ */ Symbol();
+
+/** Reads what begins at the front of the received bytes, and drops it there. */
+export type ReadLine<Item> = (received: ReceivedBytes) => Item | undefined;
+
+/** The options of decoders inside this library. */
+interface InternalOptions<Item> {
+  readonly [MAKE_REPLY]?: MakeReply;
+  readonly [READ_LINE]?: ReadLine<Item>;
+}
+
 const NUL = 0;
-const LF = 10;
-const CR = 13;
 
 /** Default of `maxPacketSize`: 128 MiB. */
 export const DEFAULT_MAX_PACKET_SIZE = 134_217_728;
-/** Default of `maxLineSize`, in bytes. */
-const DEFAULT_MAX_LINE_SIZE = 8_192;
 /** The largest number in a header. */
-const MAX_UINT32 = 0xffff_ffff;
+export const MAX_UINT32 = 0xffff_ffff;
 /** The part of an oversized body that is kept, in bytes; the arguments before the last one have to end in it. */
 const MAX_OVERSIZED_ARGUMENTS = 65_536;
 
@@ -70,6 +64,8 @@ const MAX_OVERSIZED_ARGUMENTS = 65_536;
  * Incomplete is not invalid: iteration ends before an incomplete packet and continues after the next `push`. Bytes that
  * were pushed belong to the decoder and must not be overwritten, since packets are views of them. A packet that is split
  * over several chunks is copied once. After a `ProtocolError`, every further call throws the same error.
+ *
+ * A {@linkcode MixedDecoder} decodes lines of the text protocol too. `Item` is what a decoder yields.
  *
  * @example Packets of a chunk
  * ```ts
@@ -82,32 +78,23 @@ const MAX_OVERSIZED_ARGUMENTS = 65_536;
  * }
  * ```
  */
-export class PacketDecoder<Text extends boolean = false> implements IterableIterator<Decoded<Text>> {
+export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
   readonly #maxPacketSize: number;
-  readonly #maxLineSize: number;
   readonly #skipOversized: boolean;
-  readonly #text: boolean;
   readonly #makeReply: MakeReply | undefined;
-  #received = new ReceivedBytes();
-  /** The next packet or line has at least this many bytes, so that its header need not be looked at for every chunk. */
-  #needed = 1;
-  /** Bytes of the packets and lines yielded so far: the offset of the next one in the stream. */
-  #offset = 0;
-  /** Offset of the last oversized packet, for a stream that ends in the part of its body that is skipped. */
-  #oversizedOffset = 0;
-  #error: ProtocolError | undefined;
+  readonly #readLine: ReadLine<Item> | undefined;
+  readonly #received = new ReceivedBytes();
 
   /**
    * Makes a decoder.
    *
-   * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295, or `maxLineSize` not one from 1.
+   * @throws {RangeError} `maxPacketSize` is not a whole number from 0 to 4,294,967,295.
    */
-  constructor(options: DecoderOptions<Text> = {}) {
+  constructor(options: DecoderOptions = {}) {
     this.#maxPacketSize = wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, MAX_UINT32);
-    this.#maxLineSize = wholeNumber(options, "maxLineSize", DEFAULT_MAX_LINE_SIZE, 1, MAX_UINT32);
     this.#skipOversized = options.skipOversized ?? false;
-    this.#text = options.text ?? false;
-    this.#makeReply = (options as { [MAKE_REPLY]?: MakeReply })[MAKE_REPLY];
+    this.#makeReply = (options as InternalOptions<Item>)[MAKE_REPLY];
+    this.#readLine = (options as InternalOptions<Item>)[READ_LINE];
   }
 
   /**
@@ -117,50 +104,40 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
    */
   push(chunk: Uint8Array): void {
     if (!(chunk instanceof Uint8Array)) throw new TypeError("Cannot decode: the chunk must be a Uint8Array");
-    if (this.#error !== undefined) return;
     this.#received.push(plainBytes(chunk));
   }
 
   /**
-   * Returns the next packet or line, or `done` if none is complete yet.
+   * Returns the next packet, or `done` if none is complete yet.
    *
-   * @throws {ProtocolError} The bytes are not the Gearman protocol: a bad magic, an unknown type, a missing separator, a body
-   * over `maxPacketSize`, or a line over `maxLineSize`.
+   * @throws {ProtocolError} The bytes are not the Gearman protocol: a bad magic, an unknown type, a missing separator, or a
+   * body over `maxPacketSize`.
    */
-  next(): IteratorResult<Decoded<Text>, undefined> {
+  next(): IteratorResult<Item, undefined> {
     const value = this.read();
-    return value === undefined ? { done: true, value } : { done: false, value };
+    return value === undefined ? { done: true, value: undefined } : { done: false, value };
   }
 
   /** Returns the same as {@linkcode PacketDecoder.prototype.next | next} by itself, or `undefined` if none is complete yet. */
-  read(): Decoded<Text> | undefined {
-    if (this.#error !== undefined) throw this.#error;
+  read(): Item | undefined {
     const received = this.#received;
-    for (;;) {
-      // Packets begin with a NUL, and lines do not.
-      const isLine = this.#text && received.head[received.position] !== NUL;
-      if (received.size >= this.#needed) {
-        const value = isLine ? this.#nextLine() : this.#nextPacket();
-        if (value !== undefined) return value as Decoded<Text>;
-      }
-      // How long a line is cannot be known: it is pulled in steps that double it, so that time stays linear.
-      const target = isLine ? 2 * received.size : this.#needed;
-      if (received.shouldWait(this.#needed) || !received.pull(target)) {
-        received.release(target);
-        return undefined;
-      }
-    }
+    if (received.error !== undefined) throw received.error;
+    do {
+      const item = received.size < received.needed ? undefined : this.#readItem(received);
+      if (item !== undefined) return item;
+    } while (received.pull());
+    return undefined;
   }
 
   /**
-   * Checks, at the end of the stream, that it did not end inside a packet or a line.
+   * Checks, at the end of the stream, that it did not end inside a packet.
    *
-   * @throws {ProtocolError} The stream ended inside a packet or a line.
+   * @throws {ProtocolError} The stream ended inside a packet.
    */
   end(): void {
-    if (this.#error !== undefined) throw this.#error;
-    if (this.#received.isDropping) this.#offset = this.#oversizedOffset;
-    if (!this.#received.isEmpty) throw this.#fail("the stream ended inside a packet");
+    const received = this.#received;
+    if (received.error !== undefined) throw received.error;
+    if (!received.isEmpty) throw received.fail("the stream ended inside a packet");
   }
 
   /** Returns the decoder itself; a `for` loop over it can be left and entered again. */
@@ -168,12 +145,14 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     return this;
   }
 
-  #nextPacket(): Packet | undefined {
-    const received = this.#received;
+  #readItem(received: ReceivedBytes): Item | undefined {
     const { head, position: start, size } = received;
+    if (head[start] !== NUL) {
+      if (this.#readLine === undefined) throw received.fail("bad magic");
+      return this.#readLine(received);
+    }
     if (size < HEADER_SIZE) {
-      if (head[start] !== NUL) throw this.#fail("bad magic");
-      this.#needed = HEADER_SIZE;
+      received.need(HEADER_SIZE);
       return undefined;
     }
     const magic = readUint32(head, start);
@@ -185,33 +164,32 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     const keptSize = isOversized ? Math.min(bodySize, MAX_OVERSIZED_ARGUMENTS) : bodySize;
     const bodyStart = start + HEADER_SIZE;
     if (size < HEADER_SIZE + keptSize) {
-      this.#needed = HEADER_SIZE + keptSize;
+      received.need(HEADER_SIZE + keptSize);
       return undefined;
     }
     const direction = magic === MAGIC_REQ ? "REQ" : "RES";
     const bodyEnd = bodyStart + keptSize;
     if (count === 1 && this.#makeReply !== undefined && !isOversized) {
-      this.#startNext(HEADER_SIZE + bodySize);
-      return this.#makeReply(direction, type as PacketType, head, bodyStart, bodyEnd);
+      received.drop(HEADER_SIZE + bodySize);
+      return this.#makeReply(direction, type as PacketType, head, bodyStart, bodyEnd) as Item;
     }
     const args = this.#splitBody(head, bodyStart, bodyEnd, count);
     const packet = { magic: direction, type: type as PacketType, args };
     if (isOversized) {
       Object.assign(packet, { oversized: bodySize });
       if (count > 0) args[count - 1] = new Uint8Array(0);
-      this.#oversizedOffset = this.#offset;
     }
-    this.#startNext(HEADER_SIZE + bodySize);
-    return packet as unknown as Packet;
+    received.drop(HEADER_SIZE + bodySize);
+    return packet as Item;
   }
 
   /** Checks a header, and returns the number of arguments in the body. */
   #checkHeader(magic: number, type: number, bodySize: number): number {
-    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#fail("bad magic");
+    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#received.fail("bad magic");
     const count = argumentCount(type);
-    if (count === NO_PACKET) throw this.#fail(`there is no packet type ${type}`);
+    if (count === NO_PACKET) throw this.#received.fail(`there is no packet type ${type}`);
     if (bodySize > this.#maxPacketSize && !this.#skipOversized) {
-      throw this.#fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
+      throw this.#received.fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
     }
     return count;
   }
@@ -223,7 +201,9 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     let begin = start;
     for (let i = 0; i < last; i++) {
       const separator = findNul(body, begin, end);
-      if (separator === end) throw this.#fail(`it has ${i + 1} arguments of ${count} in ${end - start} bytes`);
+      if (separator === end) {
+        throw this.#received.fail(`it has ${i + 1} arguments of ${count} in ${end - start} bytes`);
+      }
       args[i] = body.subarray(begin, separator);
       begin = separator + 1;
     }
@@ -231,37 +211,11 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
     if (count > 0) args[last] = body.subarray(begin, end);
     return args;
   }
-
-  #nextLine(): TextLine | undefined {
-    const { head, position: start, size } = this.#received;
-    const found = head.subarray(0, start + size).indexOf(LF, start + this.#needed - 1);
-    const length = found === -1 ? size : found - start;
-    if (length > this.#maxLineSize) throw this.#fail(`a line is over ${this.#maxLineSize} bytes`);
-    if (found === -1) {
-      this.#needed = size + 1;
-      return undefined;
-    }
-    const end = length > 0 && head[found - 1] === CR ? found - 1 : found;
-    this.#startNext(length + 1);
-    return { magic: "TEXT", line: utf8Decoder.decode(head.subarray(start, end)) };
-  }
-
-  /** Drops a packet or line of this size, and continues after it. */
-  #startNext(size: number): void {
-    this.#received.drop(size);
-    this.#offset += size;
-    this.#needed = 1;
-  }
-
-  #fail(reason: string): ProtocolError {
-    this.#error = new ProtocolError(`Cannot decode: ${reason}`, { offset: this.#offset });
-    this.#received = new ReceivedBytes();
-    return this.#error;
-  }
 }
 
 /**
- * Decodes the packets of a source of bytes, such as a pipe or one side of a proxy.
+ * Decodes the packets of a source of bytes, such as a pipe or one side of a proxy. A decoder of your own may have other
+ * options, or be a {@linkcode MixedDecoder}.
  *
  * @throws {ProtocolError} The bytes are not the Gearman protocol, or the stream ended inside a packet.
  *
@@ -274,11 +228,10 @@ export class PacketDecoder<Text extends boolean = false> implements IterableIter
  * }
  * ```
  */
-export async function* decodePackets<Text extends boolean = false>(
+export async function* decodePackets<Item = Packet>(
   source: AsyncIterable<Uint8Array>,
-  options?: DecoderOptions<Text>,
-): AsyncGenerator<Decoded<Text>, void, undefined> {
-  const decoder = new PacketDecoder<Text>(options);
+  decoder: PacketDecoder<Item> = new PacketDecoder(),
+): AsyncGenerator<Item, void, undefined> {
   for await (const chunk of source) {
     decoder.push(chunk);
     yield* decoder;

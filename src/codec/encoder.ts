@@ -1,6 +1,7 @@
-/** Encoding packets and lines to bytes: small packets share one piece of memory, so that they leave as one write. */
+/** Encoding packets to bytes: small packets share one piece of memory, so that they leave as one write. */
 
 import { joinBytes } from "../internal/bytes.ts";
+import { utf8Encoder } from "../internal/text.ts";
 import { findNul, writeUint32 } from "./bytes.ts";
 import {
   argumentCount,
@@ -20,8 +21,6 @@ const MAX_INLINE_STRING = 16_384;
 /** Size of the first slab, in bytes; each is twice as large as the one before it, up to the maximum. */
 const MIN_SLAB = 2_048;
 const MAX_SLAB = 65_536;
-
-const utf8Encoder = new TextEncoder();
 
 /** A packet to encode: its type, and its arguments in wire order. */
 export interface EncodablePacket {
@@ -108,7 +107,7 @@ export class PacketEncoder {
         room += value.length;
       }
     }
-    if (this.#slab.length - this.#end < room) this.#grow(room);
+    this.#reserve(room);
 
     const slab = this.#slab;
     const header = this.#end;
@@ -158,26 +157,19 @@ export class PacketEncoder {
   }
 
   /**
-   * Appends one line of the text protocol and its terminator; a line that is given as bytes is not changed. With an empty
-   * terminator it is the beginning of a longer line.
-   *
-   * @throws {TypeError} The line is neither string nor bytes.
-   * @throws {RangeError} The line holds a line feed, or begins with a NUL, as packets do.
+   * Appends bytes as they are, copied: packets that were encoded before, or a line of the text protocol
+   * ({@linkcode encodeLine}).
    */
-  writeText(line: string | Uint8Array, terminator: "" | "\n" | "\r\n" = "\r\n"): void {
-    const bytes = typeof line === "string" ? utf8Encoder.encode(line) : line;
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError("Cannot encode a line: it must be a string or a Uint8Array");
-    }
-    if (bytes.includes(10)) throw new RangeError("Cannot encode a line: it holds a line feed");
-    if (bytes[0] === 0) throw new RangeError("Cannot encode a line: it begins with a NUL");
-    const room = bytes.length + terminator.length;
-    if (this.#slab.length - this.#end < room) this.#grow(room);
-    this.#end = append(this.#slab, append(this.#slab, this.#end, bytes), terminator);
-    this.#size += room;
+  writeBytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#slab.set(bytes, this.#end);
+    this.#end += bytes.length;
+    this.#size += bytes.length;
   }
 
-  #grow(room: number): void {
+  /** Makes room in the slab. */
+  #reserve(room: number): void {
+    if (this.#slab.length - this.#end >= room) return;
     this.#finishGroup();
     this.#slab = new Uint8Array(Math.max(room, MIN_SLAB, Math.min(this.#slab.length * 2, MAX_SLAB)));
     this.#start = 0;

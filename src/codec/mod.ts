@@ -118,7 +118,7 @@
  * ## Text
  *
  * Lines of the text protocol may stand between packets. A line begins with a byte other than NUL, and ends with LF or
- * CR LF.
+ * CR LF. {@linkcode encodeLine} makes one, and a {@linkcode MixedDecoder} decodes lines and packets.
  *
  * @example A sniffer
  * ```ts
@@ -137,5 +137,6 @@
 
 export { type Packet, type PacketArgs, type PacketInput, packetName, PacketType } from "./packet.ts";
 export { type EncodablePacket, encodeRequest, encodeResponse, PacketEncoder } from "./encoder.ts";
-export { type Decoded, decodePackets, type DecoderOptions, PacketDecoder, type TextLine } from "./decoder.ts";
+export { decodePackets, type DecoderOptions, PacketDecoder } from "./decoder.ts";
+export { encodeLine, MixedDecoder, type MixedDecoderOptions, type TextLine } from "./lines.ts";
 export { ProtocolError, type ProtocolErrorOptions } from "../errors.ts";

@@ -1,5 +1,7 @@
 /** The bytes that a decoder has received, and which it reads from the front. */
 
+import { ProtocolError } from "../errors.ts";
+
 /** At most this many bytes are copied at once, so that the memory of the chunk that they are a view of is released. */
 const MAX_COPIED = 4_096;
 /**
@@ -28,6 +30,16 @@ export class ReceivedBytes {
   #waiting = 0;
   /** Bytes that are dropped as they are pulled. */
   #toDrop = 0;
+  /** Offset in the stream of what begins at the front, and of what was dropped last. */
+  #offset = 0;
+  #droppedOffset = 0;
+  /** What begins at the front has at least this many bytes, so that it need not be looked at for every chunk. */
+  needed = 1;
+  /** Number of bytes that are to be at the front when it is looked at again. */
+  #target = 1;
+
+  /** Why decoding has ended, if it has. */
+  error: ProtocolError | undefined;
 
   /** Number of bytes in one piece, at the front. */
   get size(): number {
@@ -44,32 +56,30 @@ export class ReceivedBytes {
     return this.#position;
   }
 
-  /** True while bytes that were dropped have not all arrived. */
-  get isDropping(): boolean {
-    return this.#toDrop > 0;
-  }
-
   /** True if every byte was dropped, and nothing is left to drop. */
   get isEmpty(): boolean {
-    return this.size + this.#waiting === 0 && !this.isDropping;
+    return this.size + this.#waiting + this.#toDrop === 0;
   }
 
-  /** Appends a chunk. */
+  /** Appends a chunk, unless decoding has ended. */
   push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return;
+    if (chunk.length === 0 || this.error !== undefined) return;
     this.#chunks.push(chunk);
     this.#waiting += chunk.length;
   }
 
-  /** True if chunks should wait on: there are not `size` bytes yet, and what waits is long and in few chunks. */
-  shouldWait(size: number): boolean {
-    const isShort = this.#waiting <= MAX_COPIED || this.size === 0;
-    return !isShort && this.size + this.#waiting < size && this.#chunks.length - this.#nextChunk < MAX_WAITING;
+  /** Tells how many bytes are needed at least, and how many are to be at the front then. */
+  need(size: number, target: number = size): void {
+    this.needed = size;
+    this.#target = target;
   }
 
-  /** Moves waiting bytes to the front, where there are to be `target` bytes; false if none are waiting. */
-  pull(target: number): boolean {
-    if (this.#waiting === 0) return false;
+  /** Moves waiting bytes to the front, where some are missing; false if none are waiting, or if they should wait on. */
+  pull(): boolean {
+    if (this.#waiting === 0 || this.#shouldWait()) {
+      this.#release();
+      return false;
+    }
     if (this.size === 0) {
       this.#head = this.#shift(Infinity);
       this.#end = this.#head.length;
@@ -77,8 +87,8 @@ export class ReceivedBytes {
       this.#toDrop -= this.#position;
       return true;
     }
-    const missing = Math.min(target - this.size, this.#waiting);
-    if (this.#head.length - this.#end < missing) this.#move(target);
+    const missing = Math.min(this.#target - this.size, this.#waiting);
+    if (this.#head.length - this.#end < missing) this.#move();
     const end = this.#end + missing;
     while (this.#end < end) {
       const part = this.#shift(end - this.#end);
@@ -88,21 +98,40 @@ export class ReceivedBytes {
     return true;
   }
 
-  /** Drops the next bytes: those at the front, and the rest as it is pulled. */
+  /** Drops the next bytes: those at the front, and the rest as it is pulled. What follows has at least one. */
   drop(size: number): void {
     const dropped = Math.min(size, this.size);
     this.#position += dropped;
     this.#toDrop = size - dropped;
+    this.#droppedOffset = this.#offset;
+    this.#offset += size;
+    this.need(1);
   }
 
-  /** Releases the last chunk, of which a short end may have to wait for long until there are `target` bytes. */
-  release(target: number): void {
+  /** Ends decoding with an error of what begins at the front, or is being dropped. */
+  fail(reason: string): ProtocolError {
+    const offset = this.#toDrop > 0 ? this.#droppedOffset : this.#offset;
+    this.error = new ProtocolError(`Cannot decode: ${reason}`, { offset });
+    this.#head = EMPTY;
+    this.#chunks = [];
+    return this.error;
+  }
+
+  /** True if chunks should wait on: more bytes are needed, and what waits is long and in few chunks. */
+  #shouldWait(): boolean {
+    const isShort = this.#waiting <= MAX_COPIED || this.size === 0;
+    const isFew = this.#chunks.length - this.#nextChunk < MAX_WAITING;
+    return !isShort && isFew && this.size + this.#waiting < this.needed;
+  }
+
+  /** Releases the last chunk, of which a short end may have to wait for long. */
+  #release(): void {
     if (this.size === 0) {
       this.#head = EMPTY;
       this.#position = 0;
       this.#end = 0;
     } else if (this.#end === this.#head.length && this.size <= MAX_COPIED) {
-      this.#move(target);
+      this.#move();
     }
   }
 
@@ -123,9 +152,9 @@ export class ReceivedBytes {
   }
 
   /** Moves the bytes at the front to new memory: at most four times as much as has arrived, whatever is announced. */
-  #move(target: number): void {
+  #move(): void {
     const bytes = this.#head.subarray(this.#position, this.#end);
-    this.#head = new Uint8Array(Math.min(target, 4 * (bytes.length + this.#waiting)));
+    this.#head = new Uint8Array(Math.min(this.#target, 4 * (bytes.length + this.#waiting)));
     this.#head.set(bytes);
     this.#position = 0;
     this.#end = bytes.length;

@@ -1,9 +1,9 @@
-/** A connection: packets and lines over a transport. One write a tick; packets are read one by one, or pumped. */
+/** A connection: packets over a transport. One write a tick; packets are read one by one, or pumped. */
 
 import { ConnectionError, GearmanError } from "../errors.ts";
 import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
 import { messageOf } from "../internal/text.ts";
-import { type Decoded, type DecoderOptions, PacketDecoder } from "../codec/decoder.ts";
+import { type DecoderOptions, MAX_UINT32, PacketDecoder } from "../codec/decoder.ts";
 import { type EncodablePacket, PacketEncoder } from "../codec/encoder.ts";
 import type { Packet, PacketInput, PacketType } from "../codec/packet.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -14,9 +14,14 @@ const GRACEFUL_CLOSE_TIMEOUT = 2_000;
 const MAX_WRITE = 262_144;
 
 /** Options of a {@linkcode Connection}. */
-export interface ConnectionOptions<Text extends boolean = false> extends DecoderOptions<Text> {
+export interface ConnectionOptions<Item = Packet> extends DecoderOptions {
   /** Sends requests, or responses as a job server does. Default "REQ". */
   magic?: "REQ" | "RES" | undefined;
+  /**
+   * A decoder of its own, which has its own options: with a {@linkcode MixedDecoder} the connection reads lines of the text
+   * protocol too. Default a {@linkcode PacketDecoder} with the options beside this one.
+   */
+  decoder?: PacketDecoder<Item> | undefined;
 }
 
 /**
@@ -59,12 +64,12 @@ const CLOSING: ConnectionState = { phase: "closing" };
  * }
  * ```
  */
-export class Connection<Text extends boolean = false> implements AsyncIterable<Decoded<Text>>, AsyncDisposable {
+export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisposable {
   readonly #transport: Transport;
   readonly #encoder: PacketEncoder;
   /** Packets that were taken from the encoder, and that the transport was not given yet. */
   #groups: Uint8Array[][] = [];
-  readonly #decoder: PacketDecoder<Text>;
+  readonly #decoder: PacketDecoder<Item>;
   #state: ConnectionState = OPEN;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   /** The read that is under way; callers at the same time share it. */
@@ -88,10 +93,10 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * @throws {TypeError} `magic` must be "REQ" or "RES".
    * @throws {RangeError} `maxPacketSize` must be a whole number from 0 to 4,294,967,295.
    */
-  constructor(transport: Transport, options: ConnectionOptions<Text> = {}) {
+  constructor(transport: Transport, options: ConnectionOptions<Item> = {}) {
     this.#transport = transport;
     this.#encoder = new PacketEncoder(options.magic ?? "REQ");
-    this.#decoder = new PacketDecoder<Text>(options);
+    this.#decoder = options.decoder ?? new PacketDecoder(options);
   }
 
   /** Bytes received so far, plus those of long packets that the transport has taken: signs of life of the peer. */
@@ -136,15 +141,14 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   /**
-   * Queues one line of the text protocol with its terminator, by default CR LF. With an empty terminator it is the
-   * beginning of a longer line.
+   * Queues bytes as they are, copied: packets that were encoded before, or a line of the text protocol
+   * ({@linkcode encodeLine}).
    *
-   * @throws {RangeError} The line holds a line feed, or begins with a NUL.
    * @throws {ConnectionError} The connection is closed, or has failed.
    */
-  sendText(line: string | Uint8Array, terminator: "" | "\n" | "\r\n" = "\r\n"): void {
+  sendBytes(bytes: Uint8Array): void {
     this.#assertOpen();
-    this.#encoder.writeText(line, terminator);
+    this.#encoder.writeBytes(bytes);
     if (this.#writing === undefined) this.#write();
   }
 
@@ -152,15 +156,16 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * Takes back the packets that the transport was not given yet, in order: they will not be sent. It works on an open
    * connection, to cancel work, and on one that has ended, to send the work elsewhere.
    *
-   * A packet is given to the transport as a whole: what is not returned has left, at least in part. Lines of the text
-   * protocol are dropped.
+   * A packet is given to the transport as a whole: what is not returned has left, at least in part.
+   *
+   * @throws {ProtocolError} Bytes that are not packets were sent with `sendBytes`; what was not given is dropped.
    */
   recall(): Packet[] {
     for (const piece of this.#groups.flat()) this.#unwritten -= piece.length;
-    const decoder = new PacketDecoder({ maxPacketSize: 0xffff_ffff, text: true });
+    const decoder = new PacketDecoder({ maxPacketSize: MAX_UINT32 });
     for (const piece of [...this.#groups, ...this.#encoder.takeGroups()].flat()) decoder.push(piece);
     this.#groups = [];
-    return [...decoder].filter((item) => item.magic !== "TEXT");
+    return [...decoder];
   }
 
   /**
@@ -195,7 +200,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
    * @throws {ConnectionError} The connection broke, or ended inside a packet. After `destroy(reason)` it throws the reason.
    * @throws {ProtocolError} The peer sent something that is not a packet; the connection is closed.
    */
-  async pump(onPacket: (packet: Decoded<Text>) => void | Promise<void>): Promise<void> {
+  async pump(onPacket: (packet: Item) => void | Promise<void>): Promise<void> {
     for (;;) {
       const packet = this.#decode();
       if (packet === undefined) {
@@ -209,7 +214,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
   }
 
   /** Yields packets as they arrive, to the end of the stream; throws what {@linkcode Connection.prototype.pump | pump} throws. */
-  [Symbol.asyncIterator](): AsyncIterator<Decoded<Text>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Item, void, undefined> {
     return {
       next: async () => {
         for (;;) {
@@ -344,7 +349,7 @@ export class Connection<Text extends boolean = false> implements AsyncIterable<D
     return this.#groups.shift();
   }
 
-  #decode(): Decoded<Text> | undefined {
+  #decode(): Item | undefined {
     if (this.#state.phase === "destroyed") throw this.#state.error;
     try {
       return this.#decoder.read();

@@ -39,5 +39,5 @@ export type { Bytes } from "../internal/bytes.ts";
 export type { Dial, DialOptions, ServerAddress, Transport } from "../transport/transport.ts";
 export { ConnectionError, type ConnectionErrorOptions, GearmanError } from "../errors.ts";
 export { ProtocolError, type ProtocolErrorOptions } from "../errors.ts";
-export { type Decoded, type DecoderOptions, type EncodablePacket, type Packet, type PacketArgs } from "../codec/mod.ts";
-export { type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";
+export type { DecoderOptions, EncodablePacket, Packet, PacketArgs, PacketDecoder, PacketInput } from "../codec/mod.ts";
+export { PacketType } from "../codec/mod.ts";

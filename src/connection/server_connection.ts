@@ -4,7 +4,8 @@ import { ConnectionError, type GearmanError } from "../errors.ts";
 import { ignoreErrors, markHandled } from "../internal/promises.ts";
 import { orAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
-import { type Decoded, type DecoderOptions, MAKE_REPLY } from "../codec/decoder.ts";
+import { MAKE_REPLY, PacketDecoder } from "../codec/decoder.ts";
+import type { Packet } from "../codec/packet.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
 import { BackOff } from "./back_off.ts";
@@ -14,81 +15,75 @@ import type { ConnectionSettings } from "./options.ts";
 import { makeReply } from "./reply.ts";
 
 /** The owner of a server connection, and the events that it receives. */
-export interface ServerConnectionUser<Text extends boolean = false> {
-  /** A packet or line arrived. A promise pauses reading; what it throws ends the connection. */
-  onPacket(packet: Decoded<Text>): void | Promise<void>;
+export interface ServerConnectionUser<Item = Packet> {
+  /** A packet arrived. A promise pauses reading; what it throws ends the connection. */
+  onPacket(packet: Item): void | Promise<void>;
   /** The connection is over; what it has not sent can be recalled from it. */
-  onLost(error: GearmanError, connection: Connection<Text>): void;
+  onLost(error: GearmanError, connection: Connection<Item>): void;
   /**
    * The connection is open: asks the server something. The connection is confirmed by the first packet, which must arrive
    * within `connectTimeout`. Without this method, connections are confirmed from the start.
    */
   onOpen?(): void;
+  /** Makes the decoder of a new connection. Without this method it decodes packets, and skips oversized ones. */
+  makeDecoder?(): PacketDecoder<Item>;
   /** Something has waited for another `probeInterval`; if it was silent, it is time to ask the server something. */
   onTick?(tick: { readonly silent: boolean }): void;
 }
 
 /** An attempt to connect, shared by all callers that wait for it. When the last of them leaves, it is aborted. */
-interface Attempt<Text extends boolean> {
-  readonly connection: Promise<Connection<Text>>;
+interface Attempt<Item> {
+  readonly connection: Promise<Connection<Item>>;
   readonly controller: AbortController;
   callers: number;
 }
 
 /** What belongs to an open connection, which is closing while pending writes go out. */
-interface Connected<Text extends boolean> {
+interface Connected<Item> {
   readonly phase: "open" | "closing";
-  readonly connection: Connection<Text>;
+  readonly connection: Connection<Item>;
   readonly transport: Transport;
   readonly keepAlive: KeepAlive;
 }
 
 /** The phases without a connection. */
-type Disconnected<Text extends boolean> =
+type Disconnected<Item> =
   & { readonly connection?: undefined }
   & (
     | { readonly phase: "idle" }
-    | { readonly phase: "dialing"; readonly attempt: Attempt<Text> }
+    | { readonly phase: "dialing"; readonly attempt: Attempt<Item> }
     | { readonly phase: "backing off"; readonly until: number }
     | { readonly phase: "closed" }
   );
 
 /** The phases of a server's connection; `src/README.md` has the diagram. */
-type ServerConnectionState<Text extends boolean> = Connected<Text> | Disconnected<Text>;
+type ServerConnectionState<Item> = Connected<Item> | Disconnected<Item>;
 
 /** One server: at most one connection to it, and what is known of its health. */
-export class ServerConnection<Text extends boolean = false> {
+export class ServerConnection<Item = Packet> {
   /** The server as `host:port`, `[v6]:port` or `unix:/path`. */
   readonly name: string;
   readonly #server: ServerAddress;
   readonly #settings: ConnectionSettings;
-  readonly #user: ServerConnectionUser<Text>;
-  readonly #decoderOptions: DecoderOptions<Text>;
+  readonly #user: ServerConnectionUser<Item>;
   readonly #backOff: BackOff;
-  #state: ServerConnectionState<Text> = { phase: "idle" };
+  #state: ServerConnectionState<Item> = { phase: "idle" };
   /** Why the server could not be reached, or was lost, the last time. */
   lastError: Error | undefined;
   /** Time in ms spent on attempts that were aborted: many impatient callers find out that a server hangs, too. */
   #abortedDialTime = 0;
   #waiting = false;
 
-  /** Takes the options of the decoder, besides `maxPacketSize`, which is one of the settings. */
-  constructor(
-    server: ServerAddress,
-    settings: ConnectionSettings,
-    user: ServerConnectionUser<Text>,
-    decoderOptions: DecoderOptions<Text> = {},
-  ) {
+  constructor(server: ServerAddress, settings: ConnectionSettings, user: ServerConnectionUser<Item>) {
     this.#server = server;
     this.#settings = settings;
     this.#user = user;
-    this.#decoderOptions = decoderOptions;
     this.#backOff = new BackOff(settings.minBackoff, settings.maxBackoff);
     this.name = formatServer(server);
   }
 
   /** The open connection, until it is closed here. */
-  get connection(): Connection<Text> | undefined {
+  get connection(): Connection<Item> | undefined {
     return this.#state.phase === "open" ? this.#state.connection : undefined;
   }
 
@@ -96,7 +91,7 @@ export class ServerConnection<Text extends boolean = false> {
    * The open connection if it is confirmed: the server has answered on it, and not long ago. On any other one a server that
    * rejects it, is out of descriptors, or has forgotten it would take with it what is sent.
    */
-  get ready(): Connection<Text> | undefined {
+  get ready(): Connection<Item> | undefined {
     return this.#state.phase === "open" && this.#state.keepAlive.confirmed ? this.#state.connection : undefined;
   }
 
@@ -121,7 +116,7 @@ export class ServerConnection<Text extends boolean = false> {
    * @throws {ConnectionError} The connection could not be made. During the back-off that follows, every call throws the
    * same error.
    */
-  async open(signal?: AbortSignal): Promise<Connection<Text>> {
+  async open(signal?: AbortSignal): Promise<Connection<Item>> {
     if (this.#state.phase === "open") return this.#state.connection;
     if (this.#state.phase === "closed" || this.#state.phase === "closing") {
       throw new ConnectionError(`Cannot connect to ${this.name}: closed`, { server: this.name });
@@ -158,7 +153,7 @@ export class ServerConnection<Text extends boolean = false> {
     this.#end(state.connection, connectionClosed());
   }
 
-  #startAttempt(): Attempt<Text> {
+  #startAttempt(): Attempt<Item> {
     const controller = new AbortController();
     // Every caller may leave before it fails.
     const attempt = { connection: markHandled(this.#dial(controller)), controller, callers: 0 };
@@ -166,13 +161,13 @@ export class ServerConnection<Text extends boolean = false> {
     return attempt;
   }
 
-  #abort(attempt: Attempt<Text>): void {
+  #abort(attempt: Attempt<Item>): void {
     if (this.#state.phase !== "dialing" || this.#state.attempt !== attempt) return;
     attempt.controller.abort();
     this.#state = { phase: "idle" };
   }
 
-  async #dial(controller: AbortController): Promise<Connection<Text>> {
+  async #dial(controller: AbortController): Promise<Connection<Item>> {
     const { connectTimeout, dial, maxPacketSize } = this.#settings;
     const { signal } = controller;
     const started = performance.now();
@@ -191,8 +186,9 @@ export class ServerConnection<Text extends boolean = false> {
     try {
       const opened = await orAbort(opening, signal);
       signal.throwIfAborted(); // it may have been aborted between the connection and this line
-      const options = { ...this.#decoderOptions, maxPacketSize, [MAKE_REPLY]: makeReply };
-      return this.#establish(opened, new Connection(opened, options));
+      const options = { maxPacketSize, skipOversized: true, [MAKE_REPLY]: makeReply };
+      const decoder = this.#user.makeDecoder?.() ?? new PacketDecoder<Item>(options);
+      return this.#establish(opened, new Connection(opened, { decoder }));
     } catch (cause) {
       ignoreErrors(() => transport?.close());
       const server = this.name;
@@ -216,7 +212,7 @@ export class ServerConnection<Text extends boolean = false> {
     if (isCurrent || state.phase === "idle") this.#state = next;
   }
 
-  #establish(transport: Transport, connection: Connection<Text>): Connection<Text> {
+  #establish(transport: Transport, connection: Connection<Item>): Connection<Item> {
     const keepAlive = new KeepAlive(connection, this.#settings, {
       onTick: (tick) => this.#user.onTick?.(tick),
       onDead: (time) => this.#onDead(connection, time),
@@ -233,7 +229,7 @@ export class ServerConnection<Text extends boolean = false> {
     return connection;
   }
 
-  async #read(connection: Connection<Text>, keepAlive: KeepAlive): Promise<void> {
+  async #read(connection: Connection<Item>, keepAlive: KeepAlive): Promise<void> {
     let heard = false;
     let error: GearmanError;
     try {
@@ -252,13 +248,13 @@ export class ServerConnection<Text extends boolean = false> {
     this.#end(connection, error, failed ? this.#recordFailure(error, { firstIsFree: true }) : undefined);
   }
 
-  #onDead(connection: Connection<Text>, time: number): void {
+  #onDead(connection: Connection<Item>, time: number): void {
     const error = connectionLost(`${this.name} did not answer within ${time} ms`);
     this.#end(connection, error, this.#recordFailure(error, { firstIsFree: true }));
   }
 
   /** Ends the phases with a connection, and goes to the next one. */
-  #end(connection: Connection<Text>, error: GearmanError, next: ServerConnectionState<Text> = { phase: "idle" }): void {
+  #end(connection: Connection<Item>, error: GearmanError, next: ServerConnectionState<Item> = { phase: "idle" }): void {
     const state = this.#state;
     if (state.connection !== connection) return;
     const wasClosing = state.phase === "closing";
@@ -272,7 +268,7 @@ export class ServerConnection<Text extends boolean = false> {
   }
 
   /** Counts and reports a failure of the server; returns the phase that follows. */
-  #recordFailure(error: Error, options: { firstIsFree: boolean }): ServerConnectionState<Text> {
+  #recordFailure(error: Error, options: { firstIsFree: boolean }): ServerConnectionState<Item> {
     const delay = this.#backOff.fail(options);
     const until = performance.now() + delay;
     this.#settings.emit({ type: "error", server: this.name, error });

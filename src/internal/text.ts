@@ -3,6 +3,9 @@
 /** Decodes UTF-8 as it stands: a byte order mark is a part of the text. */
 export const utf8Decoder: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** Encodes UTF-8; a lone surrogate becomes U+FFFD. */
+export const utf8Encoder: TextEncoder = /* @__PURE__ */ new TextEncoder();
+
 /** Above this length in bytes, `TextDecoder` is faster than a loop. */
 const SHORT = 64;
 
@@ -39,7 +42,7 @@ export function readTextBetween(bytes: Uint8Array, start: number, end: number): 
 
 /** Returns the length of a string in bytes of UTF-8. */
 export function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return utf8Encoder.encode(text).length;
 }
 
 /** Maximum length of a peer's text in a message, in UTF-16 units. */

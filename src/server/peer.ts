@@ -2,7 +2,7 @@
 
 import { ConnectionError, GearmanError } from "../errors.ts";
 import { ignoreErrors } from "../internal/promises.ts";
-import { type Packet, type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";
+import { encodeLine, MixedDecoder, type Packet, type PacketInput, PacketType, type TextLine } from "../codec/mod.ts";
 import { Connection } from "../connection/connection.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type Fault, SplittableTransport } from "./faults.ts";
@@ -50,7 +50,7 @@ export class Peer extends Participant {
   readonly address: string;
   readonly #settings: PeerSettings;
   readonly #transport: SplittableTransport;
-  readonly #connection: Connection<true>;
+  readonly #connection: Connection<Incoming>;
   readonly #reading = new ReadingProgress();
   #phase: PeerPhase = "serving";
 
@@ -62,7 +62,7 @@ export class Peer extends Participant {
     this.#settings = settings;
     const { maxPacketSize } = settings;
     this.#transport = new SplittableTransport(transport);
-    this.#connection = new Connection(this.#transport, { magic: "RES", text: true, maxPacketSize });
+    this.#connection = new Connection(this.#transport, { magic: "RES", decoder: new MixedDecoder({ maxPacketSize }) });
   }
 
   override send<T extends PacketType>(type: T, ...args: PacketInput<T>): void {
@@ -84,7 +84,7 @@ export class Peer extends Participant {
     const before = this.#connection.queued;
     if (!this.#canAnswer(before)) return;
     try {
-      this.#connection.sendText(toWire(line), terminator);
+      this.#connection.sendBytes(encodeLine(toWire(line), terminator));
     } catch (error) {
       this.#failToSend(error);
     }

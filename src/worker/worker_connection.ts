@@ -30,7 +30,7 @@ export class WorkerConnection implements ServerConnectionUser {
     const { minBackoff, maxBackoff } = worker.settings;
     this.#worker = worker;
     this.#backOff = new BackOff(minBackoff, maxBackoff);
-    this.#server = new ServerConnection(address, worker.settings, this, { skipOversized: true });
+    this.#server = new ServerConnection(address, worker.settings, this);
   }
 
   /** Number of the worker's slots that are in use at this server. */

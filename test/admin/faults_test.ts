@@ -6,20 +6,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ConnectionError, GearmanAdmin, type GearmanEvent } from "../../src/admin/mod.ts";
-import { type Decoded, PacketType } from "../../src/codec/mod.ts";
+import { encodeLine, MixedDecoder, type Packet, PacketType, type TextLine } from "../../src/codec/mod.ts";
 import { Connection, type Dial, memoryPipe } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { onEveryServer } from "../support/servers.ts";
 import { countedSignal } from "../support/signals.ts";
 import { turns, until } from "../support/wait.ts";
 
-type Serve = (request: Decoded<true>, peer: Connection<true>) => void;
+type Serve = (request: Packet | TextLine, peer: Connection<Packet | TextLine>) => void;
 
 /** Dials a server that the test plays: `serve` gets each request and answers it. */
 function dialTo(serve: Serve): Dial {
   return () => {
     const [here, there] = memoryPipe();
-    const peer = new Connection<true>(there, { magic: "RES", text: true });
+    const peer = new Connection(there, { magic: "RES", decoder: new MixedDecoder() });
     peer.pump((request) => serve(request, peer)).catch(() => {});
     return here;
   };
@@ -127,31 +127,33 @@ test("an answer that breaks the protocol is a ProtocolError", async () => {
   const echo: Serve = (request, peer) => request.magic !== "TEXT" && peer.send(PacketType.ECHO_RES, "");
   const answers: Record<string, Serve> = {
     "a list without its dot": (request, peer) => {
-      if (request.magic === "TEXT") peer.sendText("f\t1\t1\t1");
+      if (request.magic === "TEXT") peer.sendBytes(encodeLine("f\t1\t1\t1"));
       echo(request, peer);
     },
     "a value of two lines": (request, peer) => {
       if (request.magic === "TEXT") {
-        peer.sendText("OK 1");
-        peer.sendText("OK 2");
+        peer.sendBytes(encodeLine("OK 1"));
+        peer.sendBytes(encodeLine("OK 2"));
       }
       echo(request, peer);
     },
     "no answer but the echo": echo,
     "a packet that no command asked for": (_, peer) => peer.send(PacketType.NO_JOB),
     "text behind the last row of a table": (request, peer) => {
-      if (request.magic === "TEXT") { for (const line of ["f\t1\t1\t1", "g\t1\t1", "."]) peer.sendText(line); }
+      if (request.magic === "TEXT") {
+        for (const line of ["f\t1\t1\t1", "g\t1\t1", "."]) peer.sendBytes(encodeLine(line));
+      }
       echo(request, peer);
     },
     "a value that is not a number": (request, peer) => {
-      if (request.magic === "TEXT") peer.sendText("OK 1.1.20");
+      if (request.magic === "TEXT") peer.sendBytes(encodeLine("OK 1.1.20"));
       echo(request, peer);
     },
     "empty lines beyond maxPacketSize": (_, peer) => {
-      for (let i = 0; i < 1_000; i++) peer.sendText("");
+      for (let i = 0; i < 1_000; i++) peer.sendBytes(encodeLine(""));
     },
     "lines beyond maxPacketSize": (_, peer) => {
-      for (let i = 0; i < 100; i++) peer.sendText("x".repeat(100));
+      for (let i = 0; i < 100; i++) peer.sendBytes(encodeLine("x".repeat(100)));
     },
   };
   for (const [name, serve] of Object.entries(answers)) {
@@ -164,7 +166,7 @@ test("text of the server is escaped and cut in messages", async () => {
   const evil = `\u001b[2J\u009b\u2028${"x".repeat(10_000)}`;
   const serve: Serve = (request, peer) => {
     if (request.magic !== "TEXT") peer.send(PacketType.ECHO_RES, "");
-    else peer.sendText(request.line === "version" ? `ERR ${evil}` : evil);
+    else peer.sendBytes(encodeLine(request.line === "version" ? `ERR ${evil}` : evil));
   };
   await using admin = new GearmanAdmin({ dial: dialTo(serve), maxPacketSize: 100_000 });
   const calls = [
@@ -268,7 +270,7 @@ test("close() ends watches, and a watch after it ends at once", async () => {
 test("a watch ends with the error of a server that refuses it, or that breaks the protocol", async () => {
   for (const [line, name] of [["ERR unknown_command", "ServerError"], ["what", "ProtocolError"]] as const) {
     const serve: Serve = (request, peer) => {
-      if (request.magic === "TEXT") peer.sendText(line);
+      if (request.magic === "TEXT") peer.sendBytes(encodeLine(line));
       else peer.send(PacketType.ECHO_RES, "");
     };
     await using admin = new GearmanAdmin({ dial: dialTo(serve) });

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
+import {
+  encodeRequest,
+  encodeResponse,
+  MixedDecoder,
+  PacketDecoder,
+  PacketEncoder,
+  PacketType,
+} from "../../src/codec/mod.ts";
 import { chunks, header, join, pattern, utf8 } from "../support/bytes.ts";
 import { assertLinear } from "../support/cost.ts";
 import { REQUIRED } from "../support/requirements.ts";
@@ -180,7 +187,7 @@ test("the decoder allocates in proportion to the bytes that arrived, in any chun
   fc.assert(fc.property(start, rest, sizes, fc.boolean(), (start, rest, sizes, text) => {
     const stream = join([encodeRequest(PacketType.ECHO_REQ, "first"), start, rest]);
     const parts = chunks(stream, sizes);
-    const decoder = new PacketDecoder({ text });
+    const decoder = text ? new MixedDecoder() : new PacketDecoder();
     let error: unknown;
     const cost = costOf(() => {
       try {
@@ -237,7 +244,7 @@ function bytesSearched(run: () => void): number {
 test("a long line in any chunking is searched once, and takes memory in proportion to its length", () => {
   const length = 1_000_000;
   for (const size of [1, 1_400, 5_000, 65_536, 300_001, length]) {
-    const decoder = new PacketDecoder({ text: true, maxLineSize: length });
+    const decoder = new MixedDecoder({ maxLineSize: length });
     const found: number[] = [];
     let searched = 0;
     const cost = costOf(() => {

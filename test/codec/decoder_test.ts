@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { decodePackets, encodeRequest, encodeResponse, PacketDecoder } from "../../src/codec/mod.ts";
+import { encodeRequest, encodeResponse, MixedDecoder, PacketDecoder } from "../../src/codec/mod.ts";
 import { packetName, PacketType, ProtocolError } from "../../src/codec/mod.ts";
-import type { Decoded, DecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
+import type { DecoderOptions, MixedDecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
 import { chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
 /** Formats a packet or line as one string: "RES ECHO_RES hello" or "TEXT status". */
@@ -15,19 +15,27 @@ function words(item: Packet | TextLine): string {
 }
 
 /** Makes a decoder and pushes the chunks. */
-function decoderOf<Text extends boolean = false>(parts: Uint8Array[], options?: DecoderOptions<Text>) {
-  const decoder = new PacketDecoder<Text>(options);
+function decoderOf(parts: Uint8Array[], options?: DecoderOptions): PacketDecoder {
+  return pushed(new PacketDecoder(options), parts);
+}
+
+/** Makes a decoder of packets and lines, and pushes the chunks. */
+function mixedOf(parts: Uint8Array[], options?: MixedDecoderOptions): MixedDecoder {
+  return pushed(new MixedDecoder(options), parts);
+}
+
+function pushed<D extends PacketDecoder<unknown>>(decoder: D, parts: Uint8Array[]): D {
   for (const part of parts) decoder.push(part);
   return decoder;
 }
 
 /** Reads all complete packets and lines, as strings. */
-function read(decoder: PacketDecoder<boolean>): string[] {
-  return Array.from(decoder as Iterable<Packet | TextLine>, words);
+function read(decoder: PacketDecoder<Packet | TextLine>): string[] {
+  return Array.from(decoder, words);
 }
 
 /** Returns the error of the next call, and asserts that later calls throw the same error. */
-function failure(decoder: PacketDecoder<boolean>): ProtocolError {
+function failure(decoder: PacketDecoder<unknown>): ProtocolError {
   let first: unknown;
   assert.throws(() => decoder.next(), (error) => {
     first = error;
@@ -156,7 +164,7 @@ test("a bad magic is an error at its offset, as soon as it can be seen", () => {
 });
 
 test("the offset of an error counts from the start of the stream, over all pushes", () => {
-  const decoder = new PacketDecoder({ text: true });
+  const decoder = new MixedDecoder();
   for (const part of chunks(join([echo, utf8("status\r\n"), echo, utf8("a\n")]), [7])) {
     decoder.push(part);
     read(decoder);
@@ -236,7 +244,7 @@ test("an oversized body is skipped in any chunking, and what follows it is at th
     header("\0RES", 99, 0),
   ]);
   for (const size of [1, 7, 4_096, 65_536, stream.length]) {
-    const decoder = new PacketDecoder({ maxPacketSize: 1_000, skipOversized: true, text: true });
+    const decoder = new MixedDecoder({ maxPacketSize: 1_000, skipOversized: true });
     const found: unknown[] = [];
     let error: unknown;
     for (const part of chunks(stream, [size])) {
@@ -301,25 +309,25 @@ test("a stream that ends in the skipped part of a body is an error at the offset
   }
 });
 
-test("maxPacketSize must be a whole number of 32 bits", async () => {
+test("maxPacketSize must be a whole number of 32 bits", () => {
   for (const maxPacketSize of [-1, 1.5, NaN, Infinity, 2 ** 32, "10" as unknown as number]) {
     assert.throws(() => new PacketDecoder({ maxPacketSize }), RangeError);
-    await assert.rejects(decodePackets(async function* () {}(), { maxPacketSize }).next(), RangeError);
+    assert.throws(() => new MixedDecoder({ maxPacketSize }), RangeError);
   }
 });
 
 test("options are read once and not changed", () => {
-  const options: DecoderOptions<boolean> = Object.freeze({ maxPacketSize: 10, text: true });
-  const decoder = new PacketDecoder(options);
+  const options: MixedDecoderOptions = Object.freeze({ maxPacketSize: 10, maxLineSize: 7 });
+  const decoder = new MixedDecoder(options);
   decoder.push(utf8("version\n"));
   assert.deepEqual(read(decoder), ["TEXT version"]);
-  assert.deepEqual(options, { maxPacketSize: 10, text: true });
+  assert.deepEqual(Reflect.ownKeys(options), ["maxPacketSize", "maxLineSize"]);
 
-  const changing: DecoderOptions<boolean> = { maxPacketSize: 10, text: false };
-  const strict = new PacketDecoder(changing);
-  changing.text = true;
+  const changing: MixedDecoderOptions = { maxPacketSize: 10, maxLineSize: 10 };
+  const strict = new MixedDecoder(changing);
+  changing.maxLineSize = 1_000;
   changing.maxPacketSize = 1_000;
-  strict.push(utf8("version\n"));
+  strict.push(utf8("version 1.1\n"));
   failure(strict);
 });
 
@@ -349,7 +357,7 @@ test("an argument is a view of its chunk, or of the joined bytes of a split pack
 test("arguments from a Buffer are plain Uint8Arrays, whose slice() is a copy", () => {
   for (const size of [3, 100]) {
     const parts = chunks(echo, [size]).map((part) => Buffer.from(part));
-    const [packet] = [...decoderOf<false>(parts)];
+    const [packet] = [...decoderOf(parts)];
     const argument = packet!.args[0]!;
     assert.equal(argument.constructor, Uint8Array);
     assert.equal(Object.getPrototypeOf(argument), Uint8Array.prototype);
@@ -366,7 +374,7 @@ test("end() inside a packet or line is a lasting error with the offset of its be
     assert.throws(() => decoder.end(), { name: "ProtocolError", offset: echo.length });
     failure(decoder);
   }
-  const line = decoderOf([utf8("sta")], { text: true });
+  const line = mixedOf([utf8("sta")]);
   assert.deepEqual(read(line), []);
   assert.throws(() => line.end(), { name: "ProtocolError", offset: 0 });
 });
@@ -384,15 +392,15 @@ test("lines end with LF or CR LF, keep any other CR, may be empty, and are read 
   ];
   for (const [sent, lines] of cases) {
     for (const size of [1, 2, 100]) {
-      assert.deepEqual(read(decoderOf(chunks(utf8(sent), [size]), { text: true })), lines);
+      assert.deepEqual(read(mixedOf(chunks(utf8(sent), [size]))), lines);
     }
   }
-  assert.deepEqual(read(decoderOf([Uint8Array.of(0xff, 0x61, 10)], { text: true })), ["TEXT \ufffda"]);
+  assert.deepEqual(read(mixedOf([Uint8Array.of(0xff, 0x61, 10)])), ["TEXT \ufffda"]);
 });
 
 test("an empty line behind a packet that ends with a CR is empty", () => {
   const stream = join([encodeResponse(PacketType.ECHO_RES, "\r"), utf8("\nx\n")]);
-  assert.deepEqual(read(decoderOf([stream], { text: true })), ["RES ECHO_RES \r", "TEXT ", "TEXT x"]);
+  assert.deepEqual(read(mixedOf([stream])), ["RES ECHO_RES \r", "TEXT ", "TEXT x"]);
 });
 
 test("lines and packets can follow each other, and a line may contain the magic of a packet", () => {
@@ -412,7 +420,7 @@ test("lines and packets can follow each other, and a line may contain the magic 
     "RES ECHO_RES a\nb",
   ];
   for (let cut = 0; cut < stream.length; cut++) {
-    const decoder = new PacketDecoder({ text: true });
+    const decoder = new MixedDecoder();
     decoder.push(stream.subarray(0, cut));
     const before = read(decoder);
     decoder.push(stream.subarray(cut));
@@ -424,9 +432,9 @@ test("lines and packets can follow each other, and a line may contain the magic 
 test("a line has at most 8,192 bytes, whether its end has arrived or not", () => {
   const longest = "x".repeat(8_192);
   for (const size of [1, 1_000, 10_000]) {
-    assert.deepEqual(read(decoderOf(chunks(utf8(`${longest}\n`), [size]), { text: true })), [`TEXT ${longest}`]);
+    assert.deepEqual(read(mixedOf(chunks(utf8(`${longest}\n`), [size]))), [`TEXT ${longest}`]);
     for (const more of ["x\n", "x"]) {
-      const decoder = new PacketDecoder({ text: true });
+      const decoder = new MixedDecoder();
       decoder.push(echo);
       for (const part of chunks(utf8(longest + more), [size])) decoder.push(part);
       assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
@@ -439,9 +447,9 @@ test("maxLineSize bounds the bytes before the LF, for lines of any length", () =
   for (const maxLineSize of [1, 5, 8_191, 100_000]) {
     const longest = "x".repeat(maxLineSize);
     for (const size of [1, 1_000, 4_097, 70_000, 200_000]) {
-      const options = { text: true, maxLineSize } as const;
-      assert.deepEqual(read(decoderOf(chunks(utf8(`${longest}\n\n`), [size]), options)), [`TEXT ${longest}`, "TEXT "]);
-      const decoder = new PacketDecoder(options);
+      const options = { maxLineSize };
+      assert.deepEqual(read(mixedOf(chunks(utf8(`${longest}\n\n`), [size]), options)), [`TEXT ${longest}`, "TEXT "]);
+      const decoder = new MixedDecoder(options);
       let error: unknown;
       for (const part of chunks(utf8(`y\n${longest}x`), [size])) {
         decoder.push(part);
@@ -456,20 +464,21 @@ test("maxLineSize bounds the bytes before the LF, for lines of any length", () =
       assert.match(error.message, new RegExp(`a line is over ${maxLineSize} bytes$`));
     }
   }
-  assert.deepEqual(read(decoderOf([utf8("ab\r\n")], { text: true, maxLineSize: 3 })), ["TEXT ab"]);
-  failure(decoderOf([utf8("ab\r\n")], { text: true, maxLineSize: 2 }));
+  assert.deepEqual(read(mixedOf([utf8("ab\r\n")], { maxLineSize: 3 })), ["TEXT ab"]);
+  failure(mixedOf([utf8("ab\r\n")], { maxLineSize: 2 }));
 });
 
-test("maxLineSize must be a whole number from 1", async () => {
+test("maxLineSize must be a whole number from 1", () => {
   for (const maxLineSize of [0, -1, 1.5, NaN, Infinity, 2 ** 32, "10" as unknown as number]) {
-    assert.throws(() => new PacketDecoder({ maxLineSize }), RangeError);
-    await assert.rejects(decodePackets(async function* () {}(), { maxLineSize }).next(), RangeError);
+    assert.throws(() => new MixedDecoder({ maxLineSize }), RangeError);
   }
 });
 
-test("without text: true, a line is a bad magic", () => {
+test("a line is a bad magic for a decoder of packets, also between packets", () => {
   failure(decoderOf([utf8("status\r\n")]));
-  failure(decoderOf([utf8("status\r\n")], { text: false }));
+  const decoder = decoderOf([join([echo, utf8("status\r\n")])]);
+  assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
+  assert.equal(failure(decoder).offset, echo.length);
 });
 
 test("the type of a packet determines the types of its arguments for the compiler", () => {
@@ -491,7 +500,7 @@ test("the type of a packet determines the types of its arguments for the compile
   const [status] = [...decoderOf([encodeResponse(PacketType.WORK_STATUS, "H:1", "1", "2")])];
   assert.deepEqual(use(status!).map(text), ["H:1", "1", "2"]);
 
-  const check = (plain: Decoded<false>, mixed: Decoded<true>): string => {
+  const check = (plain: Packet, mixed: Packet | TextLine): string => {
     // @ts-expect-error a decoder of packets yields no lines
     if (plain.magic === "TEXT") return plain.line;
     // @ts-expect-error an item that may be a line has no type yet

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { encodeRequest, encodeResponse, PacketDecoder, PacketEncoder, PacketType } from "../../src/codec/mod.ts";
+import {
+  encodeLine,
+  encodeRequest,
+  encodeResponse,
+  PacketDecoder,
+  PacketEncoder,
+  PacketType,
+} from "../../src/codec/mod.ts";
 import { argumentCount } from "../../src/codec/packet.ts";
 import { encode, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
@@ -78,8 +85,8 @@ test("packets are collected until they are taken: small ones in one piece, in or
   assert.deepEqual(encoder.take(), []);
   encoder.write(PacketType.CAN_DO, "reverse");
   encoder.write(PacketType.PRE_SLEEP);
-  encoder.writeText("status");
-  encoder.writeText("version", "\n");
+  encoder.writeBytes(encodeLine("status"));
+  encoder.writeBytes(encodeLine("version", "\n"));
   const expected = join([
     encodeRequest(PacketType.CAN_DO, "reverse"),
     encodeRequest(PacketType.PRE_SLEEP),
@@ -243,11 +250,11 @@ test("arguments are not changed, also if a long string is encoded first", () => 
 
 test("a line is written with CR LF or LF, from a string or from bytes", () => {
   const encoder = new PacketEncoder("RES");
-  encoder.writeText("status");
-  encoder.writeText("gr\u00fc\u00df", "\n");
-  encoder.writeText("");
-  encoder.writeText(Uint8Array.of(0x61, 0, 0xff), "\n");
-  encoder.writeText("x".repeat(100_000), "\n");
+  encoder.writeBytes(encodeLine("status"));
+  encoder.writeBytes(encodeLine("gr\u00fc\u00df", "\n"));
+  encoder.writeBytes(encodeLine(""));
+  encoder.writeBytes(encodeLine(Uint8Array.of(0x61, 0, 0xff), "\n"));
+  encoder.writeBytes(encodeLine("x".repeat(100_000), "\n"));
   const expected = join([
     utf8("status\r\ngr\u00fc\u00df\n\r\na\0"),
     Uint8Array.of(0xff, 10),
@@ -259,9 +266,9 @@ test("a line is written with CR LF or LF, from a string or from bytes", () => {
 
 test("a line must not contain a line feed, nor begin with a NUL as packets do", () => {
   const encoder = new PacketEncoder("REQ");
-  encoder.writeText("before", "\n");
+  encoder.writeBytes(encodeLine("before", "\n"));
   for (const line of ["a\nb", "\n", "a\r\n", "\0REQ", utf8("a\n"), Uint8Array.of(0)]) {
-    assert.throws(() => encoder.writeText(line), RangeError);
+    assert.throws(() => encodeLine(line), RangeError);
   }
   assert.equal(taken(encoder), toHex(utf8("before\n")));
 });

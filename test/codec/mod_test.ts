@@ -9,16 +9,23 @@ import { character } from "../support/arbitraries.ts";
 import { chunks, encode, fromHex, header, join, toHex, utf8, vectorArgs, vectorKind } from "../support/bytes.ts";
 import { vectors } from "../support/vectors.ts";
 
-const { decodePackets, PacketDecoder, PacketEncoder, PacketType, ProtocolError } = codec;
+const { decodePackets, encodeLine, MixedDecoder, PacketDecoder, PacketEncoder, PacketType, ProtocolError } = codec;
 
 /** Converts an item of a decoder to a form that can be compared and printed. */
 function plain(item: codec.Packet | codec.TextLine): unknown {
   return item.magic === "TEXT" ? item : { ...item, args: item.args.map(toHex) };
 }
 
+/** Makes a decoder of packets, or with `text` of packets and lines. */
+function decoderOf(
+  { text = false, maxPacketSize }: { readonly text?: boolean; readonly maxPacketSize?: number },
+): codec.PacketDecoder<codec.Packet | codec.TextLine> {
+  return text ? new MixedDecoder({ maxPacketSize }) : new PacketDecoder({ maxPacketSize });
+}
+
 /** Decodes chunk after chunk. */
-function decodeAll(parts: Iterable<Uint8Array>, options: codec.DecoderOptions<boolean> = {}): unknown[] {
-  const decoder = new PacketDecoder(options);
+function decodeAll(parts: Iterable<Uint8Array>, options: { readonly text?: boolean } = {}): unknown[] {
+  const decoder = decoderOf(options);
   const found: unknown[] = [];
   for (const part of parts) {
     decoder.push(part);
@@ -29,7 +36,7 @@ function decodeAll(parts: Iterable<Uint8Array>, options: codec.DecoderOptions<bo
 }
 
 /** Asserts that decoding in one chunk, split at every index, and byte by byte has the same result. */
-function assertDecodes(bytes: Uint8Array, expected: unknown[], options: codec.DecoderOptions<boolean> = {}): void {
+function assertDecodes(bytes: Uint8Array, expected: unknown[], options: { readonly text?: boolean } = {}): void {
   assert.deepEqual(decodeAll([bytes], options), expected);
   for (let i = 1; i < bytes.length; i++) {
     assert.deepEqual(decodeAll([bytes.subarray(0, i), bytes.subarray(i)], options), expected, `split at ${i}`);
@@ -39,11 +46,13 @@ function assertDecodes(bytes: Uint8Array, expected: unknown[], options: codec.De
 
 test("the module exports only the codec", () => {
   assert.deepEqual(Object.keys(codec).sort(), [
+    "MixedDecoder",
     "PacketDecoder",
     "PacketEncoder",
     "PacketType",
     "ProtocolError",
     "decodePackets",
+    "encodeLine",
     "encodeRequest",
     "encodeResponse",
     "packetName",
@@ -145,7 +154,7 @@ test("random packets and lines are decoded as they were encoded, in any chunking
     const expected: unknown[] = [];
     for (const item of items) {
       if (Array.isArray(item)) {
-        encoder.writeText(...item);
+        encoder.writeBytes(encodeLine(...item));
         expected.push({ magic: "TEXT", line: new TextDecoder("utf-8", { ignoreBOM: true }).decode(utf8(item[0])) });
       } else {
         encoder.write(item.type as codec.PacketType, ...item.args as never);
@@ -161,7 +170,7 @@ test("random packets and lines are decoded as they were encoded, in any chunking
 
 /** Decodes any bytes; the result must be packets, lines or one lasting ProtocolError. */
 function survives(stream: Uint8Array, sizes: readonly number[], text: boolean): unknown[] {
-  const decoder = new PacketDecoder({ text, maxPacketSize: 1_000_000 });
+  const decoder = decoderOf({ text, maxPacketSize: 1_000_000 });
   const found: unknown[] = [];
   let failure: unknown;
   for (const part of chunks(stream, sizes)) {
@@ -217,7 +226,7 @@ test("decodePackets() yields the packets of a source, and its error has the offs
   const stream = join([encode("REQ", 16, ["a"]), encode("RES", 17, ["b"]), utf8("version\r\n"), encode("REQ", 4, [])]);
   for (const size of [1, 7, 100]) {
     const found: unknown[] = [];
-    for await (const item of decodePackets(source(stream, size), { text: true })) found.push(plain(item));
+    for await (const item of decodePackets(source(stream, size), new MixedDecoder())) found.push(plain(item));
     assert.deepEqual(found, decodeAll([stream], { text: true }));
   }
   const cut = decodePackets(source(stream.subarray(0, 20), 3));

@@ -18,12 +18,17 @@ function listOf(...chunks: (string | Uint8Array)[]): ReceivedBytes {
   return list;
 }
 
+/** Moves bytes to the front, where there are to be `size`. */
+function pull(list: ReceivedBytes, size: number): boolean {
+  list.need(size);
+  return list.pull();
+}
+
 test("an empty list has nothing at its front, and nothing to pull", () => {
   const list = listOf("");
-  assert.deepEqual([list.size, list.head.length, list.isEmpty, list.isDropping], [0, 0, true, false]);
-  assert.equal(list.pull(10), false);
-  list.release(10);
-  assert.equal(list.size, 0);
+  assert.deepEqual([list.size, list.head.length, list.isEmpty], [0, 0, true]);
+  assert.equal(pull(list, 10), false);
+  assert.deepEqual([list.size, list.head.length, list.isEmpty], [0, 0, true]);
 });
 
 test("the chunk that comes first is not copied", () => {
@@ -31,7 +36,7 @@ test("the chunk that comes first is not copied", () => {
   const list = listOf(first, second);
   assert.equal(list.isEmpty, false);
   for (const chunk of [first, second]) {
-    assert.equal(list.pull(1), true);
+    assert.equal(list.pull(), true);
     assert.equal(list.head.buffer, chunk.buffer);
     assert.equal(list.size, chunk.length);
     list.drop(chunk.length);
@@ -39,86 +44,110 @@ test("the chunk that comes first is not copied", () => {
   assert.equal(list.isEmpty, true);
 });
 
-test("as many bytes as are wanted are copied behind the first ones, and the rest of their chunk is not", () => {
+test("as many bytes as are needed are copied behind the first ones, and the rest of their chunk is not", () => {
   const last = utf8("ghijkl");
   const list = listOf("abc", "de", "f", last);
-  list.pull(1);
+  list.pull();
   list.drop(1);
-  assert.equal(list.pull(6), true);
+  assert.equal(pull(list, 6), true);
   assert.equal(text(front(list)), "bcdefg");
   assert.equal(list.head.buffer.byteLength, 6);
   list.drop(6);
-  assert.equal(list.pull(1), true);
+  assert.equal(list.pull(), true);
   assert.equal(text(front(list)), "hijkl");
   assert.equal(list.head.buffer, last.buffer);
 });
 
-test("memory is reserved for four times the bytes that have arrived, and at most for those that are wanted", () => {
-  for (const [target, memory] of [[1_000_000, 400], [300, 300]] as const) {
+test("more bytes than are needed can be pulled together", () => {
+  const list = listOf("abc", "defghijkl");
+  list.pull();
+  list.need(4, 8);
+  assert.equal(list.pull(), true);
+  assert.equal(text(front(list)), "abcdefgh");
+  assert.equal(list.needed, 4);
+  list.drop(8);
+  assert.equal(list.needed, 1);
+});
+
+test("memory is reserved for four times the bytes that have arrived, and at most for those that are needed", () => {
+  for (const [needed, memory] of [[1_000_000, 400], [300, 300]] as const) {
     const list = listOf(pattern(60), pattern(40));
-    list.pull(1);
-    list.pull(target);
+    list.pull();
+    pull(list, needed);
     assert.deepEqual([list.size, list.head.buffer.byteLength], [100, memory]);
     const { buffer } = list.head;
     list.push(pattern(150));
-    list.pull(target);
+    pull(list, needed);
     assert.deepEqual([list.size, list.head.buffer], [250, buffer]);
   }
 });
 
-test("few long chunks wait until they make up what is wanted, and short ones do not wait", () => {
-  const list = listOf(pattern(5_000));
-  assert.equal(list.shouldWait(10_000), false, "nothing is at the front yet");
-  list.pull(1);
-  assert.equal(list.shouldWait(10_000), false, "nothing waits");
-  list.push(pattern(4_096));
-  assert.equal(list.shouldWait(10_000), false, "4,096 bytes wait");
-  list.push(pattern(1));
-  assert.equal(list.shouldWait(9_098), true);
-  assert.equal(list.shouldWait(9_097), false, "there are 9,097 bytes");
-  for (let i = 0; i < 13; i++) list.push(pattern(1));
-  assert.equal(list.shouldWait(10_000), true);
-  list.push(pattern(1));
-  assert.equal(list.shouldWait(10_000), false, "16 chunks wait");
-  list.pull(10_000);
-  assert.equal(list.size, 9_111);
-  assert.equal(list.shouldWait(10_000), false);
+test("few long chunks wait until they make up what is needed, and short ones do not wait", () => {
+  /** True if chunks of these sizes wait behind 5,000 bytes at the front, of which more are needed. */
+  const wait = (needed: number, ...sizes: number[]): boolean => {
+    const list = listOf(pattern(5_000));
+    assert.equal(pull(list, needed), true, "nothing was at the front yet");
+    for (const size of sizes) list.push(pattern(size));
+    const pulled = list.pull();
+    assert.equal(list.size, pulled ? Math.min(needed, sizes.reduce((sum, size) => sum + size, 5_000)) : 5_000);
+    return !pulled;
+  };
+  assert.equal(wait(10_000, 4_096), false, "4,096 bytes wait");
+  assert.equal(wait(9_098, 4_096, 1), true);
+  assert.equal(wait(9_097, 4_096, 1), false, "there are 9,097 bytes");
+  assert.equal(wait(10_000, 4_096, ...Array<number>(14).fill(1)), true, "15 chunks");
+  assert.equal(wait(10_000, 4_096, ...Array<number>(15).fill(1)), false, "16 chunks");
 });
 
 test("drop() also drops bytes that wait in several chunks, and bytes that are pushed later", () => {
   const list = listOf("abc", pattern(5_000));
-  list.pull(1);
+  list.pull();
   list.drop(5_010);
-  assert.deepEqual([list.size, list.isDropping, list.isEmpty], [0, true, false]);
-  list.pull(1);
-  assert.deepEqual([list.size, list.isDropping, list.isEmpty], [0, true, false]);
+  assert.deepEqual([list.size, list.isEmpty], [0, false]);
+  list.pull();
+  assert.deepEqual([list.size, list.isEmpty], [0, false]);
   for (const chunk of ["01234", "56rest"]) list.push(utf8(chunk));
-  while (list.pull(1));
-  assert.equal(list.isDropping, false);
+  while (list.size < list.needed) assert.equal(list.pull(), true);
   assert.equal(text(front(list)), "rest");
 });
 
-test("release() copies the short end of a chunk, and nothing else", () => {
+test("a pull in vain copies the short end of a chunk, and nothing else", () => {
   const memory = pattern(10_000);
   const list = listOf(memory);
-  list.pull(1);
+  list.pull();
   list.drop(5_000);
-  list.release(5_005);
+  assert.equal(pull(list, 5_005), false);
   assert.equal(list.head.buffer, memory.buffer, "5,000 bytes are left");
   list.drop(1_000);
-  list.release(4_005);
+  assert.equal(pull(list, 4_005), false);
   assert.equal(list.head.buffer.byteLength, 4_005);
   assert.equal(toHex(front(list)), toHex(memory.subarray(6_000)));
   list.drop(4_000);
-  list.release(1);
+  assert.equal(list.pull(), false);
   assert.equal(list.head.length, 0);
 });
 
-test("whatever is pushed, pulled, dropped and released, the bytes stay in order", { timeout: 60_000 }, () => {
+test("an error has the offset of what is at the front or being dropped, and ends the list", () => {
+  const list = listOf("abcdef");
+  list.pull();
+  list.drop(2);
+  list.drop(3);
+  assert.equal(list.fail("it is bad").offset, 5);
+  assert.equal(list.error?.message, "Cannot decode: it is bad");
+  assert.equal(list.head.length, 0);
+  list.push(pattern(10));
+  const dropping = listOf("abcdef");
+  dropping.pull();
+  dropping.drop(2);
+  dropping.drop(9);
+  assert.equal(dropping.fail("it has ended").offset, 2);
+});
+
+test("whatever is pushed, pulled and dropped, the bytes stay in order", { timeout: 60_000 }, () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant("push" as const), size: fc.nat(9_000) }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant("push" as const), size: fc.nat(20) }) },
-    { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("pull", "drop", "release"), size: fc.nat(9_000) }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("pull", "drop"), size: fc.nat(9_000) }) },
   );
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     const list = new ReceivedBytes();
@@ -135,23 +164,21 @@ test("whatever is pushed, pulled, dropped and released, the bytes stay in order"
         model = join([model, chunk.subarray(toDrop)]);
         toDrop -= Math.min(size, toDrop);
       } else if (action === "pull") {
-        const target = before + 1 + size;
-        const pulled = list.pull(target);
-        if (before > 0) assert.equal(list.size, pulled ? Math.min(target, model.length) : before);
-        assert.ok(pulled || model.length === before, "only a list without waiting bytes pulls nothing");
-      } else if (action === "drop") {
-        if (list.isDropping) continue;
+        const needed = before + 1 + size;
+        const pulled = pull(list, needed);
+        if (before > 0) assert.equal(list.size, pulled ? Math.min(needed, model.length) : before);
+        assert.ok(pulled || model.length < needed, "nothing is pulled only where it would not be enough");
+      } else if (before > 0) { // what is dropped begins at the front
         toDrop = Math.max(0, size - model.length);
         model = model.slice(size);
         list.drop(size);
-      } else {
-        list.release(before + size);
       }
       assert.ok(toHex(front(list)) === toHex(model.subarray(0, list.size)));
       if (list.isEmpty) assert.deepEqual([model.length, toDrop], [0, 0]);
     }
-    while (list.pull(list.size + 1_000));
+    const needed = Math.max(1, model.length);
+    while (list.size < needed && pull(list, needed));
     assert.ok(toHex(front(list)) === toHex(model));
-    assert.deepEqual([list.isDropping, list.isEmpty], [toDrop > 0, model.length === 0 && toDrop === 0]);
+    assert.equal(list.isEmpty, model.length === 0 && toDrop === 0);
   }));
 });

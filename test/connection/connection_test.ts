@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
+import {
+  encodeLine,
+  encodeRequest,
+  encodeResponse,
+  MixedDecoder,
+  PacketDecoder,
+  PacketType,
+} from "../../src/codec/mod.ts";
 import type { Packet, TextLine } from "../../src/codec/mod.ts";
 import { Connection, ConnectionError, GearmanError, memoryPipe, ProtocolError } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
@@ -35,7 +42,7 @@ test("packets of one tick leave as one write, in order", { timeout }, async () =
   const transport = new FakeTransport();
   const connection = new Connection(transport);
   for (let i = 0; i < 100; i++) connection.send(PacketType.ECHO_REQ, `${i}`);
-  connection.sendText("status");
+  connection.sendBytes(encodeLine("status"));
   const expected = join(
     [...Array(100).keys()].map((i) => encodeRequest(PacketType.ECHO_REQ, `${i}`)).concat(utf8("status\r\n")),
   );
@@ -108,7 +115,6 @@ test("send() refuses what the codec refuses, and sends nothing of it", { timeout
   const connection = new Connection(transport);
   connection.send(PacketType.ECHO_REQ, "good");
   assert.throws(() => connection.send(PacketType.SUBMIT_JOB, "a\0b", "", ""), RangeError);
-  assert.throws(() => connection.sendText("a\nb"), RangeError);
   // @ts-expect-error SUBMIT_JOB has three arguments
   assert.throws(() => connection.send(PacketType.SUBMIT_JOB, "reverse", ""), TypeError);
   // @ts-expect-error numbers are given in decimal digits
@@ -120,13 +126,17 @@ test("send() refuses what the codec refuses, and sends nothing of it", { timeout
   assert.throws(() => new Connection(transport, { maxPacketSize: -1 }), RangeError);
 });
 
-test("sendText() ends a line with CR LF, or with LF on request", { timeout }, async () => {
+test("sendBytes() copies bytes and sends them as they are, in order with packets", { timeout }, async () => {
   const transport = new FakeTransport();
   const connection = new Connection(transport);
-  connection.sendText("status");
-  connection.sendText(utf8("OK"), "\n");
+  const line = encodeLine("status");
+  connection.sendBytes(line);
+  line.fill(0);
+  connection.send(PacketType.ECHO_REQ, "");
+  connection.sendBytes(encodeLine(utf8("OK"), "\n"));
   await connection.flush();
-  assert.deepEqual(transport.writes.map(text), ["status\r\nOK\n"]);
+  const expected = join([utf8("status\r\n"), encodeRequest(PacketType.ECHO_REQ, ""), utf8("OK\n")]);
+  assert.deepEqual(transport.writes.map(toHex), [toHex(expected)]);
 });
 
 test("for await yields packets, and ends with the stream", { timeout }, async () => {
@@ -159,12 +169,13 @@ test("for await can be left and entered again without losing packets", { timeout
   assert.equal(transport.iterated, 1);
 });
 
-test("with text: true, packets and lines are read in the order of their arrival", { timeout }, async () => {
+test("with a MixedDecoder, packets and lines are read in the order of their arrival", { timeout }, async () => {
   const transport = new FakeTransport();
   transport.receive(join([utf8("OK\n"), echo("a"), utf8(".\r\n")]));
   transport.end();
   const found: string[] = [];
-  await new Connection(transport, { text: true }).pump((item) => void found.push(`${item.magic} ${textOf(item)}`));
+  const connection = new Connection(transport, { decoder: new MixedDecoder() });
+  await connection.pump((item) => void found.push(`${item.magic} ${textOf(item)}`));
   assert.deepEqual(found, ["TEXT OK", "RES a", "TEXT ."]);
 });
 
@@ -236,7 +247,7 @@ test("garbage after packets is a ProtocolError, and closes the transport", { tim
     await assert.rejects(connection.pump(() => {}), same);
     await assert.rejects(connection.flush(), same);
     assert.throws(() => connection.send(PacketType.PRE_SLEEP), same);
-    assert.throws(() => connection.sendText("status"), same);
+    assert.throws(() => connection.sendBytes(utf8("status")), same);
     await connection.close();
   }
 });
@@ -344,8 +355,7 @@ test(
     const large = pattern(70_000);
     connection.send(PacketType.SUBMIT_JOB_BG, "f", "u", "small");
     connection.send(PacketType.SUBMIT_JOB_BG, "f", "", large);
-    connection.sendText("a line is dropped");
-    connection.send(PacketType.PRE_SLEEP);
+    connection.sendBytes(encodeRequest(PacketType.PRE_SLEEP));
     assert.ok(connection.queued > 70_000);
     const recalled = connection.recall();
     assert.equal(connection.queued, 17, "what was given is still being written");
@@ -367,6 +377,17 @@ test(
     assert.equal(connection.queued, 0);
   },
 );
+
+test("recall() of bytes that are no packets is an error, and drops them", { timeout }, async () => {
+  const transport = new FakeTransport();
+  const connection = new Connection(transport);
+  connection.sendBytes(encodeLine("status"));
+  assert.throws(() => connection.recall(), ProtocolError);
+  assert.equal(connection.queued, 0);
+  connection.send(PacketType.PRE_SLEEP);
+  await connection.flush();
+  assert.deepEqual(transport.writes.map(toHex), [toHex(encodeRequest(PacketType.PRE_SLEEP))]);
+});
 
 test("recall() takes back what was taken from the encoder and waits for a slow transport", { timeout }, async () => {
   const transport = new FakeTransport();

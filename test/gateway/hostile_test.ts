@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fromWebSocket, GearmanClient } from "../../mod.ts";
-import { encodeRequest, PacketType } from "../../src/codec/mod.ts";
+import { encodeLine, encodeRequest, MixedDecoder, PacketType } from "../../src/codec/mod.ts";
 import type { WebSocketLike } from "../../src/connection/mod.ts";
 import { Connection, dialTcp } from "../../src/connection/mod.ts";
 import { encode, header, join, pattern, utf8 } from "../support/bytes.ts";
@@ -71,9 +71,9 @@ describe("clients that attack", { skip }, () => {
   /** Number of connections to gearmand, with the one that asks. */
   async function countConnections(): Promise<number> {
     const connection = new Connection(await dialTcp()({ hostname: "127.0.0.1", port: gearmand.port }, {}), {
-      text: true,
+      decoder: new MixedDecoder(),
     });
-    connection.sendText("workers");
+    connection.sendBytes(encodeLine("workers"));
     let count = 0;
     for await (const line of connection) {
       if (line.magic === "TEXT" && line.line === ".") break;

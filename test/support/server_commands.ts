@@ -1,6 +1,7 @@
 // Commands of the text protocol, for a look into a job server.
 
 import assert from "node:assert/strict";
+import { encodeLine, MixedDecoder } from "../../src/codec/mod.ts";
 import type { RawWorker } from "./raw_worker.ts";
 import { openConnection, type TestServer } from "./servers.ts";
 
@@ -10,9 +11,9 @@ export async function textCommand(
   line: string,
   { list = false }: { readonly list?: boolean } = {},
 ): Promise<string[]> {
-  const connection = await openConnection(server, { text: true });
+  const connection = await openConnection(server, { decoder: new MixedDecoder() });
   try {
-    connection.sendText(line);
+    connection.sendBytes(encodeLine(line));
     const lines: string[] = [];
     for await (const item of connection) {
       if (item.magic !== "TEXT" || item.line === ".") break;

@@ -2,8 +2,8 @@
 
 import { after, before, describe } from "node:test";
 import { type ConnectOptions, GearmanClient } from "../../mod.ts";
-import { Connection, dialTcp } from "../../src/connection/mod.ts";
-import type { ServerAddress } from "../../src/connection/mod.ts";
+import { Connection, type ConnectionOptions, dialTcp } from "../../src/connection/mod.ts";
+import type { Packet, ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { parseServers } from "../../src/transport/addresses.ts";
 import { needs } from "./requirements.ts";
@@ -46,14 +46,14 @@ export function onEveryServer(name: string, tests: (kind: ServerKind) => void, o
   }
 }
 
-/** Opens a connection to a server; with `text` it accepts lines too. */
-export async function openConnection<Text extends boolean = false>(
+/** Opens a connection to a server. */
+export async function openConnection<Item = Packet>(
   server: TestServer,
-  options: { readonly text?: Text } = {},
-): Promise<Connection<Text>> {
+  options: ConnectionOptions<Item> = {},
+): Promise<Connection<Item>> {
   const dial = server.connect.dial ?? dialTcp();
   const address: ServerAddress = parseServers(server.connect.servers ?? "127.0.0.1:1")[0]!;
-  return new Connection(await dial(address, {}), { text: options.text ?? false } as { text: Text });
+  return new Connection(await dial(address, {}), options);
 }
 
 /** Starts a server and a client before the tests of a suite, passes them to `use`, and stops both after the tests. */
