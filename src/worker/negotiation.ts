@@ -31,6 +31,8 @@ export class Negotiation {
   readonly #abilities: ServerAbilities;
   readonly #user: NegotiationUser;
   readonly #fences = new Fences();
+  /** Requests that the server has shown to know on this connection: it may be another server than before. */
+  readonly #shown = new Set<OptionalRequest>();
   /** Requests in doubt, each with a fence that has not passed. */
   readonly #doubted = new Set<OptionalRequest>();
   /** The type of the grabs that are in flight. */
@@ -57,7 +59,8 @@ export class Negotiation {
 
   /** The request that the server may have ended the connection on, if it has. */
   get suspect(): OptionalRequest | undefined {
-    if (this.#fences.doubted !== undefined && this.#probes === 0) return this.#fences.doubted;
+    const { doubted } = this.#fences;
+    if (doubted !== undefined && !this.#abilities.knows(doubted) && this.#probes === 0) return doubted;
     const isUnproven = this.#grabType !== undefined && !this.#abilities.knows(this.#grabType);
     if (!isUnproven || this.grabsInFlight === 0) return undefined;
     // A server that was silent before may be dead. One that has answered ERROR has refused the grab.
@@ -66,7 +69,7 @@ export class Negotiation {
 
   /** A request was sent that the server may not know. */
   requestSent(request: OptionalRequest): void {
-    if (this.#abilities.knows(request) || this.#doubted.has(request)) return;
+    if (this.#shown.has(request) || this.#doubted.has(request)) return;
     this.#doubted.add(request);
     this.#sendFence({ doubted: request, onPassed: () => this.#endDoubt(request) });
   }
@@ -89,7 +92,7 @@ export class Negotiation {
 
   /** The worker is about to close, and waits for grabs: finds out whether they will be answered. */
   drain(): void {
-    if (this.grabsInFlight > 0 && !this.#abilities.knows(this.#grabType!)) this.#sendFence({});
+    if (this.grabsInFlight > 0 && !this.#shown.has(this.#grabType!)) this.#sendFence({});
   }
 
   optionAnswered(): void {
@@ -100,7 +103,7 @@ export class Negotiation {
   grabAnswered(): void {
     this.#awaitsOption = false;
     this.#fences.grabAnswered();
-    this.#abilities.learn(this.#grabType!);
+    this.#learn(this.#grabType!);
     this.#reportHeldErrors();
   }
 
@@ -115,7 +118,7 @@ export class Negotiation {
     this.#heldErrors.splice(0, refused);
     this.#reportHeldErrors();
     const type = this.#grabType!;
-    if (!this.#abilities.knows(type)) {
+    if (!this.#shown.has(type)) {
       this.#abilities.refuse(type);
       this.#user.onRefused(type);
     }
@@ -134,7 +137,7 @@ export class Negotiation {
       this.#refuse(doubted);
       return;
     }
-    const mayBeAboutGrab = this.#heldErrors.length < this.grabsInFlight && !this.#abilities.knows(this.#grabType!);
+    const mayBeAboutGrab = this.#heldErrors.length < this.grabsInFlight && !this.#shown.has(this.#grabType!);
     if (!mayBeAboutGrab) {
       this.#user.onError(error);
       return;
@@ -161,7 +164,13 @@ export class Negotiation {
 
   #endDoubt(request: OptionalRequest): void {
     this.#doubted.delete(request);
-    if (this.#abilities.takes(request)) this.#abilities.learn(request);
+    if (this.#abilities.takes(request)) this.#learn(request);
+  }
+
+  #learn(request: OptionalRequest): void {
+    if (this.#shown.has(request)) return;
+    this.#shown.add(request);
+    this.#abilities.learn(request);
   }
 
   #reportHeldErrors(): void {

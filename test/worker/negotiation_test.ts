@@ -55,6 +55,26 @@ describe("a worker at a server that refuses GRAB_JOB_ALL", () => {
     assert.deepEqual(told.map((event) => event.type === "serverLacks" && event.packets), [["GRAB_JOB_ALL"]]);
   });
 
+  test("finds out what the server knows on each connection: another one may have taken the place of the first", {
+    timeout,
+  }, async () => {
+    const server = new FakeServer(({ type, args }, peer, index) => {
+      const isRefused = type === PacketType.GRAB_JOB_ALL || type === PacketType.CAN_DO_TIMEOUT;
+      if (type === PacketType.ECHO_REQ) peer.answer(PacketType.ECHO_RES, args[0]);
+      else if (isRefused && index > 0) peer.answer(PacketType.ERROR, "server_error", "no such method");
+      else if (GRABS.includes(type)) peer.answer(PacketType.NO_JOB);
+    });
+    await using worker = startWorker({ dial: server.dial, onEvent: () => {} }, {});
+    worker.addFunction("f", () => {}, { timeout: 1_000 });
+    await until(() => hasSlept(server));
+    await worker.ready();
+    await server.peer.end();
+    await until(() => server.peers.length === 2 && grabsOf(server.peer).length === 2);
+    assert.deepEqual(grabsOf(server.peer), ["GRAB_JOB_ALL", "GRAB_JOB_UNIQ"]);
+    const announced = server.peer.requests.map(describePacket).filter((packet) => packet.startsWith("CAN_DO"));
+    assert.deepEqual(announced, ["CAN_DO_TIMEOUT f 2000", "CAN_DO f"]);
+  });
+
   test("reports an ERROR that is about something else, and grabs as before", { timeout }, async () => {
     const errors: Error[] = [];
     let grabs = 0;
