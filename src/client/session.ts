@@ -230,13 +230,17 @@ export class Session implements RequestSession, ServerConnectionUser {
     if (this.#held.length > 0) ready?.onceDrained(() => this.#sendHeld(ready));
   }
 
-  /** Encodes what is held; after a large request, the rest waits until it is written. */
+  /**
+   * Encodes what is held. A large request is encoded alone, so that its first byte is given at once; the rest waits until it
+   * is written.
+   */
   #sendHeld(connection: Connection): void {
     let count = this.#held.length; // what fails to be sent is held again
     while (count > 0) {
       const request = this.#held.shift()!;
       this.#encode(connection, request);
-      count = request.isLarge ? 0 : count - 1;
+      const mustWrite = request.isLarge || this.#held.first?.isLarge === true;
+      count = mustWrite && connection.queued > 0 ? 0 : count - 1;
     }
     this.#sendHeldSoon();
   }

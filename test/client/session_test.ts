@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanError, JobFailedError, ProtocolError } from "../../mod.ts";
 import type { ClientOptions, DialOptions, GearmanEvent, JobEvent, ServerAddress, Transport } from "../../mod.ts";
-import { encodeRequest, encodeResponse, PacketType } from "../../src/codec/mod.ts";
+import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
 import { Connection } from "../../src/connection/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
@@ -68,6 +68,55 @@ describe("sending", () => {
       else assert.equal(await aborted, "aborted");
       assert.equal(server.peers.length, 1, "the connection goes on");
     }
+  });
+
+  test("what waits behind a large workload that is never sent leaves at once", { timeout }, async () => {
+    for (const how of ["aborted", "transferred"] as const) {
+      await using client = clientOf(new FakeServer(completing()), { probeInterval: 60_000 }); // a probe would help it
+      await client.echo("");
+      const large = pattern(100_000);
+      const controller = new AbortController();
+      const unsent = Promise.allSettled([client.do("f", large, { signal: controller.signal }).text()]);
+      const behind = client.do("f", "behind").text();
+      if (how === "aborted") controller.abort("enough");
+      else structuredClone(large.buffer, { transfer: [large.buffer] });
+      const [{ status }] = await unsent;
+      assert.equal(status, "rejected");
+      assert.equal(await behind, "behind", how);
+    }
+  });
+
+  test("a large workload that is transferred while smaller ones are written before it takes nothing with it", {
+    timeout,
+  }, async () => {
+    const transport = new GreetedTransport();
+    const client = new GearmanClient({ dial: () => transport });
+    const stuck = [deferred<void>(), deferred<void>()] as const;
+    transport.answers.push(stuck[0].promise, stuck[1].promise);
+    const controllers = [new AbortController(), new AbortController()] as const;
+    const submit = (name: string, workload: Uint8Array | string, signal?: AbortSignal) =>
+      client.doBackground(name, workload, { signal }).catch((error) => error);
+    const calls = [submit("first", "x")];
+    await until(() => transport.writes.length === 1);
+    const large = pattern(100_000);
+    for (const name of ["a", "b", "c"]) calls.push(submit(name, pattern(60_000)));
+    const transferred = submit("large", large);
+    calls.push(submit("aborted", "x", controllers[0].signal));
+    controllers[0].abort("enough"); // all of them are taken back, and sent again in one go
+    stuck[0].resolve();
+    await until(() => transport.writes.length === 2);
+    calls.push(submit("aborted", "x", controllers[1].signal), submit("last", "x"));
+    structuredClone(large.buffer, { transfer: [large.buffer] });
+    controllers[1].abort("enough"); // and again, without the first
+    stuck[1].resolve();
+    assert.equal((await transferred).name, "TypeError");
+    await until(() => transport.writes.some((bytes) => text(bytes).includes("last")));
+    transport.break(new Error("reset"));
+    await Promise.all(calls);
+    const decoder = new PacketDecoder();
+    for (const bytes of transport.writes) decoder.push(bytes);
+    const names = [...decoder].map(({ args }) => text(args[0]!));
+    assert.deepEqual(names, ["first", "a", "b", "c", "last"]);
   });
 
   test("1,000 aborts in a tick, and in a tick each, cost no more than the calls themselves", { timeout }, async () => {
