@@ -144,12 +144,15 @@ export class Session implements RequestSession, ServerConnectionUser {
   onOpen(): void {
     const { id } = this.#settings;
     const option = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
-    const greeting = [new Probe(option, PacketType.OPTION_RES), echoProbe()];
+    const greeting = [new Probe(option, PacketType.OPTION_RES)];
     // It has no reply, but a server that does not know it may answer ERROR.
     if (id !== undefined) {
       greeting.unshift(new Probe({ type: PacketType.SET_CLIENT_ID, args: [id] }, PacketType.SET_CLIENT_ID));
     }
     for (const probe of greeting) this.#encode(this.server.connection!, probe);
+    // The connection is watched until the answer: callers that wait less than connectTimeout, one after the other, would
+    // never find out that the server does not answer.
+    this.#ask(echoProbe());
   }
 
   onTick({ silent }: { readonly silent: boolean }): void {
@@ -214,14 +217,15 @@ export class Session implements RequestSession, ServerConnectionUser {
   #holdUnsent(connection: Connection): void {
     const packets = connection.recall();
     const requests = this.#exchange.awaiting.takeLast(packets.length);
-    const held = this.#held.drain();
+    const unsent: Request[] = [];
     for (const [i, request] of requests.entries()) {
       const { type, args } = packets[i]!;
       request.packet = { type, args: [...args] };
       if (request instanceof Probe) this.#encode(connection, request); // it confirms the connection
-      else this.#held.push(request);
+      else unsent.push(request);
     }
-    for (const request of held) this.#held.push(request);
+    if (unsent.length === 0) return; // many aborts in a row take back nothing more, and move nothing
+    for (const request of [...unsent, ...this.#held.drain()]) this.#held.push(request);
   }
 
   /** Sends what is held once the server has answered, and the transport has taken what it was given before. */

@@ -8,6 +8,7 @@ import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../
 import type { Packet } from "../../src/codec/mod.ts";
 import { Connection } from "../../src/connection/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
+import { Fifo } from "../../src/internal/queue.ts";
 import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
 import { FakeTransport, GreetedTransport, GREETING_ANSWERS } from "../support/fake_transport.ts";
 import { turns, until } from "../support/wait.ts";
@@ -128,6 +129,8 @@ describe("sending", () => {
       recalled += packets.length;
       return packets;
     };
+    let moved = 0;
+    const { push } = Fifo.prototype;
     try {
       const transport = new GreetedTransport();
       await using client = new GearmanClient({ dial: () => transport });
@@ -138,16 +141,22 @@ describe("sending", () => {
       const controllers = Array.from({ length: 1_000 }, () => new AbortController());
       const calls = controllers.map(({ signal }) => client.doBackground("f", "x", { signal }));
       const outcomes = Promise.allSettled([...calls, opening]);
+      Fifo.prototype.push = function (item) {
+        moved += 1;
+        push.call(this, item);
+      };
       for (const controller of controllers.slice(0, 500)) controller.abort("enough");
       for (const controller of controllers.slice(500, 600)) {
         controller.abort("enough");
         await turns(1);
       }
       assert.equal(recalled, 1_000, "each was taken back once");
+      assert.equal(moved, 1_000, "each was put aside once");
       transport.break(new Error("reset"));
       await outcomes;
     } finally {
       Connection.prototype.recall = recall;
+      Fifo.prototype.push = push;
     }
   });
 
@@ -720,6 +729,18 @@ describe("a connection that proves nothing", () => {
     const job = await client.doBackground("f", "x");
     assert.equal(job.server, "b:4730");
     for (const bytes of mute.writes) assert.equal(bytes.length, 34, "nothing but greetings");
+  });
+
+  test("is left within connectTimeout although each caller waits for less", { timeout }, async () => {
+    const other = new FakeServer(answerEverything());
+    const dial: ClientOptions["dial"] = (server, options) =>
+      server.hostname === "a" ? new FakeTransport() : other.dial(server, options);
+    await using client = new GearmanClient({ servers: "a,b", dial, connectTimeout: 100 });
+    for (let job: string | undefined; job === undefined;) {
+      const accepted = client.doBackground("f", "x", { signal: AbortSignal.timeout(10) });
+      job = await accepted.then(({ server }) => server, (error) => void assert.equal(error.name, "TimeoutError"));
+    }
+    assert.equal(other.peers.length, 1);
   });
 
   test("after an idle time carries a submission only once it has answered again", { timeout }, async () => {
