@@ -93,9 +93,10 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   recall(): void {
-    const { ready } = this.server;
-    if (ready === undefined) return; // what is held then is not sent either
-    this.#holdUnsent(ready);
+    const { connection } = this.server;
+    if (connection === undefined) return; // it is closing
+    if (this.#exchange.awaiting.first?.expects === PacketType.OPTION_RES) return; // nothing was sent but the greeting
+    this.#holdUnsent(connection);
     this.#sendHeldSoon();
   }
 
