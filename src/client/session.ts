@@ -95,7 +95,6 @@ export class Session implements RequestSession, ServerConnectionUser {
   recall(): void {
     const { connection } = this.server;
     if (connection === undefined) return; // it is closing
-    if (this.#exchange.awaiting.first?.expects === PacketType.OPTION_RES) return; // nothing was sent but the greeting
     this.#holdUnsent(connection);
     this.#sendHeldSoon();
   }
@@ -244,8 +243,7 @@ export class Session implements RequestSession, ServerConnectionUser {
     while (count > 0) {
       const request = this.#held.shift()!;
       this.#encode(connection, request);
-      const mustWrite = request.isLarge || this.#held.first?.isLarge === true;
-      count = mustWrite && connection.queued > 0 ? 0 : count - 1;
+      count = request.isLarge || this.#held.first?.isLarge ? 0 : count - 1;
     }
     this.#sendHeldSoon();
   }
