@@ -124,6 +124,8 @@ export class JobServer implements AsyncDisposable {
   readonly #state: ServerState;
   readonly #dispatcher: Dispatcher;
   readonly #peers = new Set<Peer>();
+  /** Connections that `disconnectAll` has closed, and that still send what was sent before. */
+  readonly #disconnected = new Set<Peer>();
   readonly #listeners = new Set<Listener>();
   readonly #faults = new FaultPlan();
   readonly #maxConnections: number;
@@ -270,6 +272,7 @@ export class JobServer implements AsyncDisposable {
   async disconnectAll(): Promise<void> {
     const peers = [...this.#peers];
     this.#peers.clear();
+    for (const peer of peers) this.#disconnected.add(peer);
     const closing = peers.map((peer) => peer.close());
     // When all are closed, so that no worker among them is woken for a job of another.
     for (const peer of peers) this.#release(peer);
@@ -292,9 +295,9 @@ export class JobServer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#dispatcher.close();
-    this.#faults.clear();
+    this.#faults.close();
     for (const listener of this.#listeners) listener.close();
-    await Promise.all(Array.from(this.#peers, (peer) => peer.close()));
+    await Promise.all([...this.#peers, ...this.#disconnected].map((peer) => peer.close()));
     this.#peers.clear();
     this.#state.clear();
   }
@@ -318,6 +321,7 @@ export class JobServer implements AsyncDisposable {
     this.#release(peer);
     await peer.end();
     this.#peers.delete(peer);
+    this.#disconnected.delete(peer);
   }
 
   #release(peer: Peer): void {

@@ -115,6 +115,7 @@ type Repeat = "once" | "always";
 export class FaultPlan implements JobServerFaults {
   /** In the order in which they were planned. */
   readonly #planned = new Set<Planned>();
+  #state: "open" | "closed" = "open";
 
   once(target: FaultTarget, fault: Fault): PlannedFault {
     return this.#plan(target, fault, "once");
@@ -126,6 +127,12 @@ export class FaultPlan implements JobServerFaults {
 
   clear(): void {
     for (const planned of this.#planned) planned.remove();
+  }
+
+  /** Removes all planned faults, and those that are planned later: nothing happens any more. */
+  close(): void {
+    this.#state = "closed";
+    this.clear();
   }
 
   /** Returns the fault that is planned for a request, which happens now. */
@@ -142,6 +149,7 @@ export class FaultPlan implements JobServerFaults {
     checkFault(fault);
     const planned: Planned = new Planned(target, fault, repeat, () => this.#planned.delete(planned));
     this.#planned.add(planned);
+    if (this.#state === "closed") planned.remove();
     return planned;
   }
 }

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionError, GearmanClient, GearmanError, GearmanWorker, ServerError } from "../../mod.ts";
 import type { JobHandler } from "../../mod.ts";
-import { PacketType } from "../../src/codec/mod.ts";
+import { encodeRequest, PacketType } from "../../src/codec/mod.ts";
+import { deferred } from "../../src/internal/promises.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { Fault, FaultTarget, JobServerOptions } from "../../src/server/mod.ts";
-import { until } from "../support/wait.ts";
+import { turns, until } from "../support/wait.ts";
 
 const REFUSED: Fault = { error: ["NOT_TODAY", "Try tomorrow"] };
 
@@ -195,6 +196,14 @@ test("a fault that is removed before it happened rejects `happened`, and nothing
     }
   }));
 
+test("a fault that is planned when the server is closed rejects `happened` too", async () => {
+  const server = new JobServer();
+  await server.close();
+  for (const { happened } of [server.faults.once("do", "stall"), server.faults.always("grab", "split")]) {
+    await assert.rejects(happened, GearmanError);
+  }
+});
+
 test("what the option `fault` returns takes precedence, and leaves planned faults as they are", () =>
   withParts(async ({ server, client }) => {
     const planned = server.faults.once("doBackground", { error: ["PLANNED", ""] });
@@ -252,4 +261,25 @@ test("disconnectAll() leaves listeners open, and without connections it does not
   await server.disconnectAll();
   await client.echo("second");
   assert.equal(server.inspect().connections, 1);
+});
+
+test("close() waits for connections that disconnectAll() is closing", async () => {
+  const server = new JobServer();
+  const order: string[] = [];
+  const read = deferred<void>();
+  server.accept({
+    write: () => read.promise,
+    close: () => void order.push("the connection is closed"),
+    async *[Symbol.asyncIterator]() {
+      yield encodeRequest(PacketType.ECHO_REQ, "");
+      await new Promise(() => {});
+    },
+  });
+  await turns(); // the answer waits for its reader
+  server.disconnectAll();
+  const closing = server.close().then(() => order.push("the server is closed"));
+  await turns();
+  read.resolve();
+  await closing;
+  assert.deepEqual(order, ["the connection is closed", "the server is closed"]);
 });
