@@ -326,7 +326,10 @@ export class GearmanClient implements AsyncDisposable {
     const question = { packet, expects: PacketType.STATUS_RES, read: readStatus };
     if (server === undefined || unique === undefined) return await this.#ask(names, question, signal);
     let answered = false;
-    const answer = this.#ask(names, question, signal).finally(() => answered = true);
+    const answer = this.#ask(names, question, signal).then((status) => {
+      answered = true;
+      return status;
+    });
     const knowsUnique = this.#knowsUnique(names[0]!, unique, signal, () => answered);
     const [status, isSameJob] = await Promise.all([answer, knowsUnique]);
     return isSameJob ? status : { handle, known: false, running: false, numerator: 0, denominator: 0 };
@@ -342,14 +345,19 @@ export class GearmanClient implements AsyncDisposable {
     signal: AbortSignal | undefined,
     isAnswered: () => boolean,
   ): Promise<boolean> {
-    for (let attempts = 0; !this.#withoutUniqueStatus.has(name); attempts += 1) {
+    let losses = 0;
+    const onLost = () => {
+      losses += 1;
+    };
+    for (let attempts = 1; !this.#withoutUniqueStatus.has(name); attempts += 1) {
       try {
-        return (await this.#askByUnique([name], unique, signal, { once: true })).known;
+        return (await this.#askByUnique([name], unique, signal, { onLost })).known;
       } catch (error) {
         signal?.throwIfAborted();
+        const isRefused = error instanceof ServerError;
+        if (!isRefused && losses < attempts) throw error; // it was not asked: the server is down
         // If the connection was lost before the answer to the question by handle, this question is not why.
-        const isRefused = error instanceof ServerError || isAnswered() || attempts > 0;
-        if (isRefused) this.#withoutUniqueStatus.add(name);
+        if (isRefused || isAnswered() || losses > 1) this.#withoutUniqueStatus.add(name);
       }
     }
     return true;
@@ -359,7 +367,7 @@ export class GearmanClient implements AsyncDisposable {
     names: readonly string[],
     unique: string,
     signal: AbortSignal | undefined,
-    options: { readonly once?: boolean } = {},
+    options: { readonly onLost?: () => void } = {},
   ): Promise<UniqueJobStatus> {
     const packet = { type: PacketType.GET_STATUS_UNIQUE, args: [unique] };
     return this.#ask(

@@ -139,8 +139,11 @@ export interface Question<T> {
   readonly packet: Outgoing;
   readonly expects: PacketType;
   readonly read: ReadReply<T>;
-  /** True if it is not asked again when the connection is lost: some servers end it because of the question. */
-  readonly once?: boolean;
+  /**
+   * Called when the connection is lost after it was sent; it is then not asked again. Some servers end the connection
+   * because of the question.
+   */
+  readonly onLost?: () => void;
 }
 
 /** A question to a server. It changes nothing there, so it is asked once more if the connection is lost. */
@@ -150,14 +153,16 @@ export class Query<T> extends Request {
   readonly answer: Promise<T> = this.#answer.promise;
   readonly #read: ReadReply<T>;
   readonly #pinnedTo: string | undefined;
+  readonly #onLost: (() => void) | undefined;
   #retryable: boolean;
 
-  constructor({ packet, expects, read, once }: Question<T>, pinnedTo?: string) {
+  constructor({ packet, expects, read, onLost }: Question<T>, pinnedTo?: string) {
     super(packet);
     this.expects = expects;
     this.#read = read;
     this.#pinnedTo = pinnedTo;
-    this.#retryable = once !== true;
+    this.#onLost = onLost;
+    this.#retryable = onLost === undefined;
   }
 
   override get pinnedTo(): string | undefined {
@@ -175,6 +180,7 @@ export class Query<T> extends Request {
       this.#retryable = false;
       return true;
     }
+    this.#onLost?.();
     if (error instanceof ConnectionError) this.#failUnanswered(error, server);
     else this.fail(error);
     return false;

@@ -187,6 +187,18 @@ describe("a status by handle and unique", () => {
     });
   }
 
+  test("is asked for by both when a server is up again that was down for a question", { timeout }, async () => {
+    const server = new FakeServer((packet, peer) => {
+      if (packet.type === PacketType.GET_STATUS) return known(packet, peer);
+      peer.answer(PacketType.STATUS_RES_UNIQUE, packet.args[0]!, "0", "0", "0", "0", "0");
+    });
+    await using client = new GearmanClient({ dial: server.dial, minBackoff: 0, maxBackoff: 0 });
+    server.refuse = () => Promise.reject(new Error("refused"));
+    await assert.rejects(client.jobStatus("127.0.0.1:4730//H:1;u"), { name: "ConnectionError", message: /refused/ });
+    server.refuse = () => undefined;
+    assert.equal((await client.jobStatus("127.0.0.1:4730//H:1;u")).known, false, "the handle is a stranger's");
+  });
+
   test("is asked again by both if the connection was lost before any answer", { timeout }, async () => {
     const asked: number[] = [];
     const server = new FakeServer((packet, peer) => {
