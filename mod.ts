@@ -10,7 +10,7 @@
  * | `@gearwire/gearman/admin` | the text protocol: the state of a job server, limits of queues, cancelling jobs |
  * | `@gearwire/gearman/codec` | packets as pure functions, and the reference of the wire format |
  * | `@gearwire/gearman/connection` | packets over any transport, for programs that speak the protocol themselves |
- * | `@gearwire/gearman/gateway` | a gateway for clients that have no TCP: browsers and edges, over WebSockets |
+ * | `@gearwire/gearman/gateway` | a gateway for clients that have no TCP: browsers and edges, over WebSockets or `fetch` |
  * | `@gearwire/gearman/server` | a job server in memory, for tests and development |
  *
  * @example A worker and its client
@@ -40,12 +40,14 @@ export type { DoBackgroundAllOptions } from "./src/client/batch.ts";
 export type { CallOptions, ConnectOptions, GearmanEvent, WatchOptions } from "./src/connection/options.ts";
 export type { Bytes } from "./src/internal/bytes.ts";
 export type { Workload } from "./src/connection/arguments.ts";
-export { dialTcp, fromStreams, fromWebSocket } from "./src/connection/mod.ts";
+export { dialFetch, dialTcp, fromStreams, fromWebSocket } from "./src/connection/mod.ts";
 export type {
   Dial,
+  DialFetchOptions,
   DialOptions,
   DialTcpOptions,
   Duplex,
+  FetchInit,
   FromWebSocketOptions,
   ServerAddress,
   TlsOptions,

@@ -7,6 +7,7 @@
  * - a socket ({@linkcode dialTcp})
  * - a pair of web streams ({@linkcode fromStreams})
  * - a WebSocket ({@linkcode fromWebSocket})
+ * - requests over `fetch` ({@linkcode dialFetch})
  * - another part of the same program ({@linkcode memoryPipe})
  * - an object of your own
  *
@@ -33,6 +34,7 @@
 export { Connection, type ConnectionOptions } from "./connection.ts";
 export { dialTcp, type DialTcpOptions, type TlsOptions } from "../transport/dial_tcp.ts";
 export { type Duplex, fromStreams } from "../transport/from_streams.ts";
+export { dialFetch, type DialFetchOptions, type FetchInit } from "./dial_fetch.ts";
 export { fromWebSocket, type FromWebSocketOptions, type WebSocketLike } from "../transport/from_web_socket.ts";
 export { memoryPipe } from "../transport/memory_pipe.ts";
 export type { Bytes } from "../internal/bytes.ts";

@@ -50,8 +50,12 @@ interface Asked {
   verdict: Verdict | undefined;
 }
 
-/** The replies that the client expects, in the order of its requests. */
+/**
+ * The replies that the client expects, in the order of its requests; a `hidden` one is that to the gateway's own request,
+ * and not for the client.
+ */
 type Expected =
+  | { readonly kind: "hidden"; readonly size: number }
   | { readonly kind: "reply" | "job"; readonly size: number }
   | { readonly kind: "refusal"; readonly size: number; readonly error: Uint8Array };
 
@@ -69,6 +73,8 @@ export class Exchange {
   #expectedSize = 0;
   /** Number of submissions by the handles of foreground jobs that have not ended. */
   readonly #jobs = new Map<string, number>();
+  /** The first answer, or its beginning, while it may be a hidden reply. */
+  #hidden: Uint8Array[] = [];
   /** Number of answers that the client has not taken yet. */
   #untaken = 0;
   /** Resolves at the next change that may let the next request in. */
@@ -83,6 +89,22 @@ export class Exchange {
     this.#client = client;
     this.#transport = server;
     this.#server = new Connection(server);
+  }
+
+  /** True if the last answer has ended and the next one has not begun. */
+  get betweenPackets(): boolean {
+    return this.#walker.betweenPackets;
+  }
+
+  /** Asks for exceptions in the place of the client, before its first request; the reply is not passed on. */
+  requestExceptions(): void {
+    this.#server.send(PacketType.OPTION_REQ, "exceptions");
+    this.#expect({ kind: "hidden", size: REPLY_SIZE });
+  }
+
+  /** Resolves when the client waits for nothing more, or when nothing passes any more. */
+  async untilIdle(): Promise<void> {
+    while (this.#phase !== "ended" && this.busy) await this.#nextChange();
   }
 
   /** True while the client waits for something of the job server. */
@@ -247,6 +269,12 @@ export class Exchange {
     while (at < chunk.length) {
       const { bytes, ended } = this.#walker.walk(chunk, at);
       at += bytes;
+      if (this.#expected.first?.kind === "hidden") {
+        this.#hidden.push(chunk.slice(at - bytes, at));
+        passed = at;
+        if (ended !== undefined) this.#onHidden(ended);
+        continue;
+      }
       if (ended === undefined) break;
       this.#onAnswer(ended);
       if (this.#expected.first?.kind !== "refusal") continue;
@@ -256,6 +284,18 @@ export class Exchange {
     }
     if (passed < chunk.length) this.#write(chunk.subarray(passed));
     this.#notifyChange();
+  }
+
+  /** The first answer has ended: it is the hidden reply, unless the server has swallowed its request. */
+  #onHidden(answer: Answer): void {
+    const first = this.#hidden;
+    this.#hidden = [];
+    this.#takeExpected(answer.type);
+    if (answer.type !== PacketType.OPTION_RES && answer.type !== PacketType.ERROR) {
+      this.#onAnswer(answer);
+      for (const piece of first) this.#write(piece);
+    }
+    this.#sendRefusals();
   }
 
   #onAnswer({ type, start }: Answer): void {

@@ -1,4 +1,4 @@
-/** The gateway: its options, its WebSockets, and its end. */
+/** The gateway: its options, its WebSockets and POSTs, and its end. */
 
 import { checkFunction, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { ignoreErrors } from "../internal/promises.ts";
@@ -8,16 +8,18 @@ import type { TlsOptions } from "../transport/dial_tcp.ts";
 import type { Dial, ServerAddress } from "../transport/transport.ts";
 import { type GatewayCall, MAX_NAMES } from "./client_request.ts";
 import type { Allow } from "./permission.ts";
+import { type PostSettings, refusePost, ServedPost } from "./served_post.ts";
 import { GATEWAY_CLOSED, ServedSocket, type SocketSettings, TOO_MANY } from "./served_socket.ts";
 
 /**
- * Events that a gateway reports; a minor version may add more kinds. `request` is the one that was given to `accept`.
+ * Events that a gateway reports; a minor version may add more kinds. `request` is the one that was given to `accept`; for
+ * a POST it has the URL and the headers of the request that was given to `fetch`.
  *
  * | type | what happened |
  * | --- | --- |
  * | `opened` | a client is connected to the job server |
  * | `refused` | a call was not allowed; the client received `reason`, and `error` is what `allow` threw |
- * | `closed` | a WebSocket has ended; it was closed with `code` and `reason`, and `error` is the cause if there is one |
+ * | `closed` | a WebSocket or a POST has ended, with `code` (of the close, or the status) and `reason`; `error` is the cause |
  */
 export type GatewayEvent =
   | { readonly type: "opened"; readonly request: Request }
@@ -49,7 +51,7 @@ export interface GatewayOptions {
   connectTimeout?: number | undefined;
   /**
    * Decides whether a client may make a call: submit a job, or ask for the status of one. It is called with the request
-   * that was given to `accept`, and returns (or resolves to) `true`, `false`, or the reason of a refusal.
+   * that was given to `accept`, or a copy without the body of the one that was given to `fetch`. It returns (or resolves to) `true`, `false`, or the reason of a refusal.
    *
    * Anything but `true` is a refusal: the client's call fails with a `ServerError`, with the code `NOT_ALLOWED` and the
    * reason as its text. What `allow` throws is not sent to the client. Up to 100 calls of a client wait for `allow` at a
@@ -60,14 +62,17 @@ export interface GatewayOptions {
   allowTimeout?: number | undefined;
   /**
    * Largest workload in bytes; default 64 MiB. A larger one is refused. A request is held in memory until it is complete,
-   * so that clients can make the gateway hold this much for each of `maxConnections`.
+   * so that clients can make the gateway hold this much for each of `maxConnections`. The workloads of a POST have at most
+   * this size together.
    */
   maxWorkload?: number | undefined;
-  /** Maximum number of WebSockets; one more is closed with 4503. Default 1,000. */
+  /** Maximum number of packets in a POST; default 10,000. */
+  maxRequests?: number | undefined;
+  /** Maximum number of WebSockets and POSTs; one more is closed with 4503, or answered with 503. Default 1,000. */
   maxConnections?: number | undefined;
   /**
    * Milliseconds after which a WebSocket is closed on which nothing was sent or received, and nothing is pending. A client
-   * that does not take its answers for so long is closed too. Default 300,000.
+   * that does not take its answers for so long is closed too, and so is a POST whose body has not ended. Default 300,000.
    */
   idleTimeout?: number | undefined;
   /** Receives events, for logs and metrics; what it throws is ignored. */
@@ -92,7 +97,7 @@ export interface GatewayAcceptOptions {
 }
 
 /**
- * Lets clients that have no TCP submit jobs to a job server: browsers and edges, over WebSockets.
+ * Lets clients that have no TCP submit jobs to a job server: browsers and edges, over WebSockets or over `fetch`.
  *
  * The platform upgrades the request and passes the socket to `accept`. Each socket has a connection to the job server of its
  * own, so that a client that goes away takes its queued foreground jobs with it. Every packet is decoded and checked: only
@@ -131,10 +136,11 @@ export interface GatewayAcceptOptions {
  * ```
  */
 export class Gateway implements AsyncDisposable {
-  readonly #settings: Omit<SocketSettings, "onOpened" | "onRefused">;
+  readonly #settings: Omit<SocketSettings & PostSettings, "onOpened" | "onRefused">;
   readonly #maxConnections: number;
   readonly #emit: (event: GatewayEvent) => void;
   readonly #sockets = new Set<ServedSocket>();
+  readonly #posts = new Set<ServedPost>();
   #closing: Promise<void> | undefined;
 
   /**
@@ -159,6 +165,7 @@ export class Gateway implements AsyncDisposable {
       allow: allow.bind(options) as Allow,
       allowTimeout: wholeNumber(options, "allowTimeout", 10_000, 1, MAX_TIMER),
       maxWorkload: wholeNumber(options, "maxWorkload", 67_108_864, 0, MAX_MAX_WORKLOAD),
+      maxRequests: wholeNumber(options, "maxRequests", 10_000, 1, 0xffff_ffff),
       idleTimeout: wholeNumber(options, "idleTimeout", 300_000, 1, MAX_TIMER),
     };
     this.#maxConnections = wholeNumber(options, "maxConnections", 1_000, 1, 0xffff_ffff);
@@ -169,7 +176,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Number of clients that are connected. */
   get connections(): number {
-    return this.#sockets.size;
+    return this.#sockets.size + this.#posts.size;
   }
 
   /**
@@ -196,7 +203,44 @@ export class Gateway implements AsyncDisposable {
     return this.#serve(served, request);
   }
 
-  /** Closes all WebSockets, and accepts no more; resolves when all have ended. */
+  /**
+   * Answers a POST of a client that is connected with `dialFetch`; never rejects. The answer stays open until all jobs in
+   * the foreground have ended. A client that goes away takes those that are queued with it, if the platform aborts
+   * `request.signal` or cancels the body of the response then. While nothing else is sent, a packet that means nothing
+   * (NOOP) goes out every 15 s, so that proxies keep the answer open.
+   *
+   * | status | why |
+   * | --- | --- |
+   * | 200 | the requests were passed on, or refused by `allow` |
+   * | 400 | it holds something that a client does not send |
+   * | 405, 415 | it is no POST with the content type `application/vnd.gearman` |
+   * | 408 | its body has not ended within `idleTimeout` |
+   * | 413 | it is over `maxWorkload` or `maxRequests` |
+   * | 503, with Retry-After | `maxConnections`, the gateway is closed, or the job server cannot be reached |
+   *
+   * With all statuses but 200, nothing was queued. Headers for other origins (CORS) are left to the platform.
+   */
+  async fetch(request: Request): Promise<Response> {
+    const copy = new Request(request.url, { method: request.method, headers: request.headers });
+    const settings: PostSettings = {
+      ...this.#settings,
+      onOpened: () => this.#emit({ type: "opened", request: copy }),
+      onRefused: (refusal) => this.#emit({ type: "refused", request: copy, ...refusal }),
+    };
+    const served = new ServedPost(settings, request, copy);
+    served.ended.then((end) => {
+      this.#posts.delete(served);
+      this.#emit({ type: "closed", request: copy, ...end });
+    });
+    if (this.#closing !== undefined) return served.refuse(refusePost(503, "The gateway is closed"));
+    if (this.connections >= this.#maxConnections) {
+      return served.refuse(refusePost(503, "There are too many connections"));
+    }
+    this.#posts.add(served);
+    return await served.serve();
+  }
+
+  /** Closes all WebSockets and POSTs, and accepts no more; resolves when all have ended. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -213,7 +257,9 @@ export class Gateway implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(Array.from(this.#sockets, (served) => served.stop(GATEWAY_CLOSED)));
+    const sockets = Array.from(this.#sockets, (served) => served.stop(GATEWAY_CLOSED));
+    const posts = Array.from(this.#posts, (served) => served.stop());
+    await Promise.all<unknown>([...sockets, ...posts]);
   }
 }
 

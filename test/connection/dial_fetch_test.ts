@@ -1,0 +1,476 @@
+/** Tests of `dialFetch` against answers that a test writes: outcomes, the order of replies, splitting, aborts, limits. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ConnectionError,
+  dialFetch,
+  type FetchInit,
+  GearmanClient,
+  GearmanError,
+  GearmanWorker,
+  ServerError,
+} from "../../mod.ts";
+import { encodeResponse, type Packet, PacketDecoder, packetName, PacketType } from "../../src/codec/mod.ts";
+import { deferred } from "../../src/internal/promises.ts";
+import { header, join, pattern, text, utf8 } from "../support/bytes.ts";
+import { turns, until } from "../support/wait.ts";
+
+const timeout = 10_000;
+const URL = "http://gateway.example/gearman";
+const CONTENT_TYPE = "application/vnd.gearman";
+const { JOB_CREATED, WORK_DATA, WORK_COMPLETE, WORK_STATUS, ECHO_RES, STATUS_RES, NOOP, WORK_FAIL } = PacketType;
+
+/** A POST that the test answers. */
+class FakePost {
+  readonly init: FetchInit;
+  readonly requests: Packet[];
+  readonly response = deferred<Response>();
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+
+  constructor(init: FetchInit) {
+    this.init = init;
+    const decoder = new PacketDecoder({ maxPacketSize: 0xffff_ffff });
+    decoder.push(init.body);
+    this.requests = [...decoder];
+    decoder.end();
+    init.signal.addEventListener("abort", () => {
+      this.response.reject(init.signal.reason);
+      try {
+        this.#controller.error(init.signal.reason);
+      } catch {
+        // It has ended, or never began.
+      }
+    });
+  }
+
+  /** Answers with a status of 200; the body goes on. */
+  begin(headers: Record<string, string> = { "content-type": CONTENT_TYPE }): void {
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
+    this.response.resolve(new Response(body, { headers }));
+  }
+
+  send(...chunks: Uint8Array[]): void {
+    for (const chunk of chunks) this.#controller.enqueue(chunk);
+  }
+
+  end(): void {
+    this.#controller.close();
+  }
+
+  get names(): string[] {
+    return this.requests.map(({ type }) => packetName(type));
+  }
+}
+
+/** A fetch of which the test answers each call. */
+class FakeFetch {
+  readonly posts: FakePost[] = [];
+  readonly fetch = (url: string, init: FetchInit): Promise<Response> => {
+    assert.equal(url, URL);
+    const post = new FakePost(init);
+    this.posts.push(post);
+    return post.response.promise;
+  };
+
+  client(options: { headers?: () => Promise<Record<string, string>> } = {}): GearmanClient {
+    return new GearmanClient({ dial: dialFetch(URL, { fetch: this.fetch, ...options }), minBackoff: 0 });
+  }
+
+  /** Waits for this number of POSTs, and returns the last. */
+  async untilPosts(count: number): Promise<FakePost> {
+    await until(() => this.posts.length >= count);
+    return this.posts.at(-1)!;
+  }
+}
+
+function created(handle: string): Uint8Array {
+  return encodeResponse(JOB_CREATED, handle);
+}
+
+test("the arguments are checked", () => {
+  for (const url of ["", "/gearman", "gearman", "ftp://a.example/", "ws://a.example/", "http://user:x@a.example/"]) {
+    assert.throws(() => dialFetch(url), TypeError, url);
+  }
+  assert.throws(() => dialFetch(URL, { fetch: 1 as never }), TypeError);
+  assert.throws(() => dialFetch(URL, null as never), TypeError);
+  assert.throws(() => dialFetch(URL, { headers: { "x-split": "a\r\nb: c" } }), TypeError);
+});
+
+test("a POST has packets, the headers of the option, and follows no redirect", { timeout }, async () => {
+  const fake = new FakeFetch();
+  let tokens = 0;
+  const client = fake.client({
+    headers: () => {
+      tokens += 1;
+      return Promise.resolve({ authorization: `token ${tokens}` });
+    },
+  });
+  for (const token of [1, 2]) {
+    const job = client.doBackground("f", "x");
+    const post = await fake.untilPosts(token);
+    assert.deepEqual(post.names, ["SUBMIT_JOB_BG"]);
+    assert.deepEqual([post.init.method, post.init.redirect], ["POST", "manual"]);
+    assert.equal(post.init.headers.get("content-type"), CONTENT_TYPE);
+    assert.equal(post.init.headers.get("authorization"), `token ${token}`);
+    post.begin();
+    post.send(created("H:1"));
+    post.end();
+    assert.equal((await job).handle, "H:1");
+  }
+  await client.close();
+});
+
+test("refusals are ServerErrors, and leave the connection alone", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const other = client.do("f", "other");
+  const first = await fake.untilPosts(1);
+  first.begin();
+  first.send(created("H:1"));
+  await other.created();
+  for (
+    const [status, headers] of [[400, {}], [401, {}], [413, {}], [429, {}], [503, { "retry-after": "1" }]] as const
+  ) {
+    const calls = [client.doBackground("f", "a"), client.doBackground("f", "b")];
+    const post = await fake.untilPosts(fake.posts.length + 1);
+    post.response.resolve(new Response("no\r\nreason", { status, headers }));
+    for (const call of calls) {
+      await assert.rejects(call, (error) => {
+        return error instanceof ServerError && error.code === `HTTP_${status}` && error.text === "no reason";
+      });
+    }
+  }
+  first.send(encodeResponse(WORK_COMPLETE, "H:1", "done"));
+  first.end();
+  assert.equal(await other.text(), "done");
+  await client.close();
+});
+
+test("the text of a refusal that never ends is cut", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const call = client.doBackground("f", "a");
+  const post = await fake.untilPosts(1);
+  const body = new ReadableStream({ pull: (controller) => controller.enqueue(utf8("x".repeat(300))) });
+  post.response.resolve(new Response(body, { status: 403 }));
+  await assert.rejects(call, { code: "HTTP_403" });
+  await client.close();
+});
+
+test("all other answers are unknown, or accepted after JOB_CREATED", { timeout }, async () => {
+  const answers: Record<string, (post: FakePost) => void> = {
+    "500": (post) => post.response.resolve(new Response("", { status: 500 })),
+    "502": (post) => post.response.resolve(new Response("", { status: 502 })),
+    "503 without Retry-After": (post) => post.response.resolve(new Response("", { status: 503 })),
+    "504": (post) => post.response.resolve(new Response("", { status: 504 })),
+    "302": (post) => post.response.resolve(new Response(null, { status: 302, headers: { location: "/" } })),
+    "204": (post) => post.response.resolve(new Response(null, { status: 204 })),
+    "a page": (post) => post.begin({ "content-type": "text/html" }),
+    "a rejection": (post) => post.response.reject(new TypeError("fetch failed")),
+    "an early end": (post) => {
+      post.begin();
+      post.end();
+    },
+    "an end in a header": (post) => {
+      post.begin();
+      post.send(created("H:1").subarray(0, 5));
+      post.end();
+    },
+    "no packets": (post) => {
+      post.begin();
+      post.send(utf8("<html>a page of a proxy</html>"));
+    },
+    "a request": (post) => {
+      post.begin();
+      post.send(header("\0REQ", 1, 0));
+    },
+    "a wrong reply": (post) => {
+      post.begin();
+      post.send(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"), created("H:1"));
+    },
+  };
+  for (const [name, answer] of Object.entries(answers)) {
+    const fake = new FakeFetch();
+    const client = fake.client();
+    const call = client.doBackground("f", "a");
+    answer(await fake.untilPosts(1));
+    await assert.rejects(call, (error) => {
+      if (name === "a wrong reply") return error instanceof GearmanError;
+      const delivery = error instanceof ConnectionError ? error.delivery : undefined;
+      return assert.equal(delivery, "unknown", `${name}: ${error}`) === undefined;
+    });
+    await client.close();
+  }
+  for (const end of ["end", "abort"] as const) {
+    const fake = new FakeFetch();
+    const client = fake.client();
+    const job = client.do("f", "a");
+    const post = await fake.untilPosts(1);
+    post.begin();
+    post.send(created("H:1"), encodeResponse(WORK_DATA, "H:1", "x").subarray(0, end === "end" ? 99 : 13));
+    await job.created();
+    post.end();
+    await assert.rejects(async () => await job, (error) => {
+      return error instanceof ConnectionError && error.delivery === "accepted" && error.handle === "H:1";
+    });
+    await client.close();
+  }
+});
+
+test("headers that cannot be made are no pending call", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client({ headers: () => Promise.reject(new Error("no token")) });
+  await assert.rejects(client.doBackground("f", "a"), /no token/);
+  assert.equal(fake.posts.length, 0);
+  await client.close();
+});
+
+test("replies keep the order of the requests over all POSTs", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const first = client.do("f", "1");
+  await fake.untilPosts(1);
+  const second = client.do("f", "2");
+  await fake.untilPosts(2);
+  const [one, two] = fake.posts as [FakePost, FakePost];
+  two.begin();
+  two.send(created("H:2"), encodeResponse(WORK_COMPLETE, "H:2", "result 2"));
+  two.end();
+  await turns();
+  assert.equal(second.handle, undefined);
+  one.begin();
+  one.send(created("H:1"));
+  assert.equal(await second.text(), "result 2");
+  one.send(encodeResponse(WORK_COMPLETE, "H:1", "result 1"));
+  one.end();
+  assert.equal(await first.text(), "result 1");
+  await client.close();
+});
+
+test("one handle in two POSTs is two jobs, and the server is asked about it by its own name", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const jobs = [];
+  for (const count of [1, 2]) {
+    const job = client.do("f", "x", { unique: "u" });
+    const post = await fake.untilPosts(count);
+    post.begin();
+    post.send(created("H:1"));
+    await job.created();
+    jobs.push(job);
+  }
+  assert.deepEqual(jobs.map(({ handle }) => handle), ["H:1", "H:1+2"]);
+  const [one, two] = fake.posts as [FakePost, FakePost];
+  const asked = client.jobStatus("H:1+2");
+  const question = await fake.untilPosts(3);
+  assert.equal(text(question.requests[0]!.args[0]!), "H:1");
+  question.begin();
+  question.send(encodeResponse(STATUS_RES, "H:1", "1", "1", "1", "2"));
+  question.end();
+  assert.equal((await asked).running, true);
+  // The second POST is faster, and gets a piece that the first one does not.
+  two.send(encodeResponse(WORK_DATA, "H:1", "a"), encodeResponse(WORK_COMPLETE, "H:1", "b"));
+  two.end();
+  assert.equal(await jobs[1]!.text(), "ab");
+  one.send(encodeResponse(WORK_COMPLETE, "H:1", "c"));
+  one.end();
+  assert.equal(await jobs[0]!.text(), "c");
+  await client.close();
+});
+
+test("events of handles that a POST did not submit reach no one", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const mine = client.do("f", "x");
+  const one = await fake.untilPosts(1);
+  one.begin();
+  one.send(created("H:1"));
+  await mine.created();
+  const other = client.do("f", "y");
+  const two = await fake.untilPosts(2);
+  two.begin();
+  two.send(encodeResponse(WORK_COMPLETE, "H:1", pattern(200_000)), created("H:2"));
+  two.send(encodeResponse(WORK_FAIL, "H:1"), encodeResponse(WORK_COMPLETE, "H:2", "2"));
+  two.end();
+  assert.equal(await other.text(), "2");
+  one.send(encodeResponse(WORK_COMPLETE, "H:1", "1"));
+  one.end();
+  assert.equal(await mine.text(), "1");
+  await client.close();
+});
+
+test("long packets of several POSTs do not mix, in chunks of any size", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const results = [];
+  for (const i of [1, 2]) {
+    const job = client.do("f", "x", { unique: "u" });
+    const post = await fake.untilPosts(i);
+    post.begin();
+    post.send(created("H:1"));
+    await job.created();
+    results.push(job.bytes());
+  }
+  const expected = [pattern(300_000), pattern(200_000)];
+  const streams = expected.map((bytes) => join([encodeResponse(NOOP), encodeResponse(WORK_COMPLETE, "H:1", bytes)]));
+  for (let at = 0; at < 300_100; at += 7_001) {
+    for (const [i, stream] of streams.entries()) fake.posts[i]!.send(stream.slice(at, at + 7_001));
+  }
+  for (const post of fake.posts) post.end();
+  for (const [i, result] of (await Promise.all(results)).entries()) assert.deepEqual(result, expected[i]);
+  await client.close();
+});
+
+test("a packet in chunks of one byte, and a NOOP between", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const job = client.do("f", "x");
+  const post = await fake.untilPosts(1);
+  post.begin();
+  const answer = join([
+    ...[encodeResponse(NOOP), created("H:1"), encodeResponse(NOOP), encodeResponse(WORK_STATUS, "H:1", "1", "2")],
+    encodeResponse(WORK_COMPLETE, "H:1", "done"),
+  ]);
+  for (const byte of answer) post.send(Uint8Array.of(byte));
+  post.end();
+  assert.equal(await job.text(), "done");
+  await client.close();
+});
+
+test("a long echo waits for the replies before it, and the next ones for its end", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const dial = dialFetch(URL, { fetch: fake.fetch });
+  const client = new GearmanClient({ dial });
+  const bytes = pattern(150_000);
+  const slow = client.doBackground("f", "x");
+  const one = await fake.untilPosts(1);
+  const echoed = client.echo(bytes);
+  const two = await fake.untilPosts(2);
+  const last = client.doBackground("f", "y");
+  const three = await fake.untilPosts(3);
+  two.begin();
+  const echo = encodeResponse(ECHO_RES, bytes);
+  two.send(echo.slice(0, 100_000));
+  three.begin();
+  three.send(created("H:3"));
+  three.end();
+  await turns();
+  one.begin();
+  one.send(created("H:1"));
+  one.end();
+  assert.equal((await slow).handle, "H:1");
+  two.send(echo.slice(100_000));
+  two.end();
+  assert.deepEqual(await echoed, bytes);
+  assert.equal((await last).handle, "H:3");
+  await client.close();
+});
+
+test("10,001 packets of a tick are two POSTs", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const first = client.doBackground("f", "0");
+  const warm = await fake.untilPosts(1);
+  warm.begin();
+  warm.send(created("H:0"));
+  warm.end();
+  await first;
+  const jobs = Array.from({ length: 10_001 }, (_, i) => client.doBackground("f", String(i)));
+  await fake.untilPosts(3);
+  assert.deepEqual(fake.posts.slice(1).map(({ requests }) => requests.length), [10_000, 1]);
+  for (const [i, post] of fake.posts.slice(1).entries()) {
+    post.begin();
+    post.send(...post.requests.map((_, j) => created(`H:${i}.${j}`)));
+    post.end();
+  }
+  assert.equal(new Set((await Promise.all(jobs)).map(({ handle }) => handle)).size, 10_001);
+  await client.close();
+});
+
+test("a POST is aborted when nothing is wanted of it, and not while its consumer may lag", { timeout }, async () => {
+  for (const hasData of [false, true]) {
+    const fake = new FakeFetch();
+    const client = fake.client();
+    const controller = new AbortController();
+    const job = client.do("f", "x", { signal: controller.signal });
+    const post = await fake.untilPosts(1);
+    post.begin();
+    post.send(created("H:1"));
+    if (hasData) post.send(encodeResponse(WORK_DATA, "H:1", "x"));
+    await job.created();
+    await turns();
+    controller.abort();
+    await assert.rejects(async () => await job, { name: "AbortError" });
+    await turns();
+    assert.equal(post.init.signal.aborted, !hasData);
+    // The connection lives on.
+    const next = client.doBackground("f", "y");
+    const later = await fake.untilPosts(2);
+    later.begin();
+    later.send(created("H:2"));
+    later.end();
+    assert.equal((await next).handle, "H:2");
+    await client.close();
+    assert.equal(post.init.signal.aborted, true);
+  }
+});
+
+test("a job that the server does not know any more ends its POST", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const job = client.do("f", "x");
+  const post = await fake.untilPosts(1);
+  post.begin();
+  post.send(created("H:1"));
+  await job.created();
+  const asked = client.jobStatus("H:1");
+  const question = await fake.untilPosts(2);
+  question.begin();
+  question.send(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"));
+  question.end();
+  assert.equal((await asked).known, false);
+  await until(() => post.init.signal.aborted);
+  const lost = assert.rejects(async () => await job, ConnectionError);
+  await client.close();
+  await lost;
+});
+
+test("a worker cannot work over fetch, and hears it", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const errors: Error[] = [];
+  const worker = new GearmanWorker({
+    dial: dialFetch(URL, { fetch: fake.fetch }),
+    onEvent: (event) => {
+      if (event.type === "error") errors.push(event.error);
+    },
+  });
+  worker.addFunction("f", () => "");
+  worker.run().catch(() => {});
+  await until(() => errors.length > 0);
+  assert.match(errors[0]!.message, /Cannot send CAN_DO over fetch|over fetch/);
+  assert.equal(fake.posts.length, 0);
+  await worker.close();
+});
+
+test("jobs survive when a reader pauses: answers wait, and nothing is lost", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const job = client.do("f", "x");
+  const post = await fake.untilPosts(1);
+  post.begin();
+  post.send(created("H:1"));
+  const piece = pattern(500_000);
+  for (let i = 0; i < 20; i++) post.send(encodeResponse(WORK_DATA, "H:1", piece));
+  post.send(encodeResponse(WORK_COMPLETE, "H:1", ""));
+  post.end();
+  let size = 0;
+  for await (const event of job) {
+    if (event.type === "data") {
+      size += event.data.length;
+      await turns(1);
+    }
+  }
+  assert.equal(size, 20 * 500_000);
+  await client.close();
+});
