@@ -34,6 +34,11 @@ export class Fences {
     return this.#grabsSent - this.#grabsEnded;
   }
 
+  /** True if a fence has not passed. */
+  get areAwaited(): boolean {
+    return this.#fences.first !== undefined;
+  }
+
   grabSent(): void {
     this.#grabsSent += 1;
   }

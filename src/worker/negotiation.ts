@@ -4,7 +4,8 @@
  * A request that a server may not know is followed by a fence, an ECHO_REQ. An ERROR that arrives before the fence has
  * passed is the refusal. Grabs have answers of their own: only if an ERROR arrives while the first one is unanswered is a
  * fence sent, since the ERROR may be about something else. A grab that the fence overtakes was refused. A server that
- * ignores what it does not know is found in the same way, by the ECHO_REQ that probes a silent connection.
+ * ignores what it does not know is found in the same way, by the ECHO_REQ that probes a silent connection. One that answers
+ * ECHO_REQ with ERROR is found by the second probe.
  */
 
 import type { ServerError } from "../errors.ts";
@@ -86,13 +87,16 @@ export class Negotiation {
 
   /** Asks a silent server for a sign of life. */
   probe(): void {
+    // The probe before was answered, or the connection would be lost by now, but not with ECHO_RES: no fence ever passes.
+    const refusesEcho = this.#probes > 0;
+    if (refusesEcho && this.#isGrabUnproven) this.#passAllFences();
     this.#probes += 1;
     this.#sendFence({ onPassed: () => this.#probes -= 1 });
   }
 
   /** The worker is about to close, and waits for grabs: finds out whether they will be answered. */
   drain(): void {
-    if (this.grabsInFlight > 0 && !this.#shown.has(this.#grabType!)) this.#sendFence({});
+    if (this.#isGrabUnproven) this.#sendFence({});
   }
 
   optionAnswered(): void {
@@ -149,6 +153,15 @@ export class Negotiation {
   /** The connection is lost: reports the errors that were not explained. */
   end(): void {
     this.#reportHeldErrors();
+  }
+
+  /** True if a grab is in flight, and none of its type was answered on this connection. */
+  get #isGrabUnproven(): boolean {
+    return this.grabsInFlight > 0 && !this.#shown.has(this.#grabType!);
+  }
+
+  #passAllFences(): void {
+    while (this.#fences.areAwaited) this.echoAnswered();
   }
 
   #sendFence(fence: { readonly doubted?: OptionalRequest; readonly onPassed?: () => void }): void {

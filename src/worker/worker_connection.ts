@@ -134,7 +134,11 @@ export class WorkerConnection implements ServerConnectionUser {
 
   onTick({ silent }: { readonly silent: boolean }): void {
     if (!silent) return;
-    this.#registration?.probe();
+    try {
+      this.#registration?.probe();
+    } catch (error) {
+      this.#server.connection?.destroy(error); // the server refuses every request for a job
+    }
     this.#worker.update();
   }
 

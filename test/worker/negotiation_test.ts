@@ -205,6 +205,34 @@ test(
   },
 );
 
+describe("a server that answers ECHO_REQ with ERROR", () => {
+  test("is asked by the next way for jobs, and holds no worker that is closed", { timeout }, async () => {
+    const server = new FakeServer(({ type }, peer) => {
+      if (type === PacketType.GRAB_JOB) peer.answer(PacketType.NO_JOB);
+      else if (GRABS.includes(type) || type === PacketType.ECHO_REQ) peer.answer(PacketType.ERROR, "unknown", "");
+    });
+    const worker = startWorker({ dial: server.dial, probeInterval: 30, onEvent: () => {} }, { f: () => {} });
+    await until(() => hasSlept(server));
+    assert.deepEqual(grabsOf(server.peer), ["GRAB_JOB_ALL", "GRAB_JOB_UNIQ", "GRAB_JOB"]);
+    await worker.close();
+  });
+
+  test("is left, after a pause, if it refuses every request for a job", { timeout }, async () => {
+    const server = new FakeServer((_, peer) => peer.answer(PacketType.ERROR, "unknown", ""));
+    const errors: string[] = [];
+    const worker = startWorker({
+      dial: server.dial,
+      probeInterval: 30,
+      minBackoff: 1,
+      onEvent: (event) => {
+        if (event.type === "disconnected" && event.error !== undefined) errors.push(event.error.name);
+      },
+    }, { f: () => {} });
+    await until(() => errors.includes("ProtocolError") && server.peers.length > 1);
+    await worker.close();
+  });
+});
+
 test("a worker that is closed does not wait for a grab that the server ignores", { timeout }, async () => {
   const server = serverWith(() => {});
   const worker = startWorker({ dial: server.dial, drainTimeout: 1_000_000, probeInterval: 1_000_000 }, { f: () => {} });
