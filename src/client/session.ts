@@ -239,6 +239,7 @@ export class Session implements RequestSession, ServerConnectionUser {
    * is written.
    */
   #sendHeld(connection: Connection): void {
+    if (this.server.ready !== connection) return; // it is asked again whether it is alive: its answer continues here
     let count = this.#held.length; // what fails to be sent is held again
     while (count > 0) {
       const request = this.#held.shift()!;

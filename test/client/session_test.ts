@@ -790,6 +790,29 @@ describe("a connection that proves nothing", () => {
     for (const bytes of transport.writes) assert.ok(!text(bytes).includes("aborted"));
   });
 
+  test("while an answer is awaited, is sent nothing that was taken back before", { timeout }, async () => {
+    using intervals = fakeTimers(60_000);
+    const transport = new GreetedTransport();
+    const client = new GearmanClient({ dial: () => transport, probeInterval: 60_000 });
+    const stuck = deferred<void>();
+    transport.answers.push(stuck.promise);
+    const controller = new AbortController();
+    const echo = client.echo("1");
+    await until(() => transport.writes.length === 1);
+    const calls = Promise.allSettled([echo, client.doBackground("f", "other")]);
+    client.doBackground("f", "aborted", { signal: controller.signal }).catch(() => {});
+    controller.abort();
+    intervals.fire(); // the greeting was answered in the first interval
+    intervals.fire();
+    stuck.resolve();
+    await until(() => transport.writes.length === 2);
+    await turns();
+    assert.equal(transport.writes.length, 2, "nothing but the question");
+    transport.break(new Error("reset"));
+    await client.close();
+    await calls;
+  });
+
   test("while an answer is awaited, other submissions wait as well, and none is lost", { timeout }, async () => {
     using intervals = fakeTimers(60_000);
     const answer = answerEverything();
