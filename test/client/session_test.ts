@@ -6,7 +6,8 @@ import { ConnectionError, GearmanClient, GearmanError, JobFailedError, ProtocolE
 import type { ClientOptions, DialOptions, GearmanEvent, JobEvent, ServerAddress, Transport } from "../../mod.ts";
 import { encodeRequest, encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import type { Packet } from "../../src/codec/mod.ts";
-import { Connection } from "../../src/connection/mod.ts";
+import { GearmanClient as SourceClient } from "../../src/client/client.ts";
+import { Connection as SourceConnection } from "../../src/connection/connection.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { Fifo } from "../../src/internal/queue.ts";
 import { chunks, header, join, pattern, text, utf8 } from "../support/bytes.ts";
@@ -123,8 +124,8 @@ describe("sending", () => {
   test("1,000 aborts in a tick, and in a tick each, cost no more than the calls themselves", { timeout }, async () => {
     // Every abort of a request that was not sent takes back all others: that must not be done for each of them.
     let recalled = 0;
-    const { recall } = Connection.prototype;
-    Connection.prototype.recall = function () {
+    const { recall } = SourceConnection.prototype;
+    SourceConnection.prototype.recall = function () {
       const packets = recall.call(this);
       recalled += packets.length;
       return packets;
@@ -133,7 +134,8 @@ describe("sending", () => {
     const { push } = Fifo.prototype;
     try {
       const transport = new GreetedTransport();
-      await using client = new GearmanClient({ dial: () => transport });
+      // The modules by themselves: those of the package have a queue of their own.
+      await using client = new SourceClient({ dial: () => transport });
       const stuck = deferred<void>();
       transport.answers.push(stuck.promise);
       const opening = client.echo("");
@@ -155,7 +157,7 @@ describe("sending", () => {
       transport.break(new Error("reset"));
       await outcomes;
     } finally {
-      Connection.prototype.recall = recall;
+      SourceConnection.prototype.recall = recall;
       Fifo.prototype.push = push;
     }
   });
