@@ -1,7 +1,7 @@
 /** The job server: its options, its entry points, and its end. */
 
 import { ConnectionError } from "../errors.ts";
-import { checkFunction, checkOneOf, wholeNumber } from "../internal/checks.ts";
+import { checkFunction, checkOneOf, checkOptions, wholeNumber } from "../internal/checks.ts";
 import { DEFAULT_MAX_PACKET_SIZE } from "../codec/decoder.ts";
 import type { Packet, TextLine } from "../codec/mod.ts";
 import { listen, type Listener, type ListenOptions } from "../transport/listen.ts";
@@ -156,6 +156,7 @@ export class JobServer implements AsyncDisposable {
    * ASCII.
    */
   constructor(options: JobServerOptions = {}) {
+    checkOptions(options);
     const { handlePrefix = DEFAULT_HANDLE_PREFIX, exceptions = false, roundRobin = false, fault } = options;
     const { version = "2.0" } = options;
     checkOneOf(version, "version", ["1.1", "2.0"]);

@@ -190,9 +190,10 @@ export class GearmanWorker implements AsyncDisposable {
    * that are held when it fires are finished first. A worker without functions connects, and waits until one is added.
    *
    * @throws {GearmanError} The worker is already running, or it is closed.
-   * @throws {TypeError} The signal is not an `AbortSignal`.
+   * @throws {TypeError} The options are not an object, or the signal is not an `AbortSignal`.
    */
   async run(options: RunOptions = {}): Promise<void> {
+    checkOptions(options);
     if (this.#state === "running") throw new GearmanError("Cannot run the worker: it is already running");
     if (this.#state !== "new") throw new GearmanError("Cannot run the worker: it is closed");
     const { signal } = options;

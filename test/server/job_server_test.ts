@@ -313,3 +313,7 @@ test("a worker gets the highest priority over its functions, then its functions 
     }, options);
   }
 });
+
+test("options that are not an object are refused in words", () => {
+  assert.throws(() => new JobServer(null as never), /^TypeError: Cannot use the options: expected an object$/);
+});

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { GearmanClient, GearmanError } from "../../mod.ts";
+import { GearmanClient, GearmanError, GearmanWorker } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { FakeServer } from "../support/fake_server.ts";
@@ -130,4 +130,10 @@ describe("ready()", () => {
     await using worker = makeWorker({ dial: () => Promise.reject(new Error("down")) }, {});
     for (const options of [5, null, { signal: "x" }]) await assert.rejects(worker.ready(options as never), TypeError);
   });
+});
+
+test("run() refuses options that are not an object in words, and may be called again", { timeout }, async () => {
+  const worker = new GearmanWorker({ dial: () => Promise.reject(new Error("down")), onEvent: () => {} });
+  await assert.rejects(worker.run(null as never), /^TypeError: Cannot use the options: expected an object$/);
+  await worker.run({ signal: AbortSignal.abort() });
 });
