@@ -77,8 +77,10 @@ const GATEWAYS: Record<string, (port: number) => ChildProcess> = {
 };
 
 const rows: { readonly cells: string[] }[] = [];
-for (const client of Object.keys(CLIENTS)) await runOver(client, "node:http, ws");
-for (const platform of Object.keys(GATEWAYS).slice(1)) await runOver("Deno", platform);
+for (const transport of ["ws", "http"] as const) {
+  for (const client of Object.keys(CLIENTS)) await runOver(client, transport, "node:http, ws");
+  for (const platform of Object.keys(GATEWAYS).slice(1)) await runOver("Deno", transport, platform);
+}
 printMatrix();
 
 await worker.close();
@@ -241,8 +243,9 @@ async function end(child: ChildProcess | undefined): Promise<void> {
 }
 
 /** Runs a client over a gateway, and adds a row to the matrix. */
-async function runOver(client: string, platform: string): Promise<void> {
-  const name = `${client} over ${platform}`;
+async function runOver(client: string, transport: "ws" | "http", platform: string): Promise<void> {
+  const via = transport === "ws" ? "WebSocket" : "fetch";
+  const name = `${client} with ${via} over ${platform}`;
   await check(name, async () => {
     const port = await freePort();
     gateway = GATEWAYS[platform]!(port);
@@ -250,7 +253,7 @@ async function runOver(client: string, platform: string): Promise<void> {
     let outcomes: Outcome[] = [];
     log = "";
     try {
-      outcomes = await CLIENTS[client]!(`ws://127.0.0.1:${port}/`);
+      outcomes = await CLIENTS[client]!(`${transport}://127.0.0.1:${port}/`);
     } catch (error) {
       throw new Error(`${error}\nthe programs said: ${log}`);
     } finally {
@@ -259,7 +262,7 @@ async function runOver(client: string, platform: string): Promise<void> {
         const outcome = outcomes.find((each) => each.name === name);
         return outcome === undefined ? "-" : outcome.error === "" ? `${outcome.milliseconds}` : "FAILED";
       });
-      rows.push({ cells: [client, platform, ...cells] });
+      rows.push({ cells: [client, via, platform, ...cells] });
     }
     const failures = outcomes.filter(({ error }) => error !== "").map(({ name, error }) => `${name}: ${error}`);
     assert.deepEqual(failures, [], log);
@@ -325,11 +328,11 @@ async function runInChromium(url: string): Promise<Outcome[]> {
 
 /** Prints what each client did over each gateway, in milliseconds. */
 function printMatrix(): void {
-  const table = [["client", "gateway", ...NAMES], ...rows.map(({ cells }) => cells)];
+  const table = [["client", "over", "gateway", ...NAMES], ...rows.map(({ cells }) => cells)];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   console.log("\nMilliseconds of each scenario; the order of the columns is that of the run:");
   for (const row of table) {
-    console.log(row.map((cell, i) => i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  "));
+    console.log(row.map((cell, i) => i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  "));
   }
   console.log();
 }

@@ -3,8 +3,8 @@
  * the page while the job runs, and then the scenarios of `gateway_client.ts`.
  */
 
-import { fromWebSocket, GearmanClient } from "@gearwire/gearman";
-import { type Outcome, runScenarios } from "./gateway_client.ts";
+import { GearmanClient } from "@gearwire/gearman";
+import { dialOf, type Outcome, runScenarios } from "./gateway_client.ts";
 
 const control = location.origin;
 const gateway = new URLSearchParams(location.search).get("gateway")!;
@@ -16,7 +16,7 @@ const text = document.body.appendChild(document.createElement("pre"));
 async function showProgress(): Promise<void> {
   const client = new GearmanClient({
     servers: "gateway",
-    dial: () => fromWebSocket(new WebSocket(gateway, "gearman")),
+    dial: dialOf({ gateway, WebSocket }),
   });
   const seen: string[] = [];
   for await (const event of client.do("lines", "3")) {

@@ -1,8 +1,8 @@
 /**
- * A gateway in front of a job server, for clients that have no TCP: browsers and edges, over WebSockets.
+ * A gateway in front of a job server, for clients that have no TCP: browsers and edges, over WebSockets or `fetch`.
  *
- * The client is the same as everywhere, over a transport of `fromWebSocket`. The gateway decodes what comes in,
- * asks whether it is allowed, and passes it on to one job server.
+ * The client is the same as everywhere, over a transport of `fromWebSocket`, or with `dialFetch` where there is only
+ * `fetch`. The gateway decodes what comes in, asks whether it is allowed, and passes it on to one job server.
  *
  * ## What platforms lack
  *
@@ -15,6 +15,8 @@
  * | Node 20 | a WebSocket | the package `ws` |
  * | Deno, Bun, Node | `unref` of a WebSocket | close the client; with `ws`, see `fromWebSocket` |
  * | edge-runtime (Vercel) | servers of WebSockets | a client there, and the gateway elsewhere |
+ * | browsers | more than six requests at a time to one host over `fetch` and HTTP/1.1 | HTTP/2, or a WebSocket |
+ * | `Bun.serve` | patience: it ends an answer that is silent for 10 s | `server.timeout(request, 0)` |
  * | all | a sign of a peer that is gone without a word | `idleTimeout`, and pings of the platform (Deno and Bun send them) |
  *
  * A browser should get an id of your own for a background job, and not the token: it names the server, and a handle is a
@@ -58,6 +60,29 @@
  * await server.shutdown();
  * ```
  *
+ * @example A client that has only fetch
+ * ```ts
+ * import { dialFetch, GearmanClient } from "@gearwire/gearman";
+ * import { Gateway } from "@gearwire/gearman/gateway";
+ * import { JobServer } from "@gearwire/gearman/server";
+ *
+ * await using jobServer = new JobServer(); // in production: gearmand
+ * await using gateway = new Gateway({
+ *   dial: jobServer.dial,
+ *   allow: (call, request) => request.headers.get("authorization") === "Bearer a-token" && call.kind === "background",
+ * });
+ * const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => gateway.fetch(request));
+ *
+ * const client = new GearmanClient({
+ *   servers: "jobs", // only a label
+ *   dial: dialFetch(`http://127.0.0.1:${server.addr.port}/`, { headers: { authorization: "Bearer a-token" } }),
+ * });
+ * const job = await client.doBackground("resize", "photo.jpg");
+ * console.log((await client.jobStatusByUnique("none").catch((error) => error.code))); // NOT_ALLOWED
+ * await client.close();
+ * await server.shutdown();
+ * ```
+ *
  * @example The same on Bun, with an adapter: its sockets have handlers instead of events
  * ```js ignore
  * import { Gateway } from "@gearwire/gearman/gateway";
@@ -90,6 +115,10 @@
  *   hostname: "127.0.0.1",
  *   port: process.env.PORT,
  *   fetch(request, server) {
+ *     if (request.method === "POST") {
+ *       server.timeout(request, 0); // Bun ends an answer that is silent for 10 s
+ *       return gateway.fetch(request);
+ *     }
  *     // Bun selects the first subprotocol that the client offers.
  *     if (server.upgrade(request, { data: { request } })) return;
  *     return new Response("Expected a WebSocket", { status: 426 });
@@ -112,13 +141,35 @@
  * @example The same on Node, with `node:http` and the package `ws`
  * ```js ignore
  * import { createServer } from "node:http";
+ * import { pipeline, Readable } from "node:stream";
  * import { Gateway } from "@gearwire/gearman/gateway";
  * import { WebSocketServer } from "ws";
  * import { allow } from "./allow.js"; // decides who may call what, as above
  *
  * const gateway = new Gateway({ servers: process.env.GEARMAN, allow });
  * const sockets = new WebSocketServer({ noServer: true }); // selects the first subprotocol that the client offers
- * const server = createServer();
+ *
+ * // For clients over fetch: passes requests to a web-standard handler, also from pages of other origins.
+ * const server = createServer(async (message, answer) => {
+ *   answer.setHeader("access-control-allow-origin", "*");
+ *   answer.setHeader("access-control-allow-headers", "content-type, authorization");
+ *   answer.setHeader("access-control-expose-headers", "retry-after");
+ *   if (message.method !== "POST") return answer.writeHead(message.method === "OPTIONS" ? 204 : 405).end();
+ *   const left = new AbortController();
+ *   answer.once("close", () => left.abort());
+ *   const request = new Request(new URL(message.url, "http://localhost"), {
+ *     method: "POST",
+ *     headers: message.headers,
+ *     body: Readable.toWeb(message),
+ *     duplex: "half",
+ *     signal: left.signal,
+ *   });
+ *   const response = await gateway.fetch(request);
+ *   answer.writeHead(response.status, Object.fromEntries(response.headers)).flushHeaders();
+ *   pipeline(Readable.fromWeb(response.body), answer, () => {}); // an error cuts the answer off
+ * });
+ *
+ * // For clients over WebSockets.
  * server.on("upgrade", (message, stream, head) => {
  *   const request = new Request(new URL(message.url, "http://localhost"), { headers: message.headers });
  *   sockets.handleUpgrade(message, stream, head, (socket) => gateway.accept(socket, { request }));
@@ -133,6 +184,7 @@
  *
  * const gateway = new Gateway({ servers: Deno.env.get("GEARMAN"), allow });
  * Deno.serve({ hostname: "127.0.0.1", port: Number(Deno.env.get("PORT")) }, (request) => {
+ *   if (request.method === "POST") return gateway.fetch(request);
  *   const copy = new Request(request); // Deno cannot read the headers after the upgrade
  *   const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "gearman" });
  *   gateway.accept(socket, { request: copy });
@@ -150,6 +202,7 @@
  * export default {
  *   fetch(request, env, context) {
  *     const gateway = new Gateway({ servers: env.GEARMAN, dial: (server) => fromStreams(connect(server)), allow });
+ *     if (request.method === "POST") return gateway.fetch(request);
  *     const { 0: client, 1: socket } = new WebSocketPair();
  *     socket.accept();
  *     context.waitUntil(gateway.accept(socket, { request }));
