@@ -174,8 +174,7 @@ function bundleModules(dir: string, replacements: Record<string, string>): void 
     tsconfig: false,
     resolve: { alias },
     transform: { target: TARGET },
-    // A consumer's bundler knows best what is worth repeating.
-    optimization: { inlineConst: false },
+    optimization: { inlineConst: true },
     output: {
       dir,
       format: "esm",
@@ -184,6 +183,9 @@ function bundleModules(dir: string, replacements: Record<string, string>): void 
       chunkFileNames: "[name].js",
       codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] },
       comments: { annotation: true, legal: false, jsdoc: false },
+      // Shorter expressions, which consumers' bundlers do not find: 1 % of a bundle. Names, lines and statements stay, for
+      // readers of the modules, and of stacks without maps.
+      minify: { compress: { sequences: false }, mangle: false, codegen: false },
     },
   };
   const file = `${BUILD}rolldown.config.mjs`;
