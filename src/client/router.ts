@@ -34,7 +34,7 @@ export class Router {
     if (request.settled) return;
     // The usual case, without a detour: the server of choice is connected.
     const first = this.#firstChoice(request);
-    if (first?.server.ready !== undefined && this.#closing === undefined) return first.send(request);
+    if (first?.server.ready !== undefined) return first.send(request);
     request.copyArguments();
     this.#route(request);
   }
@@ -77,16 +77,15 @@ export class Router {
       markHandled(session.server.open(dialSignal));
     }
     for (const session of [...healthy, ...failing]) {
-      if (session.server.ready === undefined && this.#closing === undefined) {
+      if (session.server.ready === undefined) {
         await ignoreErrors(() => session.server.open(request.signal));
         lastError = session.server.lastError ?? lastError;
       }
       if (request.settled) return;
-      if (session.server.connection !== undefined && this.#closing === undefined) return session.send(request);
+      if (this.#closing !== undefined) return request.fail(new GearmanError("Cannot send: the client is closed"));
+      if (session.server.connection !== undefined) return session.send(request);
     }
-    if (request.settled) return;
-    if (this.#closing === undefined) request.onUnsent(lastError);
-    else request.fail(new GearmanError("Cannot send: the client is closed"));
+    request.onUnsent(lastError);
   }
 
   /** Takes back a request that was not sent; it goes round at most twice. */

@@ -243,8 +243,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
    * `close` that is under way, and does nothing after one.
    */
   destroy(reason: unknown = new ConnectionError("The connection was destroyed")): Promise<void> {
-    const { phase } = this.#state;
-    if (phase === "open" || phase === "closing") {
+    if (this.#canWrite) {
       this.#state = { phase: "destroyed", error: reason };
       this.#interrupt?.(reason);
     }
@@ -301,7 +300,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 
   #throwIfBroken(): void {
-    if (this.#state.phase === "failed" || this.#state.phase === "destroyed") throw this.#state.error;
+    if ("error" in this.#state) throw this.#state.error;
   }
 
   /** Writes until nothing is queued. */
@@ -311,16 +310,16 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     try {
       for (let group = this.#nextGroup(); group !== undefined; group = this.#nextGroup()) {
         for (const piece of group) {
-          const parts = piece.length > MAX_WRITE ? splitPiece(piece) : [piece];
-          for (const part of parts) {
+          assertNotTransferred(piece);
+          for (let at = 0; at < piece.length; at += MAX_WRITE) {
+            const part = piece.subarray(at, at + MAX_WRITE);
             const { length } = part;
-            assertNotTransferred(part);
             const taken = this.#transport.write(part);
             if (taken !== undefined) await taken;
             assertNotTransferred(part);
             this.#unwritten -= length;
             // The first part fits in the buffers of a socket, dead or not: only a later one shows that the peer reads.
-            if (part !== parts[0]) this.#transferred += length;
+            if (at > 0) this.#transferred += length;
           }
         }
       }
@@ -403,7 +402,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
 
   /** Remembers the first fault and closes the transport; returns the error that ended the connection. */
   #fail(fault: unknown): unknown {
-    if (this.#state.phase === "failed" || this.#state.phase === "destroyed") return this.#state.error;
+    if ("error" in this.#state) return this.#state.error;
     const error = fault instanceof GearmanError ? fault : lostBy(fault);
     this.#state = { phase: "failed", error };
     this.#closeTransport();
@@ -415,13 +414,6 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
 /** Bytes in a buffer that was transferred have the length 0, and no others are written. */
 function assertNotTransferred({ length }: Uint8Array): void {
   if (length === 0) throw new TypeError("the buffer of an argument was transferred before it was sent");
-}
-
-/** Splits a long piece into parts of at most `MAX_WRITE` bytes. */
-function splitPiece(piece: Uint8Array): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at < piece.length; at += MAX_WRITE) parts.push(piece.subarray(at, at + MAX_WRITE));
-  return parts;
 }
 
 function lostBy(cause: unknown): ConnectionError {

@@ -100,7 +100,9 @@ test("bytes of 64 KiB are handed to the transport without a copy", { timeout }, 
   connection.send(PacketType.ECHO_RES, "after");
   await connection.flush();
   assert.equal(transport.writes.length, 3);
-  assert.equal(transport.writes[1], large);
+  const { buffer, byteOffset, length } = transport.writes[1]!;
+  assert.deepEqual([byteOffset, length], [0, large.length]);
+  assert.equal(buffer, large.buffer);
   const decoder = new PacketDecoder();
   for (const bytes of transport.writes) decoder.push(bytes);
   assert.deepEqual([...decoder].map(({ magic, args }) => `${magic} ${args[0]!.length}`), [
