@@ -33,12 +33,7 @@ const FINISH_TIMEOUT = 2_000;
 const MAX_REASON = 1_000;
 
 /** The requests of a client that have one reply each. */
-const REQUESTS: ReadonlySet<PacketType> = /* @__PURE__ */ new Set([
-  ...[PacketType.SUBMIT_JOB, PacketType.SUBMIT_JOB_HIGH, PacketType.SUBMIT_JOB_LOW, PacketType.SUBMIT_REDUCE_JOB],
-  ...[PacketType.SUBMIT_JOB_BG, PacketType.SUBMIT_JOB_HIGH_BG, PacketType.SUBMIT_JOB_LOW_BG],
-  ...[PacketType.SUBMIT_JOB_EPOCH, PacketType.SUBMIT_REDUCE_JOB_BACKGROUND],
-  ...[PacketType.GET_STATUS, PacketType.GET_STATUS_UNIQUE, PacketType.ECHO_REQ, PacketType.OPTION_REQ],
-]);
+const REQUESTS: ReadonlySet<PacketType> = /* @__PURE__ */ requestTypes();
 
 /** What `fetch` is called with. */
 export interface FetchInit {
@@ -629,4 +624,14 @@ async function readReason(response: Response): Promise<string> {
     reader.cancel().catch(() => {});
   });
   return printable(readText(joinBytes(pieces, size).subarray(0, MAX_REASON))).trim();
+}
+
+/** A function, since bundlers keep what reads properties outside of one: every program would carry it. */
+function requestTypes(): ReadonlySet<PacketType> {
+  return new Set([
+    ...[PacketType.SUBMIT_JOB, PacketType.SUBMIT_JOB_HIGH, PacketType.SUBMIT_JOB_LOW, PacketType.SUBMIT_REDUCE_JOB],
+    ...[PacketType.SUBMIT_JOB_BG, PacketType.SUBMIT_JOB_HIGH_BG, PacketType.SUBMIT_JOB_LOW_BG],
+    ...[PacketType.SUBMIT_JOB_EPOCH, PacketType.SUBMIT_REDUCE_JOB_BACKGROUND],
+    ...[PacketType.GET_STATUS, PacketType.GET_STATUS_UNIQUE, PacketType.ECHO_REQ, PacketType.OPTION_REQ],
+  ]);
 }
