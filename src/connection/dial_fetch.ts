@@ -256,7 +256,7 @@ class FetchTransport implements Transport {
     try {
       this.#send();
     } catch (error) {
-      this.#fail(error); // it is no request of a client
+      this.#fail(error); // a client does not send such a request
     }
   }
 
@@ -415,7 +415,7 @@ class FetchTransport implements Transport {
     })();
   }
 
-  /** A reply whose rest has still to arrive cannot wait for others. */
+  /** A reply that has not arrived in full cannot wait for others. */
   #canBegin(post: Post, { start, rest }: Step): boolean {
     if (rest === 0 || readUint32(start!, 4) !== PacketType.ECHO_RES) return true;
     const { first } = post.expected;

@@ -72,7 +72,7 @@ export interface GatewayOptions {
   maxConnections?: number | undefined;
   /**
    * Milliseconds after which a WebSocket is closed on which nothing was sent or received, and nothing is pending. A client
-   * that does not take its answers for so long is closed too, and so is a POST whose body has not ended. Default 300,000.
+   * that does not take its answers for so long is closed too, and a POST must have ended its body by then. Default 300,000.
    */
   idleTimeout?: number | undefined;
   /** Receives events, for logs and metrics; what it throws is ignored. */
@@ -213,7 +213,7 @@ export class Gateway implements AsyncDisposable {
    * | --- | --- |
    * | 200 | the requests were passed on, or refused by `allow` |
    * | 400 | it holds something that a client does not send |
-   * | 405, 415 | it is no POST with the content type `application/vnd.gearman` |
+   * | 405, 415 | it must be a POST with the content type `application/vnd.gearman` |
    * | 408 | its body has not ended within `idleTimeout` |
    * | 413 | it is over `maxWorkload` or `maxRequests` |
    * | 503, with Retry-After | `maxConnections`, the gateway is closed, or the job server cannot be reached |

@@ -158,7 +158,7 @@ export class ServedPost {
     return new Response(end.reason, { status: end.code, headers: { "content-type": "text/plain", ...headers } });
   }
 
-  /** Reads the requests, connects to the job server, and returns the response, whose body goes on. */
+  /** Reads the requests, connects to the job server, and returns the response; its body goes on. */
   async serve(): Promise<Response> {
     let packets: readonly Packet[];
     let server: Transport;

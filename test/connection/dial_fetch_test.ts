@@ -474,3 +474,26 @@ test("jobs survive when a reader pauses: answers wait, and nothing is lost", { t
   assert.equal(size, 20 * 500_000);
   await client.close();
 });
+
+test("a reply that arrives inside a long packet of another POST waits for its end", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const job = client.do("f", "x");
+  const one = await fake.untilPosts(1);
+  const bytes = pattern(200_000);
+  const result = encodeResponse(WORK_COMPLETE, "H:1", bytes);
+  one.begin();
+  one.send(created("H:1"), result.slice(0, 100_000));
+  await job.created();
+  const other = client.doBackground("f", "y");
+  const two = await fake.untilPosts(2);
+  two.begin();
+  two.send(created("H:2"));
+  two.end();
+  await turns();
+  one.send(result.slice(100_000));
+  one.end();
+  assert.deepEqual(await job.bytes(), bytes);
+  assert.equal((await other).handle, "H:2");
+  await client.close();
+});
