@@ -1,19 +1,20 @@
 /** The packets of the protocol: one table of their numbers, names and arguments, and the types that follow from it. */
 
 /**
- * An entry of the table: the packet's number and the number of its arguments. The names of the arguments are only in the
- * type, so that programs do not carry them; the compiler compares both numbers with the type.
+ * An entry of the table: the number of the packet's arguments. The packet's own number and the names of its arguments are
+ * only in the type, so that programs do not carry them. Tests compare the count with the names and with captured packets,
+ * and the number with the place of the entry.
  *
  * @internal
  */
-export type Entry<Type extends number, Names extends readonly (keyof ArgumentLabels<unknown>)[]> = readonly [
-  type: Type,
-  count: Names["length"],
-  names?: Names,
-];
+export type Entry<Type extends number, Names extends readonly (keyof ArgumentLabels<unknown>)[]> = Names["length"] & {
+  readonly type: Type;
+  readonly names: Names;
+};
 
 /**
- * Every packet of the protocol: its name in PROTOCOL, its number, and the names of its arguments in wire order.
+ * Every packet of the protocol: its name in PROTOCOL, and the number of its arguments. Its type has its number and the
+ * names of its arguments in wire order. The entries are in the order of their numbers, from 1, of which 5 is unused.
  *
  * This is the only list of packets. `PacketType`, `PacketArgs`, the counts of arguments and the names come from it, and
  * the tables in the documentation of `mod.ts` are checked against it. The comment of an entry names the sender and the
@@ -26,90 +27,90 @@ export type Entry<Type extends number, Names extends readonly (keyof ArgumentLab
  */
 export const PACKETS = {
   /** Worker to server: this worker can do the function. */
-  CAN_DO: [1, 1] as Entry<1, ["functionName"]>,
+  CAN_DO: 1 as Entry<1, ["functionName"]>,
   /** Worker to server: it can no longer do the function; a running job of that function goes back to the queue. */
-  CANT_DO: [2, 1] as Entry<2, ["functionName"]>,
+  CANT_DO: 1 as Entry<2, ["functionName"]>,
   /** Worker to server: CANT_DO for every function. */
-  RESET_ABILITIES: [3, 0] as Entry<3, []>,
+  RESET_ABILITIES: 0 as Entry<3, []>,
   /** Worker to server: it is about to sleep, and NOOP wakes it. */
-  PRE_SLEEP: [4, 0] as Entry<4, []>,
+  PRE_SLEEP: 0 as Entry<4, []>,
   /** Server to worker: wake up, there may be a job. */
-  NOOP: [6, 0] as Entry<6, []>,
+  NOOP: 0 as Entry<6, []>,
   /** Client to server: a foreground job of normal priority. */
-  SUBMIT_JOB: [7, 3] as Entry<7, ["functionName", "unique", "workload"]>,
+  SUBMIT_JOB: 3 as Entry<7, ["functionName", "unique", "workload"]>,
   /** Server to client: the job is queued under this handle. */
-  JOB_CREATED: [8, 1] as Entry<8, ["handle"]>,
+  JOB_CREATED: 1 as Entry<8, ["handle"]>,
   /** Worker to server: asks for a job. */
-  GRAB_JOB: [9, 0] as Entry<9, []>,
+  GRAB_JOB: 0 as Entry<9, []>,
   /** Server to worker: there is no job. */
-  NO_JOB: [10, 0] as Entry<10, []>,
+  NO_JOB: 0 as Entry<10, []>,
   /** Server to worker: a job. */
-  JOB_ASSIGN: [11, 3] as Entry<11, ["handle", "functionName", "workload"]>,
+  JOB_ASSIGN: 3 as Entry<11, ["handle", "functionName", "workload"]>,
   /** Worker to server to client: progress, as two decimal numbers. */
-  WORK_STATUS: [12, 3] as Entry<12, ["handle", "numerator", "denominator"]>,
+  WORK_STATUS: 3 as Entry<12, ["handle", "numerator", "denominator"]>,
   /** Worker to server to client: the job is done. */
-  WORK_COMPLETE: [13, 2] as Entry<13, ["handle", "data"]>,
+  WORK_COMPLETE: 2 as Entry<13, ["handle", "data"]>,
   /** Worker to server to client: the job failed; gearmand may put a NUL, or a NUL and more, after the handle. */
-  WORK_FAIL: [14, 1] as Entry<14, ["handle"]>,
+  WORK_FAIL: 1 as Entry<14, ["handle"]>,
   /** Client to server: asks for the status of a job, by its handle. */
-  GET_STATUS: [15, 1] as Entry<15, ["handle"]>,
+  GET_STATUS: 1 as Entry<15, ["handle"]>,
   /** Client or worker to server: asks for these bytes back. */
-  ECHO_REQ: [16, 1] as Entry<16, ["data"]>,
+  ECHO_REQ: 1 as Entry<16, ["data"]>,
   /** Server to client or worker: the bytes of an ECHO_REQ. */
-  ECHO_RES: [17, 1] as Entry<17, ["data"]>,
+  ECHO_RES: 1 as Entry<17, ["data"]>,
   /** Client to server: a background job of normal priority. */
-  SUBMIT_JOB_BG: [18, 3] as Entry<18, ["functionName", "unique", "workload"]>,
+  SUBMIT_JOB_BG: 3 as Entry<18, ["functionName", "unique", "workload"]>,
   /** Server to client or worker: a request could not be served. */
-  ERROR: [19, 2] as Entry<19, ["code", "text"]>,
+  ERROR: 2 as Entry<19, ["code", "text"]>,
   /** Server to client: the answer to GET_STATUS. */
-  STATUS_RES: [20, 5] as Entry<20, ["handle", "known", "running", "numerator", "denominator"]>,
+  STATUS_RES: 5 as Entry<20, ["handle", "known", "running", "numerator", "denominator"]>,
   /** Client to server: a foreground job of high priority. */
-  SUBMIT_JOB_HIGH: [21, 3] as Entry<21, ["functionName", "unique", "workload"]>,
+  SUBMIT_JOB_HIGH: 3 as Entry<21, ["functionName", "unique", "workload"]>,
   /** Client or worker to server: the name that the command `workers` shows. */
-  SET_CLIENT_ID: [22, 1] as Entry<22, ["id"]>,
+  SET_CLIENT_ID: 1 as Entry<22, ["id"]>,
   /** Worker to server: CAN_DO with a time limit for each job, in milliseconds on gearmand (at least 1,000). */
-  CAN_DO_TIMEOUT: [23, 2] as Entry<23, ["functionName", "timeout"]>,
+  CAN_DO_TIMEOUT: 2 as Entry<23, ["functionName", "timeout"]>,
   /** Worker to server: in PROTOCOL, but refused by gearmand. */
-  ALL_YOURS: [24, 0] as Entry<24, []>,
+  ALL_YOURS: 0 as Entry<24, []>,
   /** Worker to server to client: the job failed with an exception; no packet of that job follows. */
-  WORK_EXCEPTION: [25, 2] as Entry<25, ["handle", "data"]>,
+  WORK_EXCEPTION: 2 as Entry<25, ["handle", "data"]>,
   /** Client or worker to server: switches an option on; gearmand knows `exceptions`. */
-  OPTION_REQ: [26, 1] as Entry<26, ["option"]>,
+  OPTION_REQ: 1 as Entry<26, ["option"]>,
   /** Server to client or worker: the option is on. */
-  OPTION_RES: [27, 1] as Entry<27, ["option"]>,
+  OPTION_RES: 1 as Entry<27, ["option"]>,
   /** Worker to server to client: a piece of the result. */
-  WORK_DATA: [28, 2] as Entry<28, ["handle", "data"]>,
+  WORK_DATA: 2 as Entry<28, ["handle", "data"]>,
   /** Worker to server to client: a warning. */
-  WORK_WARNING: [29, 2] as Entry<29, ["handle", "data"]>,
+  WORK_WARNING: 2 as Entry<29, ["handle", "data"]>,
   /** Worker to server: asks for a job with its unique. */
-  GRAB_JOB_UNIQ: [30, 0] as Entry<30, []>,
+  GRAB_JOB_UNIQ: 0 as Entry<30, []>,
   /** Server to worker: a job with its unique. */
-  JOB_ASSIGN_UNIQ: [31, 4] as Entry<31, ["handle", "functionName", "unique", "workload"]>,
+  JOB_ASSIGN_UNIQ: 4 as Entry<31, ["handle", "functionName", "unique", "workload"]>,
   /** Client to server: a background job of high priority. */
-  SUBMIT_JOB_HIGH_BG: [32, 3] as Entry<32, ["functionName", "unique", "workload"]>,
+  SUBMIT_JOB_HIGH_BG: 3 as Entry<32, ["functionName", "unique", "workload"]>,
   /** Client to server: a foreground job of low priority. */
-  SUBMIT_JOB_LOW: [33, 3] as Entry<33, ["functionName", "unique", "workload"]>,
+  SUBMIT_JOB_LOW: 3 as Entry<33, ["functionName", "unique", "workload"]>,
   /** Client to server: a background job of low priority. */
-  SUBMIT_JOB_LOW_BG: [34, 3] as Entry<34, ["functionName", "unique", "workload"]>,
+  SUBMIT_JOB_LOW_BG: 3 as Entry<34, ["functionName", "unique", "workload"]>,
   /** Client to server: a job by a calendar; in PROTOCOL, but refused by gearmand. */
-  SUBMIT_JOB_SCHED: [35, 8] as Entry<
+  SUBMIT_JOB_SCHED: 8 as Entry<
     35,
     ["functionName", "unique", "minute", "hour", "dayOfMonth", "month", "dayOfWeek", "workload"]
   >,
   /** Client to server: a background job that waits until a time, in seconds since 1970. */
-  SUBMIT_JOB_EPOCH: [36, 4] as Entry<36, ["functionName", "unique", "epoch", "workload"]>,
+  SUBMIT_JOB_EPOCH: 4 as Entry<36, ["functionName", "unique", "epoch", "workload"]>,
   /** Client to server: a foreground job with a reducer. */
-  SUBMIT_REDUCE_JOB: [37, 5] as Entry<37, ["functionName", "unique", "reducer", "aggregator", "workload"]>,
+  SUBMIT_REDUCE_JOB: 5 as Entry<37, ["functionName", "unique", "reducer", "aggregator", "workload"]>,
   /** Client to server: a background job with a reducer. */
-  SUBMIT_REDUCE_JOB_BACKGROUND: [38, 5] as Entry<38, ["functionName", "unique", "reducer", "aggregator", "workload"]>,
+  SUBMIT_REDUCE_JOB_BACKGROUND: 5 as Entry<38, ["functionName", "unique", "reducer", "aggregator", "workload"]>,
   /** Worker to server: asks for a job with its unique and reducer. */
-  GRAB_JOB_ALL: [39, 0] as Entry<39, []>,
+  GRAB_JOB_ALL: 0 as Entry<39, []>,
   /** Server to worker: a job with its unique and reducer; gearmand sends JOB_ASSIGN_UNIQ for a job without one. */
-  JOB_ASSIGN_ALL: [40, 5] as Entry<40, ["handle", "functionName", "unique", "reducer", "workload"]>,
+  JOB_ASSIGN_ALL: 5 as Entry<40, ["handle", "functionName", "unique", "reducer", "workload"]>,
   /** Client to server: asks for the status of a job, by its unique. */
-  GET_STATUS_UNIQUE: [41, 1] as Entry<41, ["unique"]>,
+  GET_STATUS_UNIQUE: 1 as Entry<41, ["unique"]>,
   /** Server to client: the answer to GET_STATUS_UNIQUE. */
-  STATUS_RES_UNIQUE: [42, 6] as Entry<42, ["unique", "known", "running", "numerator", "denominator", "clients"]>,
+  STATUS_RES_UNIQUE: 6 as Entry<42, ["unique", "known", "running", "numerator", "denominator", "clients"]>,
 };
 
 /**
@@ -178,8 +179,10 @@ export type LabelledArguments<Names, B> = Names extends
   ? [...ArgumentLabels<B>[First], ...LabelledArguments<Others, B>]
   : [];
 
-/** The entries of the table. */
-const ENTRIES = /* @__PURE__ */ Object.entries(PACKETS);
+/** The number that no packet has. */
+const UNUSED = 5;
+/** The names of the packets, by their numbers. */
+const NAMES: readonly (string | undefined)[] = /* @__PURE__ */ namesByNumber();
 
 /**
  * Packet types by their names in PROTOCOL.
@@ -187,11 +190,11 @@ const ENTRIES = /* @__PURE__ */ Object.entries(PACKETS);
  * Number 5 is unused. SUBMIT_JOB_SCHED and ALL_YOURS are in PROTOCOL, but gearmand answers both with
  * `ERROR INVALID_COMMAND`. The documentation of `./codec` lists all packets with their arguments and meaning.
  */
-export const PacketType: { readonly [Name in keyof typeof PACKETS]: (typeof PACKETS)[Name][0] } =
+export const PacketType: { readonly [Name in keyof typeof PACKETS]: (typeof PACKETS)[Name]["type"] } =
   /* @__PURE__ */ numbersByName();
 
 /** One of the packet types. */
-export type PacketType = (typeof PACKETS)[keyof typeof PACKETS][0];
+export type PacketType = (typeof PACKETS)[keyof typeof PACKETS]["type"];
 
 /**
  * Arguments of each packet by its number, in wire order; `B` is the type of one argument.
@@ -201,8 +204,10 @@ export type PacketType = (typeof PACKETS)[keyof typeof PACKETS][0];
  * STATUS_RES_UNIQUE begins with the unique.
  */
 export type PacketArgs<B = Uint8Array> = {
-  -readonly [Name in keyof typeof PACKETS as (typeof PACKETS)[Name][0]]: (typeof PACKETS)[Name] extends
-    Entry<number, infer Names> ? LabelledArguments<Names, B> : never;
+  -readonly [Name in keyof typeof PACKETS as (typeof PACKETS)[Name]["type"]]: LabelledArguments<
+    (typeof PACKETS)[Name]["names"],
+    B
+  >;
 };
 
 /**
@@ -242,17 +247,22 @@ export function argumentCount(type: number): number {
 
 /** Returns the name of a packet type in PROTOCOL, or "packet type N" for a number that is not a packet type. */
 export function packetName(type: number): string {
-  for (const [name, [number]] of ENTRIES) if (number === type) return name;
-  return `packet type ${type}`;
+  return NAMES[type] ?? `packet type ${type}`;
+}
+
+function namesByNumber(): (string | undefined)[] {
+  const names: (string | undefined)[] = [undefined, ...Object.keys(PACKETS)];
+  names.splice(UNUSED, 0, undefined);
+  return names;
 }
 
 function numbersByName(): typeof PacketType {
-  return Object.fromEntries(ENTRIES.map(([name, [type]]) => [name, type])) as typeof PacketType;
+  return Object.fromEntries(Object.keys(PACKETS).map((name) => [name, NAMES.indexOf(name)])) as typeof PacketType;
 }
 
 function countsByNumber(): Int8Array {
   const counts = new Int8Array(256).fill(NO_PACKET);
-  for (const [, [type, count]] of ENTRIES) counts[type] = count;
+  for (const [name, count] of Object.entries(PACKETS)) counts[NAMES.indexOf(name)] = count;
   return counts;
 }
 

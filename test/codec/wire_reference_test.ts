@@ -46,6 +46,7 @@ function readSource(name: string): string {
 }
 
 interface SourceEntry {
+  readonly number: number;
   /** Sender and receivers, as "C, W → S". */
   readonly route: string;
   readonly meaning: string;
@@ -53,14 +54,15 @@ interface SourceEntry {
 }
 
 /**
- * Reads the entries in the table of packets: their comments, "Client or worker to server: what it means.", and the names
- * of their arguments, which are in their types only.
+ * Reads the entries in the table of packets: their comments, "Client or worker to server: what it means.", their numbers
+ * and the names of their arguments, which are in their types only.
  */
 function readEntries(): Map<string, SourceEntry> {
-  const entry = /^ *\/\*\* ([\w ]+): (.+?)\.? \*\/\n *([A-Z_]+): [^<\n]*Entry<\s*\d+,\s*\[(.*)\]/gm;
-  return new Map(Array.from(readSource("packet").matchAll(entry), ([, peers, meaning, name, names]) => {
+  const entry = /^ *\/\*\* ([\w ]+): (.+?)\.? \*\/\n *([A-Z_]+): [^<\n]*Entry<\s*(\d+),\s*\[(.*)\]/gm;
+  return new Map(Array.from(readSource("packet").matchAll(entry), ([, peers, meaning, name, number, names]) => {
     const route = peers!.replace(/client/gi, "C").replace(/worker/gi, "W").replace(/server/gi, "S");
     return [name!, {
+      number: Number(number),
       route: route.replaceAll(" to ", " → ").replaceAll(" or ", ", "),
       meaning: meaning!,
       argumentNames: names!.match(/\w+/g) ?? [],
@@ -115,6 +117,10 @@ function assertDocumented(found: readonly string[], expected: (name: PacketName)
 }
 
 const documentation = readSource("mod").split("\n");
+
+test("the entries stand in the order of their numbers", () => {
+  for (const name of NAMES) assert.equal(PacketType[name], entryOf(name).number, name);
+});
 
 test("the documentation has a row for each packet: number, name, route, arguments and meaning", () => {
   assertDocumented(documentation.filter((line) => /^ \* \| \d/.test(line)), expectedRow);
