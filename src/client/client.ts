@@ -280,7 +280,12 @@ export class GearmanClient implements AsyncDisposable {
     return await query.answer;
   }
 
-  /** Lets pending writes go out, closes every connection, and ends all calls that still wait. Idempotent. */
+  /**
+   * Lets pending writes go out, closes every connection, and ends all calls that still wait. Idempotent.
+   *
+   * It does not wait for replies: await the calls before. A submission that is aborted while the client closes may be sent
+   * all the same.
+   */
   close(): Promise<void> {
     return this.#router.close();
   }
