@@ -679,12 +679,12 @@ test("calls end when a write fails before the transport's iteration ends", { tim
   const transport: Transport = {
     write: () => ++writes > 1 ? Promise.reject(new Error("broken pipe")) : Promise.resolve(),
     close: () => void setTimeout(() => ended.resolve(), 1),
-    // deno-lint-ignore require-yield -- it yields nothing
     async *[Symbol.asyncIterator]() {
+      yield* GREETING_ANSWERS;
       await ended.promise;
     },
   };
-  const client = new GearmanClient({ dial: () => transport });
+  const client = new GearmanClient({ dial: () => transport, connectTimeout: 50 });
   const workload = new Uint8Array(100_000);
   const calls = [1, 2, 3, 4].map(() => client.doBackground("f", workload));
   for (const outcome of await Promise.allSettled(calls)) {
