@@ -116,7 +116,8 @@ describe("POSTs that attack", { skip: needs("gearmand") }, () => {
   });
 
   test("many POSTs, a third of which leave at once, leave nothing behind", { timeout }, async () => {
-    const count = fullOrQuick(100_000, 1_000);
+    // Node and Bun take two minutes and more for 100,000.
+    const count = fullOrQuick("Deno" in globalThis ? 100_000 : 10_000, 1_000);
     const body = join([encodeRequest(SUBMIT_JOB, "never", "", "x"), encodeRequest(ECHO_REQ, "x")]);
     const echo = encodeRequest(ECHO_REQ, "x");
     let sent = 0;
