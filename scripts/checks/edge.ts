@@ -179,7 +179,7 @@ async function tryOn(serverName: string, bundled: boolean, flags: string[]): Pro
       status = await getStatus();
       return status.denominator > 0;
     });
-    const handle = token.slice(token.lastIndexOf("//") + 2);
+    const handle = token.slice(token.lastIndexOf("//") + 2, token.lastIndexOf(";"));
     assert.deepEqual(status!, { handle, known: true, running: true, numerator: 1, denominator: 2 });
     gate.open();
     await until(async () => !(await getStatus()).known);

@@ -22,6 +22,8 @@ export interface ConnectionOptions<Item = Packet> extends DecoderOptions {
    * protocol too. Default a {@linkcode PacketDecoder} with the options beside this one.
    */
   decoder?: PacketDecoder<Item> | undefined;
+  /** Called at once when the connection fails. On an edge, a read that belongs to an earlier request never settles. */
+  onFailed?: ((error: GearmanError) => void) | undefined;
 }
 
 /**
@@ -86,6 +88,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   /** Bytes that were taken from the encoder, and that the transport has not taken yet. */
   #unwritten = 0;
   #onDrained: (() => void) | undefined;
+  readonly #onFailed: ((error: GearmanError) => void) | undefined;
 
   /**
    * Makes a connection that sends requests, or responses with `magic: "RES"`.
@@ -95,6 +98,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
    */
   constructor(transport: Transport, options: ConnectionOptions<Item> = {}) {
     this.#transport = transport;
+    this.#onFailed = options.onFailed;
     this.#encoder = new PacketEncoder(options.magic ?? "REQ");
     this.#decoder = options.decoder ?? new PacketDecoder(options);
   }
@@ -392,7 +396,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     }
   }
 
-  /** Settles as the promise does, or rejects when the connection ends: a read or a pause may never settle. */
+  /** Settles as the promise does, or rejects when the connection is destroyed: a read or a pause may never settle. */
   #unlessDestroyed<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
@@ -406,7 +410,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     const error = fault instanceof GearmanError ? fault : lostBy(fault);
     this.#state = { phase: "failed", error };
     this.#closeTransport();
-    if (this.#reading !== undefined) this.#interrupt?.(error); // the read of an edge may never settle
+    this.#onFailed?.(error);
     return error;
   }
 }

@@ -72,6 +72,8 @@ export class ServerConnection<Item = Packet> {
   lastError: Error | undefined;
   /** Time in ms spent on attempts that were aborted: many impatient callers find out that a server hangs, too. */
   #abortedDialTime = 0;
+  /** The last connection on which a packet arrived. */
+  #heardOn: Connection<Item> | undefined;
   #waiting = false;
 
   constructor(server: ServerAddress, settings: ConnectionSettings, user: ServerConnectionUser<Item>) {
@@ -188,7 +190,9 @@ export class ServerConnection<Item = Packet> {
       signal.throwIfAborted(); // it may have been aborted between the connection and this line
       const options = { maxPacketSize, skipOversized: true, [MAKE_REPLY]: makeReply };
       const decoder = this.#user.makeDecoder?.() ?? new PacketDecoder<Item>(options);
-      return this.#establish(opened, new Connection(opened, { decoder }));
+      const onFailed = (error: GearmanError) => this.#onLost(connection, error);
+      const connection: Connection<Item> = new Connection(opened, { decoder, onFailed });
+      return this.#establish(opened, connection);
     } catch (cause) {
       ignoreErrors(() => transport?.close());
       const server = this.name;
@@ -230,21 +234,24 @@ export class ServerConnection<Item = Packet> {
   }
 
   async #read(connection: Connection<Item>, keepAlive: KeepAlive): Promise<void> {
-    let heard = false;
-    let error: GearmanError;
     try {
       await connection.pump((packet) => {
-        if (!heard) this.#backOff.reset(); // the server is well
-        heard = true;
+        if (this.#heardOn !== connection) this.#backOff.reset(); // the server is well
+        this.#heardOn = connection;
         if (!keepAlive.confirmed) keepAlive.confirm();
         return this.#user.onPacket(packet);
       });
-      error = this.#state.phase === "closing" ? connectionClosed() : connectionLost(`${this.name} ended it`);
-    } catch (thrown) {
-      error = thrown as GearmanError;
+      const isClosing = this.#state.phase === "closing";
+      this.#onLost(connection, isClosing ? connectionClosed() : connectionLost(`${this.name} ended it`));
+    } catch (error) {
+      this.#onLost(connection, error as GearmanError);
     }
+  }
+
+  /** The connection has ended, or failed. */
+  #onLost(connection: Connection<Item>, error: GearmanError): void {
     // A server that accepts connections and ends them unanswered is failing too; the first time it may be chance.
-    const failed = this.connection === connection && !heard;
+    const failed = this.connection === connection && this.#heardOn !== connection;
     this.#end(connection, error, failed ? this.#recordFailure(error, { firstIsFree: true }) : undefined);
   }
 

@@ -483,16 +483,19 @@ test("an argument in a buffer that was transferred ends the connection, before a
   }
 });
 
-test("a write that fails ends a read that never settles", { timeout }, async () => {
+test("onFailed is called at once when a write fails, also if the read never settles", { timeout }, async () => {
   const broken = new Error("EPIPE");
+  const failed = deferred<unknown>();
   const connection = new Connection({
     write: () => Promise.reject(broken),
     close() {},
     [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
-  });
-  const pumping = connection.pump(() => {});
+  }, { onFailed: failed.resolve });
+  connection.pump(() => {});
   connection.send(PacketType.ECHO_REQ, "x");
-  await assert.rejects(pumping, { name: "ConnectionError", cause: broken });
+  const error = await failed.promise;
+  assert.ok(error instanceof ConnectionError && error.cause === broken);
+  await connection.destroy();
 });
 
 test("destroy() does not wait for a peer that does not read, and ends a close() that does", { timeout }, async () => {
