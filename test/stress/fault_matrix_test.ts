@@ -26,7 +26,7 @@ import type { TestServer } from "../support/servers.ts";
 
 const timeout = 60_000;
 /** Options for faults that only silence reveals. */
-const SILENT: Partial<Fault> = { silent: true, options: { probeInterval: 60 } };
+const SILENT: Partial<Fault> = { silent: true, options: { probeInterval: 60, connectTimeout: 500 } };
 
 /** Connects to a port of 127.0.0.1, whatever the address is. */
 const dialPort = (port: number): Dial => (_, options) => dialTcp()({ hostname: "127.0.0.1", port }, options);

@@ -157,7 +157,7 @@ async function judge(fault: Fault, name: string, dial: Dial): Promise<string> {
   const { call, result, question } = CALLS[name]!;
   const recorder = new PacketRecorder(dial);
   const client = new GearmanClient({
-    ...{ dial: recorder.dial, minBackoff: 0, maxBackoff: 0, connectTimeout: 5_000, probeInterval: 10_000 },
+    ...{ dial: recorder.dial, minBackoff: 0, maxBackoff: 0, connectTimeout: 1_000, probeInterval: 10_000 },
     ...fault.options,
   });
   const begun = (created: Promise<unknown>) =>
