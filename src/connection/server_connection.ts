@@ -1,15 +1,14 @@
 /** One server as a client, a worker or an admin client sees it: dialed when needed, backed off, kept alive, reported. */
 
 import { ConnectionError, type GearmanError } from "../errors.ts";
-import { ignoreErrors, markHandled } from "../internal/promises.ts";
 import { orAbort } from "../internal/signals.ts";
-import { messageOf } from "../internal/text.ts";
 import { MAKE_REPLY, PacketDecoder } from "../codec/decoder.ts";
 import type { Packet } from "../codec/packet.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
 import { BackOff } from "./back_off.ts";
 import { Connection } from "./connection.ts";
+import { dialServer } from "./dial_server.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import type { ConnectionSettings } from "./options.ts";
 import { makeReply } from "./reply.ts";
@@ -157,8 +156,12 @@ export class ServerConnection<Item = Packet> {
 
   #startAttempt(): Attempt<Item> {
     const controller = new AbortController();
-    // Every caller may leave before it fails.
-    const attempt = { connection: markHandled(this.#dial(controller)), controller, callers: 0 };
+    const started = performance.now();
+    const settings = { ...this.#settings, server: this.#server };
+    const connection = dialServer(settings, controller, (transport) => this.#connect(transport));
+    // First of all that hear of it, so that callers find the next phase; every caller may have left.
+    connection.catch((error) => this.#onDialFailed(controller, error, performance.now() - started));
+    const attempt = { connection, controller, callers: 0 };
     this.#state = { phase: "dialing", attempt };
     return attempt;
   }
@@ -169,54 +172,27 @@ export class ServerConnection<Item = Packet> {
     this.#state = { phase: "idle" };
   }
 
-  async #dial(controller: AbortController): Promise<Connection<Item>> {
-    const { connectTimeout, dial, maxPacketSize } = this.#settings;
-    const { signal } = controller;
-    const started = performance.now();
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      controller.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
-    }, connectTimeout);
-    let transport: Transport | undefined;
-    const opening = (async () => {
-      transport = await dial(this.#server, { signal });
-      if (signal.aborted) ignoreErrors(() => transport!.close()); // it came too late
-      await transport.opened;
-      return transport;
-    })();
-    try {
-      const opened = await orAbort(opening, signal);
-      signal.throwIfAborted(); // it may have been aborted between the connection and this line
-      const options = { maxPacketSize, skipOversized: true, [MAKE_REPLY]: makeReply };
-      const decoder = this.#user.makeDecoder?.() ?? new PacketDecoder<Item>(options);
-      const onFailed = (error: GearmanError) => this.#onLost(connection, error);
-      const connection: Connection<Item> = new Connection(opened, { decoder, onFailed });
-      return this.#establish(opened, connection);
-    } catch (cause) {
-      ignoreErrors(() => transport?.close());
-      const server = this.name;
-      const error = new ConnectionError(`Cannot connect to ${server}: ${messageOf(cause)}`, { cause, server });
-      this.#abortedDialTime += performance.now() - started;
-      const hangs = timedOut || this.#abortedDialTime >= connectTimeout;
-      if (!signal.aborted || hangs) this.#endAttempt(controller, error);
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** An attempt has failed. By now the connection may be closed, or another caller may have begun another attempt. */
-  #endAttempt(controller: AbortController, error: Error): void {
+  /** An attempt has failed, or was aborted, after `time` ms. */
+  #onDialFailed({ signal }: AbortController, error: Error, time: number): void {
+    this.#abortedDialTime += time;
+    const timedOut = signal.reason?.name === "TimeoutError";
+    const hangs = timedOut || this.#abortedDialTime >= this.#settings.connectTimeout;
+    if (signal.aborted && !hangs) return;
+    // By now the connection may be closed, or another caller may have begun another attempt.
     const state = this.#state;
     if (state.phase === "closed") return;
     this.lastError = error;
     const next = this.#recordFailure(error, { firstIsFree: false });
-    const isCurrent = state.phase === "dialing" && state.attempt.controller === controller;
+    const isCurrent = state.phase === "dialing" && state.attempt.controller.signal === signal;
     if (isCurrent || state.phase === "idle") this.#state = next;
   }
 
-  #establish(transport: Transport, connection: Connection<Item>): Connection<Item> {
+  /** Makes the connection over an open transport. */
+  #connect(transport: Transport): Connection<Item> {
+    const options = { maxPacketSize: this.#settings.maxPacketSize, skipOversized: true, [MAKE_REPLY]: makeReply };
+    const decoder = this.#user.makeDecoder?.() ?? new PacketDecoder<Item>(options);
+    const onFailed = (error: GearmanError) => this.#onLost(connection, error);
+    const connection: Connection<Item> = new Connection(transport, { decoder, onFailed });
     const keepAlive = new KeepAlive(connection, this.#settings, {
       onTick: (tick) => this.#user.onTick?.(tick),
       onDead: (time) => this.#onDead(connection, time),

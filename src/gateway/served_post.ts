@@ -5,9 +5,9 @@ import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
 import { PacketDecoder } from "../codec/decoder.ts";
 import { encodeResponse } from "../codec/encoder.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
+import { dialServer, type DialSettings } from "../connection/dial_server.ts";
 import type { Transport } from "../transport/transport.ts";
 import { MAX_NAMES, readRequest } from "./client_request.ts";
-import { dialServer, type DialSettings } from "./dial_server.ts";
 import { Exchange, type ExchangeSettings } from "./exchange.ts";
 
 const CONTENT_TYPE = "application/vnd.gearman";
@@ -233,7 +233,7 @@ export class ServedPost {
     signal.addEventListener("abort", leave);
     if (signal.aborted) leave();
     try {
-      return await dialServer(this.#settings, this.#dialing);
+      return await dialServer(this.#settings, this.#dialing, (transport) => transport);
     } catch (error) {
       throw refusePost(503, "The job server cannot be reached", error);
     } finally {

@@ -3,10 +3,10 @@
 import { ProtocolError } from "../errors.ts";
 import { deferred } from "../internal/promises.ts";
 import { PacketDecoder } from "../codec/decoder.ts";
+import { dialServer, type DialSettings } from "../connection/dial_server.ts";
 import { CLOSE_BAD_REQUEST, type WebSocketTransport } from "../transport/from_web_socket.ts";
 import type { Transport } from "../transport/transport.ts";
 import { MAX_NAMES } from "./client_request.ts";
-import { dialServer, type DialSettings } from "./dial_server.ts";
 import { Exchange, type ExchangeSettings } from "./exchange.ts";
 
 /** How a WebSocket has ended: code and reason as the client sees them, and the error for the log. */
@@ -92,7 +92,7 @@ export class ServedSocket {
   async #exchangeAll(): Promise<SocketEnd> {
     let server: Transport;
     try {
-      server = await dialServer(this.#settings, this.#dialing);
+      server = await dialServer(this.#settings, this.#dialing, (transport) => transport);
     } catch (error) {
       return { ...UNREACHABLE, error };
     }

@@ -1,4 +1,4 @@
-/** Connecting to the job server behind a gateway. */
+/** One attempt to connect to a job server. */
 
 import { ConnectionError } from "../errors.ts";
 import { ignoreErrors } from "../internal/promises.ts";
@@ -16,12 +16,16 @@ export interface DialSettings {
 }
 
 /**
- * Connects to the job server; `attempt` can be aborted, and is aborted when the time is over.
+ * Connects to a job server, and returns what `onOpened` makes of the transport, which is closed if that throws. The attempt
+ * can be aborted; when its time is over it is aborted with a `TimeoutError`.
  *
- * @throws {ConnectionError} It could not be reached, or not in time.
+ * @throws {ConnectionError} The server could not be reached, or not in time.
  */
-export async function dialServer(settings: DialSettings, attempt: AbortController): Promise<Transport> {
-  const { server, dial, connectTimeout } = settings;
+export async function dialServer<T>(
+  { server, dial, connectTimeout }: DialSettings,
+  attempt: AbortController,
+  onOpened: (transport: Transport) => T,
+): Promise<T> {
   const { signal } = attempt;
   const timer = setTimeout(() => {
     attempt.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
@@ -34,7 +38,9 @@ export async function dialServer(settings: DialSettings, attempt: AbortControlle
     return transport;
   })();
   try {
-    return await orAbort(opening, signal);
+    const opened = await orAbort(opening, signal);
+    signal.throwIfAborted(); // it may have been aborted between the connection and this line
+    return onOpened(opened);
   } catch (cause) {
     ignoreErrors(() => transport?.close());
     const name = formatServer(server);
