@@ -1,7 +1,7 @@
 /** Submitting any number of background jobs in one pipeline: in order, in bounded memory, without a promise for each. */
 
 import { checkFunction, checkOptions, wholeNumber } from "../internal/checks.ts";
-import { markHandled } from "../internal/promises.ts";
+import { markHandled, Notifier } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
@@ -108,7 +108,7 @@ async function* runBatch(
       if (!batch.hasMore) return;
       const job = batch.takeJob();
       if (job !== undefined) yield job;
-      else await orAbort(batch.change(), signal);
+      else await orAbort(batch.change.wait(), signal);
     }
   } catch (error) {
     threw = true;
@@ -140,12 +140,12 @@ class Batch {
   #sourceEnded = false;
   #readCount = 0;
   #takenCount = 0;
-  /** Resolves the promise of `change`, while something waits for it. */
-  #wake: (() => void) | undefined;
+  /** Notifies when a job may be taken, or the end may have come. */
+  readonly change = new Notifier();
   /** One function for all submissions. */
   readonly #onSettled = ({ failure }: BatchSubmission): void => {
     if (failure !== undefined && this.#isReading) this.#state = { phase: "draining" };
-    this.#notifyChange();
+    this.change.notify();
   };
 
   constructor(fn: string | AnyFunction, inputs: Inputs, settings: Settings, context: BatchContext) {
@@ -183,11 +183,6 @@ class Batch {
     return this.#submissions.first?.job === undefined ? undefined : this.takeJob();
   }
 
-  /** Resolves when a job may be taken, or the end may have come. */
-  change(): Promise<void> {
-    return new Promise((resolve) => this.#wake = resolve);
-  }
-
   /** Drops what was not taken, and closes the source. */
   async finish({ threw }: { threw: boolean }): Promise<void> {
     this.#state = { phase: "done" };
@@ -197,11 +192,6 @@ class Batch {
     // A source may never answer, and its error must not replace the one that is thrown.
     if (this.#isWaiting || threw) markHandled(closing);
     else await closing;
-  }
-
-  #notifyChange(): void {
-    this.#wake?.();
-    this.#wake = undefined;
   }
 
   get #isReading(): boolean {
@@ -228,7 +218,7 @@ class Batch {
     } catch (error) {
       if (this.#isReading) this.#state = { phase: "failed", error };
     }
-    this.#notifyChange();
+    this.change.notify();
   }
 
   #submit(input: unknown): PromiseLike<void> | void {

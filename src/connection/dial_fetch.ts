@@ -3,7 +3,7 @@
 import { ProtocolError } from "../errors.ts";
 import { type Bytes, joinBytes } from "../internal/bytes.ts";
 import { checkFunction, checkOptions } from "../internal/checks.ts";
-import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
+import { ignoreErrors, Notifier } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { printable, readText } from "../internal/text.ts";
 import { readHandle } from "../codec/arguments.ts";
@@ -169,7 +169,7 @@ class FetchTransport implements Transport {
   readonly #options: DialFetchOptions;
   readonly #requests = new PacketDecoder({ maxPacketSize: 0xffff_ffff });
   #sending: "idle" | "scheduled" = "idle";
-  readonly #unread = new ChunkQueue(() => this.#notifyChange());
+  readonly #unread = new ChunkQueue(() => this.#change.notify());
   /** Expected replies of all POSTs. */
   readonly #expected = new Fifo<Expected>();
   readonly #posts = new Set<Post>();
@@ -177,7 +177,7 @@ class FetchTransport implements Transport {
   readonly #jobs = new Map<string, { readonly handle: string; readonly post: Post }>();
   /** The POST of which a long packet is being passed on. */
   #passing: Post | undefined;
-  #change: Deferred<void> | undefined;
+  readonly #change = new Notifier();
   #waiting: "yes" | "no" = "yes";
 
   constructor(url: string, options: DialFetchOptions) {
@@ -200,7 +200,7 @@ class FetchTransport implements Transport {
       if (post.hasForeground || post.complete) this.#drop(post);
       else post.finishTimer = setTimeout(() => this.#drop(post), FINISH_TIMEOUT);
     }
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   ref(): void {
@@ -221,7 +221,7 @@ class FetchTransport implements Transport {
   #fail(error: unknown): void {
     this.#unread.fail(error);
     for (const post of this.#posts) this.#drop(post);
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   #drop(post: Post): void {
@@ -232,7 +232,7 @@ class FetchTransport implements Transport {
 
   /** Aborts the POSTs of which nothing is wanted any more. A job that has sent data may have a consumer that lags. */
   async #dropAbandoned(): Promise<void> {
-    while (this.#passing !== undefined && !this.#unread.ended) await this.#nextChange();
+    while (this.#passing !== undefined && !this.#unread.ended) await this.#change.wait();
     if (this.#waiting === "yes" || this.#unread.ended) return;
     for (const post of this.#posts) {
       if (post.expected.length + post.held === 0 && !post.hasData) this.#abandon(post);
@@ -327,7 +327,7 @@ class FetchTransport implements Transport {
       if (this.#posts.has(post)) this.#fail(error);
     }
     this.#drop(post); // its body may not have been read to the end
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   async #fetch(post: Post, body: Bytes): Promise<Response> {
@@ -368,7 +368,7 @@ class FetchTransport implements Transport {
         if (pause !== undefined) await pause;
         if (!this.#posts.has(post)) return;
       }
-      while (this.#unread.size > MAX_UNREAD) await this.#nextChange();
+      while (this.#unread.size > MAX_UNREAD) await this.#change.wait();
     }
     if (!post.complete || !walker.betweenPackets) throw new Error("the answer to the POST ended too early");
   }
@@ -410,7 +410,7 @@ class FetchTransport implements Transport {
     const isDue = () => this.#passing === undefined && post.held === 0 && this.#canBegin(post, step);
     if (isDue()) return take();
     return (async () => {
-      while (this.#posts.has(post) && !isDue()) await this.#nextChange();
+      while (this.#posts.has(post) && !isDue()) await this.#change.wait();
       if (this.#posts.has(post)) take();
     })();
   }
@@ -428,7 +428,7 @@ class FetchTransport implements Transport {
     if (rest > 0) return;
     this.#passing = undefined;
     this.#passReplies();
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   #onEvent(post: Post, type: PacketType, { start, rest, shown }: Step): void {
@@ -512,7 +512,7 @@ class FetchTransport implements Transport {
       this.#unread.push(first.reply);
       passed += 1;
     }
-    if (passed > 0) this.#notifyChange();
+    if (passed > 0) this.#change.notify();
   }
 
   // ---- signs of life
@@ -527,16 +527,6 @@ class FetchTransport implements Transport {
   /** Sends the client a packet that it ignores: a reply may wait for a POST that a browser has queued. */
   #showLife(): void {
     if (this.#passing === undefined) this.#unread.push(encodeResponse(PacketType.WORK_STATUS, "", "0", "0"));
-  }
-
-  #nextChange(): Promise<void> {
-    this.#change ??= deferred();
-    return this.#change.promise;
-  }
-
-  #notifyChange(): void {
-    this.#change?.resolve();
-    this.#change = undefined;
   }
 }
 

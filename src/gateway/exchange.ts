@@ -1,7 +1,7 @@
 /** One client of a gateway and its connection to the job server: requests that are allowed, and answers in their order. */
 
 import { GearmanError, ProtocolError } from "../errors.ts";
-import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
+import { ignoreErrors, Notifier } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
 import { readHandle } from "../codec/arguments.ts";
 import { findNul } from "../codec/bytes.ts";
@@ -77,8 +77,8 @@ export class Exchange {
   #hidden: Uint8Array[] = [];
   /** Number of answers that the client has not taken yet. */
   #untaken = 0;
-  /** Resolves at the next change that may let the next request in. */
-  #change: Deferred<void> | undefined;
+  /** Notifies of what may let the next request in, or end a wait. */
+  readonly #change = new Notifier();
   /** Time of the last answer that the client has taken, in ms. */
   #lastTaken = performance.now();
   /** `finishing`: the client sends no more, and what it has sent is still passed on. `ended`: nothing passes any more. */
@@ -104,7 +104,7 @@ export class Exchange {
 
   /** Resolves when the client waits for nothing more, or when nothing passes any more. */
   async untilIdle(): Promise<void> {
-    while (this.#phase !== "ended" && this.busy) await this.#nextChange();
+    while (this.#phase !== "ended" && this.busy) await this.#change.wait();
   }
 
   /** True while the client waits for something of the job server. */
@@ -152,7 +152,7 @@ export class Exchange {
     try {
       for await (const chunk of this.#transport) {
         this.#passChunk(chunk);
-        while (this.#untaken > 0) await this.#nextChange();
+        while (this.#untaken > 0) await this.#change.wait();
       }
     } finally {
       this.#end();
@@ -162,7 +162,7 @@ export class Exchange {
   /** The client has left: what it has sent before is read without a pause, since nothing more comes. */
   leave(): void {
     if (this.#phase === "serving") this.#phase = "finishing";
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   /**
@@ -171,9 +171,9 @@ export class Exchange {
    */
   async finish(): Promise<void> {
     this.leave();
-    while (this.#phase === "finishing" && this.#asked.length > 0) await this.#nextChange();
+    while (this.#phase === "finishing" && this.#asked.length > 0) await this.#change.wait();
     const timer = setTimeout(() => this.#end(), FINISH_TIMEOUT);
-    while (this.#phase === "finishing" && this.#expected.length > 0) await this.#nextChange();
+    while (this.#phase === "finishing" && this.#expected.length > 0) await this.#change.wait();
     clearTimeout(timer);
     await this.#server.close();
   }
@@ -186,7 +186,7 @@ export class Exchange {
 
   #end(): void {
     this.#phase = "ended";
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   // ---- requests
@@ -208,7 +208,7 @@ export class Exchange {
       if (verdict.allowed) this.#send(request);
       else this.#refuse(request, verdict);
     }
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   #send({ packet, call, size }: ClientRequest): void {
@@ -244,20 +244,10 @@ export class Exchange {
 
   async #waitForRoom(): Promise<void> {
     while (this.#isFull) {
-      const change = this.#nextChange();
+      const change = this.#change.wait();
       const sent = this.#server.queued > MAX_BYTES && ignoreErrors(() => this.#server.flush());
       await (sent ? Promise.race([sent, change]) : change);
     }
-  }
-
-  #nextChange(): Promise<void> {
-    this.#change ??= deferred();
-    return this.#change.promise;
-  }
-
-  #notifyChange(): void {
-    this.#change?.resolve();
-    this.#change = undefined;
   }
 
   // ---- answers
@@ -283,7 +273,7 @@ export class Exchange {
       this.#sendRefusals();
     }
     if (passed < chunk.length) this.#write(chunk.subarray(passed));
-    this.#notifyChange();
+    this.#change.notify();
   }
 
   /** The first answer has ended: it is the hidden reply, unless the server has swallowed its request. */
@@ -366,6 +356,6 @@ export class Exchange {
     await ignoreErrors(() => taken);
     this.#untaken -= 1;
     this.#lastTaken = performance.now();
-    this.#notifyChange();
+    this.#change.notify();
   }
 }

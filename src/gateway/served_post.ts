@@ -1,7 +1,7 @@
 /** One POST of a client that has only `fetch`, from its body to the end of its answer. */
 
 import { ProtocolError } from "../errors.ts";
-import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
+import { deferred, ignoreErrors, Notifier } from "../internal/promises.ts";
 import { PacketDecoder } from "../codec/decoder.ts";
 import { encodeResponse } from "../codec/encoder.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
@@ -70,7 +70,7 @@ class AnswerStream {
   /** Resolves when the client has left. */
   readonly left: Promise<void>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
-  #taken: Deferred<void> | undefined;
+  readonly #taken = new Notifier();
   #state: "open" | "ended" = "open";
   /** True from a write to the next look. */
   #isFresh = true;
@@ -82,10 +82,10 @@ class AnswerStream {
       start: (controller) => {
         this.#controller = controller;
       },
-      pull: () => this.#onTaken(),
+      pull: () => this.#taken.notify(),
       cancel: () => {
         this.#state = "ended";
-        this.#onTaken();
+        this.#taken.notify();
         left.resolve();
       },
     }, { highWaterMark: 1_048_576, size: ({ length }) => length });
@@ -97,8 +97,7 @@ class AnswerStream {
     this.#isFresh = true;
     this.#controller.enqueue(bytes);
     if (this.#controller.desiredSize! > 0) return;
-    this.#taken ??= deferred();
-    return this.#taken.promise;
+    return this.#taken.wait();
   }
 
   /** Looks whether something was written since the last look. */
@@ -112,14 +111,9 @@ class AnswerStream {
   end(error?: Error): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
-    this.#onTaken();
+    this.#taken.notify();
     if (error === undefined) this.#controller.close();
     else this.#controller.error(error);
-  }
-
-  #onTaken(): void {
-    this.#taken?.resolve();
-    this.#taken = undefined;
   }
 }
 

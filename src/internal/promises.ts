@@ -1,4 +1,4 @@
-/** Promises that are settled from outside, and promises that may fail without notice. */
+/** Promises that are settled from outside, waiting for a change, and promises that may fail without notice. */
 
 /** The two functions that settle a promise. */
 export interface Settle<T> {
@@ -16,6 +16,23 @@ export function deferred<T>(): Deferred<T> {
   let settle!: Settle<T>;
   const promise = new Promise<T>((resolve, reject) => settle = { resolve, reject });
   return { promise, resolve: settle.resolve, reject: settle.reject }; // a spread is slow, and twice as large
+}
+
+/** Lets any number of waits go on at the next notice: what they wait for may be true then. */
+export class Notifier {
+  #next: Deferred<void> | undefined;
+
+  /** Resolves at the next notice. */
+  wait(): Promise<void> {
+    this.#next ??= deferred();
+    return this.#next.promise;
+  }
+
+  /** Ends all waits that are under way. */
+  notify(): void {
+    this.#next?.resolve();
+    this.#next = undefined;
+  }
 }
 
 /** Returns the promise; if it rejects and nothing awaits it, no unhandled rejection ends the process. */

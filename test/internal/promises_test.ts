@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { deferred, ignoreErrors, markHandled } from "../../src/internal/promises.ts";
+import { deferred, ignoreErrors, markHandled, Notifier } from "../../src/internal/promises.ts";
 import { turns } from "../support/wait.ts";
 
 const timeout = 10_000;
@@ -40,6 +40,23 @@ test("a deferred promise is pending until it is settled, and keeps its first out
   rejected.reject(error);
   rejected.resolve(5);
   await assert.rejects(rejected.promise, (thrown) => thrown === error);
+});
+
+test("a notice ends all waits before it, and none after it", { timeout }, async () => {
+  const notifier = new Notifier();
+  notifier.notify(); // nothing waits, and nothing is kept
+  const seen: string[] = [];
+  notifier.wait().then(() => seen.push("first"));
+  notifier.wait().then(() => seen.push("second"));
+  await turns();
+  assert.equal(seen.join(), "");
+  notifier.notify();
+  notifier.wait().then(() => seen.push("third"));
+  await turns();
+  assert.equal(seen.join(), "first,second");
+  notifier.notify();
+  await turns();
+  assert.equal(seen.join(), "first,second,third");
 });
 
 test("the functions of a deferred promise work apart from it", { timeout }, async () => {
