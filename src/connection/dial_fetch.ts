@@ -5,17 +5,17 @@ import { type Bytes, joinBytes } from "../internal/bytes.ts";
 import { checkFunction, checkOptions } from "../internal/checks.ts";
 import { ignoreErrors, Notifier } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
-import { printable, readText } from "../internal/text.ts";
+import { printable, readText, utf8Encoder } from "../internal/text.ts";
 import { readHandle } from "../codec/arguments.ts";
 import { findNul, readUint32, writeUint32 } from "../codec/bytes.ts";
-import { PacketDecoder } from "../codec/decoder.ts";
+import { MAX_UINT32, PacketDecoder } from "../codec/decoder.ts";
 import { encodeResponse, PacketEncoder } from "../codec/encoder.ts";
 import { HEADER_SIZE, MAGIC_RES, type Packet, packetName, PacketType } from "../codec/packet.ts";
 import { ChunkQueue } from "../transport/chunk_queue.ts";
 import type { Dial, Transport } from "../transport/transport.ts";
 
 /** The content type of both bodies. */
-const CONTENT_TYPE = "application/vnd.gearman";
+export const CONTENT_TYPE = "application/vnd.gearman";
 /** The limits of one POST; what is over them goes into another one. They are below those of a gateway. */
 const MAX_PACKETS = 10_000;
 const MAX_BODY = 16_777_216;
@@ -167,7 +167,7 @@ class Post {
 class FetchTransport implements Transport {
   readonly #url: string;
   readonly #options: DialFetchOptions;
-  readonly #requests = new PacketDecoder({ maxPacketSize: 0xffff_ffff });
+  readonly #requests = new PacketDecoder({ maxPacketSize: MAX_UINT32 });
   #sending: "idle" | "scheduled" = "idle";
   readonly #unread = new ChunkQueue(() => this.#change.notify());
   /** Expected replies of all POSTs. */
@@ -532,7 +532,7 @@ class FetchTransport implements Transport {
 
 /** Replaces the handle of a packet, or of its start. */
 function renamed(start: Uint8Array, handleEnd: number, alias: string): Uint8Array {
-  const name = new TextEncoder().encode(alias);
+  const name = utf8Encoder.encode(alias);
   const after = start.subarray(handleEnd);
   const size = HEADER_SIZE + name.length + after.length;
   const packet = joinBytes([start.subarray(0, HEADER_SIZE), name, after], size);

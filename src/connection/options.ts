@@ -94,8 +94,8 @@ export interface ConnectOptions {
   maxBackoff?: number | undefined;
   /**
    * Keep-alive interval in ms. Default 15,000. If a connection with pending work is silent for this long, it is pinged, and
-   * considered lost without a reply within the same time, or within `connectTimeout` if that is shorter. A client also pings before it sends anything after such a
-   * silence.
+   * considered lost without a reply within the same time, or within `connectTimeout` if that is shorter. A client also
+   * pings before it sends anything after such a silence.
    */
   probeInterval?: number | undefined;
   /**

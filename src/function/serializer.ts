@@ -1,6 +1,6 @@
 /** Serializers: values to bytes, and bytes to values. */
 
-import { readText } from "../internal/text.ts";
+import { parseJson, readText } from "../internal/text.ts";
 import type { Workload } from "../codec/arguments.ts";
 
 /**
@@ -24,7 +24,7 @@ export interface Serializer {
 export const jsonSerializer: Serializer = {
   // A function, for example, becomes undefined here, which is no workload.
   encode: (value) => JSON.stringify(value ?? null),
-  decode: (bytes) => JSON.parse(readText(bytes).replace(/^\ufeff/, "")),
+  decode: (bytes) => parseJson(readText(bytes)),
 };
 
 /**

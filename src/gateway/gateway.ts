@@ -2,6 +2,7 @@
 
 import { checkFunction, checkOptions, MAX_TIMER, wholeNumber } from "../internal/checks.ts";
 import { ignoreErrors } from "../internal/promises.ts";
+import { MAX_UINT32 } from "../codec/decoder.ts";
 import { readConnectOptions } from "../connection/options.ts";
 import { SUBPROTOCOL, type WebSocketLike, WebSocketTransport } from "../transport/from_web_socket.ts";
 import type { TlsOptions } from "../transport/dial_tcp.ts";
@@ -51,7 +52,8 @@ export interface GatewayOptions {
   connectTimeout?: number | undefined;
   /**
    * Decides whether a client may make a call: submit a job, or ask for the status of one. It is called with the request
-   * that was given to `accept`, or a copy without the body of the one that was given to `fetch`. It returns (or resolves to) `true`, `false`, or the reason of a refusal.
+   * that was given to `accept`, or a copy without the body of the one that was given to `fetch`. It returns (or resolves
+   * to) `true`, `false`, or the reason of a refusal.
    *
    * Anything but `true` is a refusal: the client's call fails with a `ServerError`, with the code `NOT_ALLOWED` and the
    * reason as its text. What `allow` throws is not sent to the client. Up to 100 calls of a client wait for `allow` at a
@@ -80,7 +82,7 @@ export interface GatewayOptions {
 }
 
 /** Largest `maxWorkload` in bytes: the length of a packet has 32 bits. */
-const MAX_MAX_WORKLOAD = 0xffff_ffff - MAX_NAMES;
+const MAX_MAX_WORKLOAD = MAX_UINT32 - MAX_NAMES;
 
 /** Options of {@linkcode Gateway.prototype.accept | Gateway.accept}. */
 export interface GatewayAcceptOptions {

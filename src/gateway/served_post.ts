@@ -5,12 +5,12 @@ import { deferred, ignoreErrors, Notifier } from "../internal/promises.ts";
 import { PacketDecoder } from "../codec/decoder.ts";
 import { encodeResponse } from "../codec/encoder.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
+import { CONTENT_TYPE } from "../connection/dial_fetch.ts";
 import { dialServer, type DialSettings } from "../connection/dial_server.ts";
 import type { Transport } from "../transport/transport.ts";
 import { MAX_NAMES, readRequest } from "./client_request.ts";
 import { Exchange, type ExchangeSettings } from "./exchange.ts";
 
-const CONTENT_TYPE = "application/vnd.gearman";
 /** Room in a body for everything but the workloads, in bytes. */
 const MAX_OVERHEAD = 2_097_152;
 /** Milliseconds between two looks at an answer: if it was silent in between, a NOOP goes out, thus every 15 s. */

@@ -1,4 +1,4 @@
-/** Text: decoding, lengths in bytes, and cleaning for messages. */
+/** Text: decoding, JSON, lengths in bytes, and cleaning for messages. */
 
 /** Decodes UTF-8 as it stands: a byte order mark is a part of the text. */
 export const utf8Decoder: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
@@ -38,6 +38,11 @@ export function readTextBetween(bytes: Uint8Array, start: number, end: number): 
     text += String.fromCharCode(byte);
   }
   return text;
+}
+
+/** Parses JSON; a byte order mark before it is skipped. */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.replace(/^\ufeff/, ""));
 }
 
 /** Returns the length of a string in bytes of UTF-8. */

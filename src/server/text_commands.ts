@@ -1,5 +1,6 @@
 /** Commands in text, for administrators: a line is a command, and its answer has the exact bytes of gearmand. */
 
+import { utf8Encoder } from "../internal/text.ts";
 import type { TextLine } from "../codec/mod.ts";
 import { inOrder } from "./abilities.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -129,7 +130,7 @@ export class TextCommands {
    * @throws {ProtocolError} The command exceeds a limit of the server.
    */
   serve(peer: Peer, { line }: TextLine): void {
-    const text = toName(new TextEncoder().encode(line));
+    const text = toName(utf8Encoder.encode(line));
     // gearmand reads the line as a string of C, which ends at a NUL.
     const words = text.split("\0", 1)[0]!.split(/ +/);
     if (words.length > MAX_WORDS || text.length >= GEARMAND_LINE_SIZE) {

@@ -1,6 +1,6 @@
 /** The job that a handler gets. */
 
-import { messageOf, printable, quoted, readText, utf8Decoder } from "../internal/text.ts";
+import { messageOf, parseJson, printable, quoted, readText, utf8Decoder } from "../internal/text.ts";
 import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
@@ -129,7 +129,7 @@ class HandlerJob implements AssignedJob {
 
   json<T = unknown>(): T {
     try {
-      return JSON.parse(this.text().replace(/^\ufeff/, "")) as T;
+      return parseJson(this.text()) as T;
     } catch (error) {
       // Not as the cause: its message holds a part of the workload as it is, which is the client's.
       const job = `job ${printable(this.handle)} ("${printable(this.functionName)}")`;

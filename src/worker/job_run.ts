@@ -1,6 +1,7 @@
 /** One run of a handler: what the handler sends, how the run ends, and when it is aborted. */
 
 import { orAbort } from "../internal/signals.ts";
+import { utf8Encoder } from "../internal/text.ts";
 import { type PacketInput, PacketType } from "../codec/packet.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
@@ -116,7 +117,7 @@ export class JobRun implements JobSender {
 
   /** Keeps a copy of a piece of the result. */
   #join(chunk: Workload): JoinedResult {
-    const piece = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+    const piece = typeof chunk === "string" ? utf8Encoder.encode(chunk) : chunk;
     const joined = this.#joined ??= new JoinedResult();
     const { maxPacketSize, overhead } = this.sizeLimit;
     const size = overhead + joined.size + piece.length;
