@@ -6,9 +6,11 @@
 /** The part of `Deno.test` that node:test calls. */
 type Register = (options: { readonly name: string }) => void;
 
-const { Deno } = globalThis as unknown as { Deno: { test: Register } };
-const register = Deno.test;
-Deno.test = (options) => {
-  const [, file] = /\/(test\/\S+_test\.ts):/.exec(new Error().stack ?? "") ?? [];
-  register(file === undefined ? options : { ...options, name: `${file} > ${options.name}` });
-};
+const { Deno } = globalThis as unknown as { Deno?: { test: Register } };
+if (Deno !== undefined) {
+  const register = Deno.test;
+  Deno.test = (options) => {
+    const [, file] = /\/(test\/\S+_test\.ts):/.exec(new Error().stack ?? "") ?? [];
+    register(file === undefined ? options : { ...options, name: `${file} > ${options.name}` });
+  };
+}
