@@ -67,7 +67,8 @@ function readLine(received: ReceivedBytes, maxSize: number): TextLine | undefine
     received.need(size + 1, 2 * size);
     return undefined;
   }
-  const end = length > 0 && head[found - 1] === CR ? found - 1 : found;
+  // Before an empty line there may be the CR of a packet's end: the line is empty all the same.
+  const end = head[found - 1] === CR ? found - 1 : found;
   received.drop(length + 1);
   return { magic: "TEXT", line: utf8Decoder.decode(head.subarray(start, end)) };
 }

@@ -5,12 +5,12 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { test } from "node:test";
 import { bytesSerializer, defineFunction, type Schema, type Serializer, ValidationError } from "../../mod.ts";
+import { BACKGROUND } from "../../src/function/payload.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { text, utf8 } from "../support/bytes.ts";
 import { later, refusing, schemaOf, trimmed } from "../support/schemas.ts";
 import { turns } from "../support/wait.ts";
 
-const BACKGROUND = { background: true };
 const noBytes = new Uint8Array(0);
 
 /** A serializer of text that is asynchronous in both directions. */
