@@ -87,6 +87,10 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       ...each("raw", background("raw.ts", "awaited", 50_000)),
       ...each("ours", background("submit.ts", "awaited", 50_000)),
     },
+    "echo": {
+      ...each("raw", background("raw.ts", "echo", 50_000)),
+      ...each("ours", background("submit.ts", "echo", 50_000)),
+    },
     "foreground": {
       "libgearman": worker((_, port) => c("worker", port)),
       ...each("ours", foreground("submit.ts", "sets")),

@@ -114,6 +114,15 @@ export const ROWS: readonly Row[] = [
     ...rate,
   },
   {
+    what: "`echo`, each awaited",
+    reference: "a round trip over a plain socket of `node:net`",
+    contest: "echo",
+    max: 1.6,
+    side: own,
+    references: on("raw"),
+    ...cost,
+  },
+  {
     what: "`do`, 100 in flight, in sets as with the reference, a worker in C",
     reference: "libgearman `run_tasks` of 100",
     contest: "foreground",

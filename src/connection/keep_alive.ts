@@ -1,5 +1,7 @@
 /** Keep-alive: finds out whether a server answers, where its connection is new or was silent for long. */
 
+import type { Transport } from "../transport/transport.ts";
+
 /** The connection that is watched. */
 export interface WatchedConnection {
   /** Counts bytes in both directions: a large packet may take longer than any interval. */
@@ -25,13 +27,14 @@ export interface KeepAliveUser {
 }
 
 /**
- * Watches one connection, from `start` to `stop`, and again.
+ * Watches one connection, from `start` to `stop`, and again. Only while it is watched, it keeps the process alive.
  *
  * - `confirmed`: the server has sent something not long ago, or nothing was asked yet.
  * - `asked`: it was asked something, since the connection is new or was silent, and has not sent a packet since.
  */
 export class KeepAlive {
   readonly #connection: WatchedConnection;
+  readonly #transport: Pick<Transport, "ref" | "unref">;
   readonly #settings: KeepAliveSettings;
   readonly #user: KeepAliveUser;
   #state: "confirmed" | "asked" = "confirmed";
@@ -40,8 +43,14 @@ export class KeepAlive {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastTransferred = 0;
 
-  constructor(connection: WatchedConnection, settings: KeepAliveSettings, user: KeepAliveUser) {
+  constructor(
+    connection: WatchedConnection,
+    transport: Pick<Transport, "ref" | "unref">,
+    settings: KeepAliveSettings,
+    user: KeepAliveUser,
+  ) {
     this.#connection = connection;
+    this.#transport = transport;
     this.#settings = settings;
     this.#user = user;
   }
@@ -62,14 +71,17 @@ export class KeepAlive {
     this.#reschedule();
   }
 
-  /** Begins to watch; has the server asked at once if it was silent for an interval. */
+  /** Begins to watch, or goes on; has the server asked at once if it was silent for an interval. */
   start(): void {
-    if (this.#timer !== undefined) return;
-    this.#schedule();
+    if (this.#timer === undefined) {
+      this.#transport.ref?.();
+      this.#schedule();
+    }
     if (this.confirmed && this.#connection.silence >= this.#settings.probeInterval) this.#report({ silent: true });
   }
 
   stop(): void {
+    this.#transport.unref?.();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -81,7 +93,7 @@ export class KeepAlive {
 
   #reschedule(): void {
     if (this.#timer === undefined) return;
-    this.stop();
+    clearTimeout(this.#timer);
     this.#schedule();
   }
 

@@ -41,7 +41,6 @@ interface Attempt<Item> {
 interface Connected<Item> {
   readonly phase: "open" | "closing";
   readonly connection: Connection<Item>;
-  readonly transport: Transport;
   readonly keepAlive: KeepAlive;
 }
 
@@ -57,6 +56,9 @@ type Disconnected<Item> =
 
 /** The phases of a server's connection; `src/README.md` has the diagram. */
 type ServerConnectionState<Item> = Connected<Item> | Disconnected<Item>;
+
+/** Microtasks that a call after an awaited one may take to begin. */
+const IDLE_TICKS = 10;
 
 /** One server: at most one connection to it, and what is known of its health. */
 export class ServerConnection<Item = Packet> {
@@ -133,10 +135,13 @@ export class ServerConnection<Item = Packet> {
     }
   }
 
-  /** Tells whether something waits for the server: only then is silence watched, and the process kept alive. */
-  setWaiting(waiting: boolean): void {
-    if (waiting === this.#waiting) return;
+  /**
+   * Tells whether something waits for the server: only then is silence watched, and the process kept alive. Both go on
+   * for some microtasks: calls that are awaited one after the other must not pay for a timer and for `ref` each time.
+   */
+  async setWaiting(waiting: boolean): Promise<void> {
     this.#waiting = waiting;
+    for (let tick = 0; !this.#waiting && tick < IDLE_TICKS; tick++) await undefined;
     this.#updateKeepAlive();
   }
 
@@ -193,11 +198,11 @@ export class ServerConnection<Item = Packet> {
     const decoder = this.#user.makeDecoder?.() ?? new PacketDecoder<Item>(options);
     const onFailed = (error: GearmanError) => this.#onLost(connection, error);
     const connection: Connection<Item> = new Connection(transport, { decoder, onFailed });
-    const keepAlive = new KeepAlive(connection, this.#settings, {
+    const keepAlive = new KeepAlive(connection, transport, this.#settings, {
       onTick: (tick) => this.#user.onTick?.(tick),
       onDead: (time) => this.#onDead(connection, time),
     });
-    this.#state = { phase: "open", connection, transport, keepAlive };
+    this.#state = { phase: "open", connection, keepAlive };
     this.#abortedDialTime = 0;
     this.#updateKeepAlive();
     this.#settings.emit({ type: "connected", server: this.name });
@@ -263,13 +268,8 @@ export class ServerConnection<Item = Packet> {
   #updateKeepAlive(): void {
     const state = this.#state;
     if (state.connection === undefined) return;
-    if (this.#waiting && state.phase !== "closing") {
-      state.transport.ref?.();
-      state.keepAlive.start();
-    } else {
-      state.transport.unref?.();
-      state.keepAlive.stop();
-    }
+    if (this.#waiting && state.phase !== "closing") state.keepAlive.start();
+    else state.keepAlive.stop();
   }
 }
 

@@ -495,6 +495,7 @@ describe("a silent server", () => {
     const server = new FakeServer(answerEverything());
     await using client = clientOf(server, { probeInterval });
     await client.doBackground("f", "x");
+    await turns();
     assert.equal(probes.active, 0, "nothing waits for a background job");
     const controller = new AbortController();
     const jobs = ["aborted", "left", "done"].map((name) => client.do(name, "", { signal: controller.signal }));
@@ -505,6 +506,7 @@ describe("a silent server", () => {
     for await (const _ of jobs[1]!) break;
     assert.equal(probes.active, 1, "one job is still waited for");
     controller.abort();
+    await turns();
     assert.equal(probes.active, 0);
   });
 

@@ -12,7 +12,7 @@ const connectTimeout = 2_345;
 function watched() {
   const seen: string[] = [];
   const traffic = { transferred: 0, silence: 0 };
-  const keepAlive = new KeepAlive(traffic, { probeInterval, connectTimeout }, {
+  const keepAlive = new KeepAlive(traffic, {}, { probeInterval, connectTimeout }, {
     onTick: ({ silent }) => void seen.push(silent ? "silent" : "alive"),
     onDead: () => void seen.push("dead"),
   });
@@ -129,7 +129,7 @@ test("stop() in a report ends the watch", () => {
   using intervals = fakeTimers(probeInterval);
   using answers = fakeTimers(connectTimeout);
   const seen: string[] = [];
-  const keepAlive = new KeepAlive({ transferred: 0, silence: 0 }, { probeInterval, connectTimeout }, {
+  const keepAlive = new KeepAlive({ transferred: 0, silence: 0 }, {}, { probeInterval, connectTimeout }, {
     onTick: () => {
       seen.push("silent");
       keepAlive.stop();

@@ -21,11 +21,13 @@ import { countedSignal } from "../support/signals.ts";
 const timeout = 10_000;
 const SERVER: ServerAddress = { hostname: "a", port: 1 };
 
-/** A transport that records if it keeps the process alive. */
+/** A transport that records if it keeps the process alive, and how often it was told to. */
 class HeldTransport extends FakeTransport {
   held = true;
+  refs = 0;
   ref(): void {
     this.held = true;
+    this.refs += 1;
   }
   unref(): void {
     this.held = false;
@@ -249,9 +251,32 @@ describe("an open connection", () => {
     server.setWaiting(true);
     assert.equal(transport.held, true);
     server.setWaiting(false);
+    await turns();
     assert.equal(transport.held, false);
     await server.close();
   });
+
+  test(
+    "is watched on between calls that are awaited one after the other, without a new timer",
+    { timeout },
+    async () => {
+      const transport = new HeldTransport();
+      const probeInterval = 12_345;
+      using probes = fakeTimers(probeInterval);
+      const { server } = connectionTo(() => transport, { probeInterval });
+      await server.open();
+      for (let i = 0; i < 50; i++) {
+        server.setWaiting(true);
+        await undefined;
+        server.setWaiting(false);
+        for (let tick = 0; tick < 9; tick++) await undefined;
+        assert.deepEqual([probes.set, transport.refs, transport.held], [1, 1, true]);
+      }
+      await turns();
+      assert.deepEqual([probes.active, transport.held], [0, false]);
+      await server.close();
+    },
+  );
 
   test("is probed once if it is silent, and lost if no answer comes", { timeout }, async () => {
     const transport = new FakeTransport();
@@ -283,6 +308,7 @@ describe("an open connection", () => {
       server.setWaiting(true);
       assert.equal(probes.active, 1);
       server.setWaiting(false);
+      await turns();
       assert.equal(probes.active, 0);
     }
     server.setWaiting(true);

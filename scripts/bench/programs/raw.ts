@@ -10,11 +10,12 @@ import { measure, portOf, WORKLOAD } from "./measure.ts";
 
 /** Its digits are replaced by the number of the job. */
 const UNIQUE = "u000000";
-const { SUBMIT_JOB, SUBMIT_JOB_BG, JOB_CREATED, WORK_COMPLETE } = PacketType;
+const { ECHO_REQ, ECHO_RES, SUBMIT_JOB, SUBMIT_JOB_BG, JOB_CREATED, WORK_COMPLETE } = PacketType;
 /** The packet to send, the type of its final answer, the maximum in flight, and the number of packets in one write. */
 const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window: number, set?: number]> = {
   pipelined: [encodeRequest(SUBMIT_JOB_BG, "bench", "", WORKLOAD), JOB_CREATED, 1_000],
   awaited: [encodeRequest(SUBMIT_JOB_BG, "bench", UNIQUE, WORKLOAD), JOB_CREATED, 1],
+  echo: [encodeRequest(ECHO_REQ, WORKLOAD), ECHO_RES, 1],
   foreground: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100],
   sets: [encodeRequest(SUBMIT_JOB, "echo", "", WORKLOAD), WORK_COMPLETE, 100, 100],
   queued: [encodeRequest(SUBMIT_JOB_BG, "echo", "", WORKLOAD), JOB_CREATED, 1_000], // for a later worker

@@ -24,6 +24,7 @@ const MODES: Record<string, (jobs: number, counted: boolean) => Promise<void>> =
   // Every unique makes gearmand slower, and libgearman begins with none: the warm-up uses one unique for all jobs.
   awaited: (jobs, counted) =>
     inFlight(jobs, 1, (i) => client.doBackground("bench", WORKLOAD, { unique: counted ? `u${i}` : "u" })),
+  echo: (jobs) => inFlight(jobs, 1, () => client.echo(WORKLOAD)),
   foreground: (jobs) => inFlight(jobs, 100, () => client.do("echo", WORKLOAD)),
   sets: async (jobs) => {
     for (let i = 0; i < jobs; i += 100) {
