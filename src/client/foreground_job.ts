@@ -175,7 +175,7 @@ export class ForegroundJob extends Submission implements JobSubscriber, LaggingJ
     const { session } = this;
     this.#unread = undefined;
     if (!this.settled) this.settle();
-    if (this.handle === undefined) session?.recall(); // it may not have left yet
+    session?.recall(); // it may not have left yet
     this.#end(ABANDONED);
     return this.next();
   }

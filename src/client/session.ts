@@ -8,6 +8,7 @@ import { type Packet, packetName, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
 import { isUncopied } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
+import type { PostUser } from "../connection/dial_fetch.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
 import { Probe, type Request, type RequestSession } from "./request.ts";
@@ -25,17 +26,8 @@ export interface SessionSettings extends ConnectionSettings {
 /** Takes a request that was not sent to another server. */
 export type Reroute = (request: Request, cause: GearmanError) => void;
 
-/** What belongs to one connection, and is replaced with it. */
-class Exchange {
-  /** Requests that were encoded, in the order of their replies; the connection may still have the last of them. */
-  readonly awaiting = new Fifo<Request>();
-  readonly jobs = new RunningJobs();
-  /** The last question about a job; while it has no answer, no further ones are sent. */
-  lastJobProbe: Probe | undefined;
-}
-
 /** One server of a client. */
-export class Session implements RequestSession, ServerConnectionUser {
+export class Session implements RequestSession, ServerConnectionUser, PostUser {
   readonly server: ServerConnection;
   readonly #settings: SessionSettings;
   readonly #reroute: Reroute;
@@ -44,7 +36,12 @@ export class Session implements RequestSession, ServerConnectionUser {
    * waits until it is the next to be written.
    */
   readonly #held = new Fifo<Request>();
-  #exchange = new Exchange();
+  /** Requests that were encoded, in the order of their replies; the connection may still have the last of them. */
+  readonly awaiting: Fifo<Request> = new Fifo();
+  readonly jobs: RunningJobs = new RunningJobs();
+  /** The last question about a job; while it has no answer, no further ones are sent. */
+  #lastJobProbe: Probe | undefined;
+  onLeft: (() => void) | undefined;
   /** Number of requests and jobs that a caller waits for. */
   #live = 0;
   /** Number of those that are jobs with a lagging consumer. */
@@ -64,13 +61,9 @@ export class Session implements RequestSession, ServerConnectionUser {
     return this.server.name;
   }
 
-  get jobs(): RunningJobs {
-    return this.#exchange.jobs;
-  }
-
   /** Number of requests, expected replies and jobs that it holds, including abandoned ones. */
   get size(): number {
-    return this.#held.length + this.#exchange.awaiting.length + this.jobs.size;
+    return this.#held.length + this.awaiting.length + this.jobs.size;
   }
 
   /** Sends a request over the open connection, with all others of this tick. */
@@ -97,6 +90,7 @@ export class Session implements RequestSession, ServerConnectionUser {
     if (connection === undefined) return; // it is closing
     this.#holdUnsent(connection);
     this.#sendHeldSoon();
+    this.onLeft?.();
   }
 
   setLagging(lagging: boolean): void {
@@ -156,28 +150,34 @@ export class Session implements RequestSession, ServerConnectionUser {
   }
 
   onTick({ silent }: { readonly silent: boolean }): void {
-    const handles = this.#exchange.lastJobProbe?.settled === false ? [] : this.jobs.nextHandles(MAX_PROBED_JOBS);
+    const handles = this.#lastJobProbe?.settled === false ? [] : this.jobs.nextHandles(MAX_PROBED_JOBS);
     for (const handle of handles) {
-      this.#exchange.lastJobProbe = this.#jobProbe(handle);
-      this.#ask(this.#exchange.lastJobProbe);
+      this.#lastJobProbe = this.#jobProbe(handle);
+      this.#ask(this.#lastJobProbe);
     }
     if (silent && handles.length === 0) this.#ask(echoProbe());
   }
 
   onLost(error: GearmanError, connection: Connection): void {
     this.#holdUnsent(connection);
-    const { awaiting, jobs } = this.#exchange;
-    this.#exchange = new Exchange();
     const unsent = this.#held.drain();
-    jobs.vanishAll(error, this.name);
-    const retried = awaiting.drain().filter((request) => !request.settled && request.onLost(error, this.name));
-    for (const request of [...retried, ...unsent]) {
+    this.jobs.vanishAll(error, this.name);
+    for (const request of this.awaiting.drain()) this.lose(request, error);
+    for (const request of unsent) {
       if (request instanceof Probe) request.onUnsent();
-      if (request.settled) continue;
-      this.release(request);
-      this.#reroute(request, error);
+      else this.#giveBack(request, error);
     }
     this.#resume?.();
+  }
+
+  lose(request: Request, error: GearmanError): void {
+    if (!request.settled && request.onLost(error, this.name)) this.#giveBack(request, error);
+  }
+
+  #giveBack(request: Request, error: GearmanError): void {
+    if (request.settled) return;
+    this.release(request);
+    this.#reroute(request, error);
   }
 
   // ---- sending
@@ -209,14 +209,14 @@ export class Session implements RequestSession, ServerConnectionUser {
       else request.fail(error);
       return;
     }
-    this.#exchange.awaiting.push(request);
+    this.awaiting.push(request);
     request.onEncoded();
   }
 
   /** Takes back the requests that the connection has not sent: the last ones that were encoded. */
   #holdUnsent(connection: Connection): void {
     const packets = connection.recall();
-    const requests = this.#exchange.awaiting.takeLast(packets.length);
+    const requests = this.awaiting.takeLast(packets.length);
     const unsent: Request[] = [];
     for (const [i, request] of requests.entries()) {
       const { type, args } = packets[i]!;
@@ -267,7 +267,7 @@ export class Session implements RequestSession, ServerConnectionUser {
 
   /** Takes out the request that a packet of this type is the reply to. */
   #takeAwaiting(type: PacketType): Request {
-    const { awaiting } = this.#exchange;
+    const { awaiting } = this;
     // The greeting begins with what a server may leave unanswered; the echo behind it is answered by each.
     while (type !== PacketType.ERROR && mayBeUnanswered(awaiting.first, type)) awaiting.shift();
     const request = awaiting.first;

@@ -1,18 +1,16 @@
 /** A connection over `fetch`: the packets of a tick are one POST, and its streamed answer carries the replies. */
 
-import { ProtocolError } from "../errors.ts";
+import { ConnectionError, ProtocolError } from "../errors.ts";
 import { type Bytes, joinBytes } from "../internal/bytes.ts";
 import { checkFunction, checkOptions } from "../internal/checks.ts";
 import { ignoreErrors, Notifier } from "../internal/promises.ts";
 import { Fifo } from "../internal/queue.ts";
-import { printable, readText, utf8Encoder } from "../internal/text.ts";
+import { messageOf, printable, readText, utf8Encoder } from "../internal/text.ts";
 import { readHandle } from "../codec/arguments.ts";
-import { findNul, readUint32, writeUint32 } from "../codec/bytes.ts";
 import { MAX_UINT32, PacketDecoder } from "../codec/decoder.ts";
-import { encodeResponse, PacketEncoder } from "../codec/encoder.ts";
-import { HEADER_SIZE, MAGIC_RES, type Packet, packetName, PacketType } from "../codec/packet.ts";
-import { ChunkQueue } from "../transport/chunk_queue.ts";
-import type { Dial, Transport } from "../transport/transport.ts";
+import { type EncodablePacket, PacketEncoder } from "../codec/encoder.ts";
+import { HEADER_SIZE, type Packet, packetName, PacketType } from "../codec/packet.ts";
+import type { Dial, DialOptions, Transport } from "../transport/transport.ts";
 
 /** The content type of both bodies. */
 export const CONTENT_TYPE = "application/vnd.gearman";
@@ -21,8 +19,6 @@ const MAX_PACKETS = 10_000;
 const MAX_BODY = 16_777_216;
 /** Bytes that the reader has not taken, from which on answers are not read. */
 const MAX_UNREAD = 1_048_576;
-/** A packet with a longer body is passed on while it arrives; the other answers wait for its end. */
-const MAX_WHOLE = 65_536;
 /** Milliseconds without a byte after which an answer shows no life: a gateway sends something every 15 s. */
 const MAX_SILENCE = 35_000;
 /** Bytes of a request that are expected to be uploaded in a millisecond. */
@@ -32,8 +28,14 @@ const FINISH_TIMEOUT = 2_000;
 /** Bytes of the text of a refusal that are read. */
 const MAX_REASON = 1_000;
 
-/** The requests of a client that have one reply each. */
-const REQUESTS: ReadonlySet<PacketType> = /* @__PURE__ */ requestTypes();
+/**
+ * NOOPs after which nothing more of an answer is on its way: the first of them may have been sent before what it is counted
+ * from.
+ */
+const SILENCE = 2;
+
+/** The requests of a client, with the type of their one reply. */
+const REPLIES: ReadonlyMap<PacketType, PacketType> = /* @__PURE__ */ replyTypes();
 
 /** What `fetch` is called with. */
 export interface FetchInit {
@@ -70,12 +72,16 @@ export interface DialFetchOptions {
  * the next ones wait; HTTP/2 has no such limit. Jobs in the background are the natural use: their answer is short.
  *
  * **Outcomes.** A refusal of the gateway is a `ServerError` with the code `NOT_ALLOWED`, or `HTTP_nnn` for a status of
- * 4xx, and 503 with the header Retry-After: nothing was queued. All else breaks the connection, with all that waits on
- * it: another status, a redirect, a rejected `fetch`, an answer that ends too early. A submission then fails with the
- * delivery `unknown`, also where nothing was sent (that cannot be told), or `accepted` if the server had queued it.
+ * 4xx, and 503 with the header Retry-After: nothing was queued. With another status, a redirect, a rejected `fetch`, or an
+ * answer that ends too early, the POST has failed, and nothing but its own requests. A submission then fails with the
+ * delivery `unknown`, also where nothing was sent (that cannot be told), or `accepted` if the server had queued it; a
+ * question is asked once more. If `headers` throws or rejects, the delivery is `not-sent`, and the `cause` what it threw.
  *
- * **Aborts.** When nothing waits for an answer of the connection any more, POSTs of which all jobs are queued or silent
- * are aborted, and the gateway discards those that are queued.
+ * **Aborts.** When nothing waits for the answer to a POST any more, the POST is aborted, and the gateway discards its jobs
+ * that are queued in the foreground. A job shares its POST with all others of its tick.
+ *
+ * **Order.** Handles, statuses and errors arrive in the order of the calls, as over TCP: those of a later POST wait. A job
+ * that has ended runs until its own POST says so.
  *
  * **Handles.** If two POSTs at a time submit one unique, the server runs one job for both; to keep their events apart, the
  * handle of the second ends in `+2`.
@@ -100,7 +106,7 @@ export function dialFetch(url: string | URL, options: DialFetchOptions = {}): Di
   const { headers } = options;
   if (typeof headers !== "function") makeHeaders(headers);
   const target = readUrl(url);
-  return () => new FetchTransport(target, options);
+  return (_, dialOptions) => new FetchTransport(target, options, dialOptions);
 }
 
 function readUrl(url: string | URL): string {
@@ -122,14 +128,51 @@ function makeHeaders(headers: Headers | Readonly<Record<string, string>> | undef
   return made;
 }
 
+/** What the client that dials does with a request that has failed by itself, and what it still wants. */
+export interface PostUser {
+  /** The name of the server. */
+  readonly name: string;
+  /** The requests that wait for a reply, in the order of the replies. */
+  readonly awaiting: Pick<Fifo<SentRequest>, "shift" | "some">;
+  /** The jobs that run, by the handles that were passed on. */
+  readonly jobs: {
+    /** Returns at most `max` handles that something waits for. */
+    nextHandles(max: number): string[];
+    /** Ends the jobs of one handle. */
+    vanish(handle: string, error: ConnectionError, server: string): void;
+  };
+  /** The request was sent, and has no reply. */
+  lose(request: SentRequest, error: ConnectionError): void;
+  /** Takes a packet that is too large for the connection. */
+  onPacket(packet: Packet): void;
+  /** Is called when a caller leaves that waited for a reply or for a job. */
+  onLeft: (() => void) | undefined;
+}
+
+/** A request of the client that dials. */
+interface SentRequest {
+  /** True if nothing waits for its reply. */
+  readonly settled: boolean;
+  /** It was never sent. */
+  onUnsent(cause: unknown): void;
+}
+
+/** What a client of this library passes to a dial besides the documented options. */
+interface InternalDialOptions extends DialOptions {
+  readonly settings?: { readonly maxPacketSize: number; readonly user: PostUser } | undefined;
+}
+
 /** A direct reply that the client expects, in the order of all requests. */
 interface Expected {
-  readonly kind: "job" | "other";
-  /** The handle of a question about the status of a job, as the server knows it. */
-  readonly handle?: string | undefined;
-  /** The POST that brings the reply; absent if it is known from the start. */
-  readonly post: Post | undefined;
-  reply: Uint8Array | undefined;
+  /** The packet type of the reply. */
+  readonly type: PacketType;
+  readonly isForeground: boolean;
+  /** The handle of a question about the status of a job, as the server knows it; else undefined. */
+  readonly handle: string | undefined;
+  /** The POST that brings the reply. */
+  readonly post: Post;
+  /** Passes on the reply, or what stands in its place; undefined until it has arrived. */
+  pass: (() => void) | undefined;
 }
 
 /** A job in the foreground of one POST. */
@@ -138,11 +181,14 @@ interface FetchedJob {
   readonly alias: string;
   /** Number of its submissions in the POST. */
   count: number;
+  /** Number of NOOPs until it counts as lost, since the server does not know it any more. */
+  noops: number;
 }
 
 /** One POST and its answer. */
 class Post {
   readonly controller = new AbortController();
+  readonly encoder = new PacketEncoder("REQ");
   /** Replies that have not arrived. */
   readonly expected = new Fifo<Expected>();
   /** Number of replies that have arrived, and wait for those of earlier requests. */
@@ -150,9 +196,9 @@ class Post {
   /** Jobs in the foreground by their handles, as the server knows them. */
   readonly jobs = new Map<string, FetchedJob>();
   /** True if it submits a job in the foreground. */
-  hasForeground = false;
-  /** True once a job has sent data. */
-  hasData = false;
+  isForeground = false;
+  /** True once it was given to `fetch`. */
+  isSent = false;
   finishTimer: ReturnType<typeof setTimeout> | undefined;
   /** Time in ms until which it counts as alive. */
   aliveUntil = 0;
@@ -167,167 +213,228 @@ class Post {
 class FetchTransport implements Transport {
   readonly #url: string;
   readonly #options: DialFetchOptions;
+  /** The client, unless the transport is used by itself: then a POST that fails breaks the connection. */
+  readonly #user: PostUser | undefined;
+  readonly #maxPacketSize: number;
+  #state: { readonly phase: "open" | "ended"; readonly error?: unknown } = { phase: "open" };
   readonly #requests = new PacketDecoder({ maxPacketSize: MAX_UINT32 });
-  #sending: "idle" | "scheduled" = "idle";
-  readonly #unread = new ChunkQueue(() => this.#change.notify());
+  #isScheduled = false;
+  readonly #answers = new PacketEncoder("RES");
+  /** What the reader has not taken: bytes, and calls that are made in their turn. */
+  readonly #unread = new Fifo<Uint8Array | (() => void)>();
+  #unreadSize = 0;
   /** Expected replies of all POSTs. */
   readonly #expected = new Fifo<Expected>();
   readonly #posts = new Set<Post>();
-  /** Where the jobs in the foreground run, by their handles as the client knows them. */
-  readonly #jobs = new Map<string, { readonly handle: string; readonly post: Post }>();
-  /** The POST of which a long packet is being passed on. */
-  #passing: Post | undefined;
+  /** The jobs in the foreground, by their handles as the client knows them: the handles that the server knows. */
+  readonly #handles = new Map<string, { readonly handle: string; readonly post: Post }>();
   readonly #change = new Notifier();
-  #waiting: "yes" | "no" = "yes";
+  /** True if a POST may have become unwanted. */
+  #isUnsure = false;
 
-  constructor(url: string, options: DialFetchOptions) {
+  constructor(url: string, options: DialFetchOptions, { settings }: InternalDialOptions = {}) {
     this.#url = url;
     this.#options = options;
+    this.#user = settings?.user;
+    if (this.#user !== undefined) this.#user.onLeft = () => this.#onLeft();
+    this.#maxPacketSize = settings?.maxPacketSize ?? MAX_UINT32;
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#unread.ended) throw new Error("the connection is closed");
+    if (this.#state.phase === "ended") throw new Error("the connection is closed");
     this.#requests.push(bytes);
-    if (this.#sending === "scheduled") return;
-    this.#sending = "scheduled";
-    queueMicrotask(() => this.#sendScheduled()); // to the end of the tick
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.#send()); // to the end of the tick
   }
 
   close(): void {
-    if (!this.#unread.ended) this.#sendScheduled();
-    this.#unread.close();
+    this.#send();
+    this.#state = { phase: "ended" };
+    this.#unread.drain();
+    this.#unreadSize = 0;
     for (const post of this.#posts) {
-      if (post.hasForeground || post.complete) this.#drop(post);
-      else post.finishTimer = setTimeout(() => this.#drop(post), FINISH_TIMEOUT);
+      if (post.isForeground || post.complete) this.#end(post);
+      else post.finishTimer ??= setTimeout(() => this.#end(post), FINISH_TIMEOUT);
     }
     this.#change.notify();
-  }
-
-  ref(): void {
-    this.#waiting = "yes";
   }
 
   /** Nothing waits for an answer any more, or the connection is about to be closed. */
   unref(): void {
-    this.#waiting = "no";
-    if (this.#posts.size > 0) setTimeout(() => this.#dropAbandoned());
+    this.#onLeft();
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return this.#unread;
+  /** A POST may be unwanted now. */
+  #onLeft(): void {
+    this.#isUnsure = true;
+    this.#change.notify();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      const item = this.#unread.shift();
+      if (typeof item === "function") {
+        item();
+      } else if (item !== undefined) {
+        this.#unreadSize -= item.length;
+        this.#change.notify();
+        yield item;
+      } else if (this.#state.phase === "ended") {
+        if (this.#state.error !== undefined) throw this.#state.error;
+        return;
+      } else if (this.#isUnsure) {
+        this.#isUnsure = false;
+        this.#endUnwanted();
+      } else {
+        await this.#change.wait();
+      }
+    }
+  }
+
+  #push(item: Uint8Array | (() => void)): void {
+    if (this.#state.phase === "ended") return;
+    this.#unread.push(item);
+    this.#unreadSize += item.length;
+    this.#change.notify();
+  }
+
+  /** Passes on a packet, or the call that stands for one that is too large. */
+  #pass(packet: EncodablePacket | Packet): void {
+    if ("oversized" in packet) return this.#push(() => this.#user!.onPacket(packet));
+    this.#answers.writePacket(packet);
+    for (const piece of this.#answers.take()) this.#push(piece);
   }
 
   /** Ends everything with an error. */
   #fail(error: unknown): void {
-    this.#unread.fail(error);
-    for (const post of this.#posts) this.#drop(post);
+    if (this.#state.phase === "ended") return;
+    this.#state = { phase: "ended", error };
+    for (const post of this.#posts) this.#end(post);
     this.#change.notify();
   }
 
-  #drop(post: Post): void {
-    this.#posts.delete(post);
+  /** Ends a POST. What is still expected of it fails. */
+  async #end(post: Post, cause?: unknown): Promise<void> {
+    if (!this.#posts.delete(post)) return;
     clearTimeout(post.finishTimer);
-    post.controller.abort();
+    post.controller.abort(); // its body may not have been read to the end
+    if (post.complete) return;
+    const error = new ConnectionError(`The POST failed: ${messageOf(cause)}`, { cause });
+    const user = this.#user;
+    if (user === undefined) return this.#fail(error);
+    const lose = () => {
+      const request = user.awaiting.shift()!;
+      if (post.isSent) user.lose(request, error);
+      else request.onUnsent(cause);
+    };
+    for (const expected of post.expected.drain()) this.#answer(expected, () => this.#push(lose));
+    await this.#untilPassed(post);
+    for (const handle of post.jobs.keys()) this.#vanish(post, handle, error);
   }
 
-  /** Aborts the POSTs of which nothing is wanted any more. A job that has sent data may have a consumer that lags. */
-  async #dropAbandoned(): Promise<void> {
-    while (this.#passing !== undefined && !this.#unread.ended) await this.#change.wait();
-    if (this.#waiting === "yes" || this.#unread.ended) return;
+  /** Ends a job that gets no last packet. */
+  #vanish(post: Post, handle: string, error: ConnectionError): void {
+    const { alias } = this.#forget(post, handle);
+    this.#push(() => this.#user?.jobs.vanish(alias, error, this.#user.name));
+  }
+
+  #forget(post: Post, handle: string): FetchedJob {
+    const job = post.jobs.get(handle)!;
+    post.jobs.delete(handle);
+    this.#handles.delete(job.alias);
+    return job;
+  }
+
+  /** Ends the POSTs of which nothing is wanted any more. The client has seen all that was passed on. */
+  #endUnwanted(): void {
+    const user = this.#user;
+    if (user === undefined || this.#posts.size === 0) return;
+    const wanted = new Set(user.jobs.nextHandles(Infinity).map((alias) => this.#handles.get(alias)?.post));
+    const requests: SentRequest[] = [];
+    user.awaiting.some((request) => {
+      requests.push(request);
+      return false;
+    });
+    let place = 0;
+    this.#expected.some(({ post }) => {
+      if (requests[place]?.settled === false) wanted.add(post);
+      place += 1;
+      return false;
+    });
     for (const post of this.#posts) {
-      if (post.expected.length + post.held === 0 && !post.hasData) this.#abandon(post);
+      if (!post.complete && !wanted.has(post)) this.#end(post);
     }
   }
 
-  /** Drops a POST; the client hears that its jobs have ended, so that it can forget them. */
-  #abandon(post: Post): void {
-    this.#drop(post);
-    for (const { alias, count } of post.jobs.values()) {
-      this.#jobs.delete(alias);
-      for (let i = 0; i < count; i++) this.#unread.push(encodeResponse(PacketType.WORK_FAIL, alias));
-    }
-    post.jobs.clear();
+  /** Resolves when the replies of a POST that have arrived are passed on. */
+  async #untilPassed(post: Post): Promise<void> {
+    while (post.held > 0) await this.#change.wait();
   }
 
   // ---- requests
 
-  #sendScheduled(): void {
-    this.#sending = "idle";
+  #send(): void {
+    this.#isScheduled = false;
+    if (this.#state.phase === "ended") return;
     try {
-      this.#send();
+      this.#sendRequests();
     } catch (error) {
-      this.#fail(error); // a client does not send such a request
+      this.#unread.drain(); // a worker must not take the replies that are made here for those of a server that is well
+      this.#fail(error);
     }
   }
 
-  #send(): void {
+  #sendRequests(): void {
     let isProbe = false;
     let post = new Post();
-    let encoder = new PacketEncoder("REQ");
-    let count = 0;
     for (const packet of this.#requests) {
       if (packet.type === PacketType.SET_CLIENT_ID) continue; // a gateway does not pass it on, and it has no reply
-      if (!REQUESTS.has(packet.type)) throw new ProtocolError(`Cannot send ${packetName(packet.type)} over fetch`);
+      const type = REPLIES.get(packet.type);
+      if (type === undefined) throw new ProtocolError(`Cannot send ${packetName(packet.type)} over fetch`);
       isProbe ||= packet.type === PacketType.ECHO_REQ || packet.type === PacketType.GET_STATUS;
-      const local = this.#answerLocally(packet);
-      if (local !== undefined) {
-        this.#expected.push({ kind: "other", post: undefined, reply: local });
+      if (isLocal(packet)) {
+        this.#answer(this.#expect(new Post(), packet, type), () => this.#pass({ type, args: packet.args }));
         continue;
       }
       const size = packet.args.reduce((sum, arg) => sum + arg.length, HEADER_SIZE);
-      if (count === MAX_PACKETS || (count > 0 && encoder.size + size > MAX_BODY)) {
-        this.#post(post, encoder);
+      const count = post.expected.length;
+      if (count === MAX_PACKETS || (count > 0 && post.encoder.size + size > MAX_BODY)) {
+        this.#post(post);
         post = new Post();
-        encoder = new PacketEncoder("REQ");
-        count = 0;
       }
-      this.#expect(post, packet);
-      encoder.writePacket(packet.type === PacketType.GET_STATUS ? this.#withHandle(packet) : packet);
-      count += 1;
+      const expected = this.#expect(post, packet, type);
+      post.expected.push(expected);
+      const { handle } = expected;
+      post.encoder.writePacket(handle === undefined ? packet : { type: packet.type, args: [handle] });
     }
-    if (count > 0) this.#post(post, encoder);
-    this.#passReplies();
+    if (post.expected.length > 0) this.#post(post);
     if (isProbe && this.#expected.length > 0 && this.#isAlive) this.#showLife();
   }
 
-  /** Answers what a client asks to find out whether its server is there. */
-  #answerLocally({ type, args }: Packet): Uint8Array | undefined {
-    if (type === PacketType.OPTION_REQ) return encodeResponse(PacketType.OPTION_RES, args[0]);
-    if (type === PacketType.ECHO_REQ && args[0].length === 0) return encodeResponse(PacketType.ECHO_RES, "");
-    return undefined;
-  }
-
-  #expect(post: Post, { type, args }: Packet): void {
-    const isJob = type === PacketType.SUBMIT_JOB || type === PacketType.SUBMIT_JOB_HIGH ||
-      type === PacketType.SUBMIT_JOB_LOW || type === PacketType.SUBMIT_REDUCE_JOB;
-    const handle = type === PacketType.GET_STATUS ? this.#realHandle(readText(args[0])) : undefined;
-    const expected: Expected = { kind: isJob ? "job" : "other", handle, post, reply: undefined };
-    if (isJob) post.hasForeground = true;
-    post.expected.push(expected);
+  #expect(post: Post, request: Packet, type: PacketType): Expected {
+    const { type: requested } = request;
+    const isForeground = requested === PacketType.SUBMIT_JOB || requested === PacketType.SUBMIT_JOB_HIGH ||
+      requested === PacketType.SUBMIT_JOB_LOW || requested === PacketType.SUBMIT_REDUCE_JOB;
+    post.isForeground ||= isForeground;
+    const alias = requested === PacketType.GET_STATUS ? readText(request.args[0]) : undefined;
+    const handle = alias && (this.#handles.get(alias)?.handle ?? alias);
+    const expected: Expected = { type, isForeground, handle, post, pass: undefined };
     this.#expected.push(expected);
+    return expected;
   }
 
-  #withHandle(packet: Packet<typeof PacketType.GET_STATUS>): { type: PacketType; args: string[] } {
-    return { type: packet.type, args: [this.#realHandle(readText(packet.args[0]))] };
-  }
-
-  #realHandle(alias: string): string {
-    return this.#jobs.get(alias)?.handle ?? alias;
-  }
-
-  async #post(post: Post, encoder: PacketEncoder): Promise<void> {
-    const { size } = encoder;
-    const body = joinBytes(encoder.take(), size);
+  async #post(post: Post): Promise<void> {
+    const { size } = post.encoder;
+    const body = joinBytes(post.encoder.take(), size);
     this.#posts.add(post);
     post.aliveUntil = performance.now() + MAX_SILENCE + size / UPLOAD_RATE;
     try {
-      const response = await this.#fetch(post, body);
-      await this.#read(post, response);
+      await this.#read(post, await this.#fetch(post, body));
+      this.#end(post);
     } catch (error) {
-      if (this.#posts.has(post)) this.#fail(error);
+      this.#end(post, error);
     }
-    this.#drop(post); // its body may not have been read to the end
-    this.#change.notify();
   }
 
   async #fetch(post: Post, body: Bytes): Promise<Response> {
@@ -341,6 +448,7 @@ class FetchTransport implements Transport {
       redirect: "manual",
     } as const;
     signal.throwIfAborted();
+    post.isSent = true;
     return await fetch(this.#url, init);
   }
 
@@ -349,132 +457,96 @@ class FetchTransport implements Transport {
   async #read(post: Post, response: Response): Promise<void> {
     const { status, body } = response;
     const isRefusal = (status >= 400 && status < 500) || (status === 503 && response.headers.has("retry-after"));
-    if (isRefusal) return this.#refuse(post, status, await readReason(response));
+    if (isRefusal) {
+      const error = { type: PacketType.ERROR, args: [`HTTP_${status}`, await readReason(response)] };
+      for (const expected of post.expected.drain()) this.#answer(expected, () => this.#pass(error));
+      return;
+    }
     const contentType = response.headers.get("content-type");
     if (status !== 200 || body === null || contentType?.split(";")[0] !== CONTENT_TYPE) {
-      const received = printable(contentType ?? "without a content type");
-      throw new Error(`the answer to the POST is ${status || "a redirect"}, ${received}`);
+      throw new Error(`the answer is ${status || "a redirect"}, ${printable(contentType ?? "without a content type")}`);
     }
-    const walker = new AnswerWalker();
+    const decoder = new PacketDecoder({ maxPacketSize: this.#maxPacketSize, skipOversized: true });
     const reader = body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      if (!this.#posts.has(post)) return; // it was dropped
-      post.aliveUntil = performance.now() + MAX_SILENCE;
-      for (const step of walker.walk(value)) {
-        if (post.complete && this.#passing !== post) return; // all has come
-        const pause = this.#receive(post, step);
+      decoder.push(value);
+      for (const packet of decoder) {
+        if (post.complete || !this.#posts.has(post)) return; // all has come, or nothing is wanted
+        const pause = this.#receive(post, packet);
         if (pause !== undefined) await pause;
-        if (!this.#posts.has(post)) return;
       }
-      while (this.#unread.size > MAX_UNREAD) await this.#change.wait();
+      while (this.#unreadSize > MAX_UNREAD && this.#posts.has(post)) await this.#change.wait();
+      post.aliveUntil = performance.now() + MAX_SILENCE;
     }
-    if (!post.complete || !walker.betweenPackets) throw new Error("the answer to the POST ended too early");
+    decoder.end();
+    if (!post.complete) throw new Error("the answer ended too early");
   }
 
-  #refuse(post: Post, status: number, reason: string): void {
-    for (const expected of post.expected.drain()) {
-      post.held += 1;
-      expected.reply = encodeResponse(PacketType.ERROR, `HTTP_${status}`, reason);
+  /** Takes a packet of an answer; a promise asks the caller to wait before it goes on. */
+  #receive(post: Post, packet: Packet): void | Promise<void> {
+    const { magic, type, args, oversized } = packet;
+    if (magic !== "RES") throw new ProtocolError("The gateway sent a request");
+    // Only data may be long: an echo, or what stands behind a handle.
+    if (oversized !== undefined && type !== PacketType.ECHO_RES && (args.length !== 2 || type === PacketType.ERROR)) {
+      throw new ProtocolError(`The gateway sent ${packetName(type)} of ${oversized} bytes`);
     }
-    this.#passReplies();
-  }
-
-  /** Takes a part of an answer; a promise asks the caller to wait before it goes on. */
-  #receive(post: Post, step: Step): void | Promise<void> {
-    const { start } = step;
-    if (start === undefined) return this.#passRest(step);
-    const type = readUint32(start, 4);
     switch (type) {
       case PacketType.NOOP:
-        return;
+        return this.#onNoop(post);
       case PacketType.WORK_DATA:
       case PacketType.WORK_WARNING:
       case PacketType.WORK_STATUS:
       case PacketType.WORK_COMPLETE:
       case PacketType.WORK_FAIL:
       case PacketType.WORK_EXCEPTION:
-        return this.#receiveInTurn(post, step, () => this.#onEvent(post, type, step));
-      case PacketType.ECHO_RES: // an echo may be as long as a workload
-        if (step.rest === 0) return this.#onReply(post, type, start);
-        return this.#receiveInTurn(post, step, () => this.#onLongReply(post, start));
+        if (post.held === 0) return this.#onEvent(post, packet);
+        return this.#untilPassed(post).then(() => this.#onEvent(post, packet));
       default:
-        if (step.rest > 0) throw new ProtocolError(`The gateway sent ${packetName(type)} of ${step.rest} bytes more`);
-        return this.#onReply(post, type, start);
+        this.#onReply(post, packet);
+        if (type === PacketType.ECHO_RES) return this.#untilPassed(post); // it may be long
     }
   }
 
-  /** Takes a packet when the replies before it are passed on, and no other packet is under way. */
-  #receiveInTurn(post: Post, step: Step, take: () => void): void | Promise<void> {
-    const isDue = () => this.#passing === undefined && post.held === 0 && this.#canBegin(post, step);
-    if (isDue()) return take();
-    return (async () => {
-      while (this.#posts.has(post) && !isDue()) await this.#change.wait();
-      if (this.#posts.has(post)) take();
-    })();
-  }
-
-  /** A reply that has not arrived in full cannot wait for others. */
-  #canBegin(post: Post, { start, rest }: Step): boolean {
-    if (rest === 0 || readUint32(start!, 4) !== PacketType.ECHO_RES) return true;
-    const { first } = post.expected;
-    if (first === undefined) throw new ProtocolError("The gateway sent ECHO_RES without a request for it");
-    return this.#expected.first === first;
-  }
-
-  #passRest({ piece, rest, shown }: Step): void {
-    if (shown.value) this.#unread.push(piece!);
-    if (rest > 0) return;
-    this.#passing = undefined;
-    this.#passReplies();
-    this.#change.notify();
-  }
-
-  #onEvent(post: Post, type: PacketType, { start, rest, shown }: Step): void {
-    if (rest > 0) this.#passing = post;
-    const end = type === PacketType.WORK_FAIL ? start!.length : findNul(start!, HEADER_SIZE, start!.length);
-    const handle = readHandle(start!.subarray(HEADER_SIZE, end));
+  #onEvent(post: Post, packet: Packet): void {
+    const { type, args: [first, ...data] } = packet;
+    const handle = readHandle(first!);
     const job = post.jobs.get(handle);
-    if (job === undefined) {
-      shown.value = false; // it belongs to no submission of this POST
-      return;
-    }
-    if (type === PacketType.WORK_DATA || type === PacketType.WORK_WARNING) post.hasData = true;
+    if (job === undefined) return; // it belongs to no submission of this POST
     if (type === PacketType.WORK_COMPLETE || type === PacketType.WORK_FAIL || type === PacketType.WORK_EXCEPTION) {
-      post.hasData = true;
       job.count -= 1;
-      if (job.count === 0) {
-        post.jobs.delete(handle);
-        this.#jobs.delete(job.alias);
-      }
+      if (job.count === 0) this.#forget(post, handle);
     }
-    this.#unread.push(job.alias === handle ? start! : renamed(start!, end, job.alias));
+    this.#pass({ ...packet, args: [utf8Encoder.encode(job.alias), ...data] } as Packet);
   }
 
-  #onReply(post: Post, type: number, reply: Uint8Array): void {
-    const expected = post.expected.shift();
-    if (expected === undefined) {
+  #onReply(post: Post, packet: Packet): void {
+    const { type, args } = packet;
+    const expected = post.expected.first;
+    if (expected === undefined || (type !== PacketType.ERROR && type !== expected.type)) {
       throw new ProtocolError(`The gateway sent ${packetName(type)} without a request for it`);
     }
-    post.held += 1;
-    expected.reply = reply;
-    if (type === PacketType.JOB_CREATED && expected.kind === "job") {
-      const handle = readHandle(reply.subarray(HEADER_SIZE));
-      expected.reply = encodeResponse(type, this.#addJob(post, handle));
-    } else if (type === PacketType.STATUS_RES && expected.handle !== undefined) {
-      const nul = findNul(reply, HEADER_SIZE, reply.length);
-      if (reply[nul + 1] === 48) this.#onUnknown(expected.handle);
+    post.expected.shift();
+    let reply: EncodablePacket = packet;
+    if (type === PacketType.JOB_CREATED && expected.isForeground) {
+      reply = { type, args: [this.#addJob(post, readHandle(args[0]))] };
+    } else if (type === PacketType.STATUS_RES && readText(args[1]) === "0" && this.#mayRun(expected.handle!)) {
+      reply = { type, args: [args[0], "1", "1", "0", "0"] };
     }
-    this.#passReplies();
+    this.#answer(expected, () => this.#pass(reply));
   }
 
-  /** The start of a long echo: it is the reply to the first request of all. */
-  #onLongReply(post: Post, start: Uint8Array): void {
-    post.expected.shift();
-    this.#expected.shift();
-    this.#passing = post;
-    this.#unread.push(start);
+  /** Takes the reply to a request, or what stands in its place, and passes on what is due. */
+  #answer(expected: Expected, pass: () => void): void {
+    expected.pass = pass;
+    expected.post.held += 1;
+    for (let first = this.#expected.first; first?.pass !== undefined; first = this.#expected.first) {
+      this.#expected.shift();
+      first.post.held -= 1;
+      first.pass();
+    }
+    this.#change.notify();
   }
 
   /** Notes a job, and returns its handle for the client. */
@@ -485,34 +557,30 @@ class FetchTransport implements Transport {
       return present.alias;
     }
     let alias = handle;
-    for (let i = 2; this.#jobs.has(alias); i++) alias = `${handle}+${i}`;
-    post.jobs.set(handle, { alias, count: 1 });
-    this.#jobs.set(alias, { handle, post });
+    for (let i = 2; this.#handles.has(alias); i++) alias = `${handle}+${i}`;
+    post.jobs.set(handle, { alias, count: 1, noops: 0 });
+    this.#handles.set(alias, { handle, post });
     return alias;
   }
 
-  /** The server does not know a job any more: no last packet will come for it. */
-  #onUnknown(handle: string): void {
-    for (const post of this.#posts) {
-      const job = post.jobs.get(handle);
-      if (job === undefined || this.#passing === post) continue;
-      post.jobs.delete(handle);
-      this.#jobs.delete(job.alias);
-      if (post.complete && post.held === 0) this.#drop(post);
-    }
+  /**
+   * The server does not know a job any more. If it is one of a POST, its last packet may be on its way with the answer to
+   * that: so the job counts as running until that answer was silent.
+   */
+  #mayRun(handle: string): boolean {
+    const jobs = Array.from(this.#posts, (post) => post.jobs.get(handle)).filter((job) => job !== undefined);
+    for (const job of jobs) job.noops ||= SILENCE;
+    return jobs.length > 0;
   }
 
-  /** Passes on the replies that are due. */
-  #passReplies(): void {
-    if (this.#passing !== undefined) return; // they would stand inside a packet
-    let passed = 0;
-    for (let first = this.#expected.first; first?.reply !== undefined; first = this.#expected.first) {
-      this.#expected.shift();
-      if (first.post !== undefined) first.post.held -= 1;
-      this.#unread.push(first.reply);
-      passed += 1;
+  /** The answer to a POST was silent: nothing is on its way. */
+  #onNoop(post: Post): void {
+    for (const [handle, job] of post.jobs) {
+      if (job.noops === 0) continue;
+      job.noops -= 1;
+      if (job.noops === 0) this.#vanish(post, handle, new ConnectionError("the server does not know it any more"));
     }
-    if (passed > 0) this.#change.notify();
+    if (post.complete) this.#end(post);
   }
 
   // ---- signs of life
@@ -526,77 +594,13 @@ class FetchTransport implements Transport {
 
   /** Sends the client a packet that it ignores: a reply may wait for a POST that a browser has queued. */
   #showLife(): void {
-    if (this.#passing === undefined) this.#unread.push(encodeResponse(PacketType.WORK_STATUS, "", "0", "0"));
+    this.#pass({ type: PacketType.WORK_STATUS, args: ["", "0", "0"] });
   }
 }
 
-/** Replaces the handle of a packet, or of its start. */
-function renamed(start: Uint8Array, handleEnd: number, alias: string): Uint8Array {
-  const name = utf8Encoder.encode(alias);
-  const after = start.subarray(handleEnd);
-  const size = HEADER_SIZE + name.length + after.length;
-  const packet = joinBytes([start.subarray(0, HEADER_SIZE), name, after], size);
-  writeUint32(packet, 8, readUint32(start, 8) + size - start.length);
-  return packet;
-}
-
-/** The start of a packet (all of it, if it is not long), or a further piece of it. */
-interface Step {
-  readonly start?: Uint8Array;
-  readonly piece?: Uint8Array;
-  /** Bytes of the packet that have not arrived. */
-  readonly rest: number;
-  /** False if the packet is not passed on; the steps of a packet share it. */
-  readonly shown: { value: boolean };
-}
-
-/** Cuts a stream of answers into packets, and copies each byte once. */
-class AnswerWalker {
-  #start = new Uint8Array(HEADER_SIZE);
-  #filled = 0;
-  /** Bytes of the current packet behind its start, once that is complete. */
-  #rest = 0;
-  #shown = { value: true };
-
-  /** True if the last packet has ended and the next one has not begun. */
-  get betweenPackets(): boolean {
-    return this.#filled === 0 && this.#rest === 0;
-  }
-
-  *walk(chunk: Uint8Array): Generator<Step> {
-    let at = 0;
-    while (at < chunk.length) {
-      if (this.#rest > 0) {
-        const piece = new Uint8Array(chunk.subarray(at, at + this.#rest));
-        at += piece.length;
-        this.#rest -= piece.length;
-        yield { piece, rest: this.#rest, shown: this.#shown };
-        continue;
-      }
-      const part = chunk.subarray(at, at + this.#start.length - this.#filled);
-      this.#start.set(part, this.#filled);
-      this.#filled += part.length;
-      at += part.length;
-      if (this.#filled === HEADER_SIZE) this.#readHeader();
-      if (this.#filled === this.#start.length) yield this.#takeStart();
-    }
-  }
-
-  #readHeader(): void {
-    const header = this.#start;
-    if (readUint32(header, 0) !== MAGIC_RES) throw new ProtocolError("The gateway sent no response");
-    this.#start = new Uint8Array(HEADER_SIZE + Math.min(readUint32(header, 8), MAX_WHOLE));
-    this.#start.set(header);
-  }
-
-  #takeStart(): Step {
-    const start = this.#start;
-    this.#rest = HEADER_SIZE + readUint32(start, 8) - start.length;
-    this.#start = new Uint8Array(HEADER_SIZE);
-    this.#filled = 0;
-    this.#shown = { value: true };
-    return { start, rest: this.#rest, shown: this.#shown };
-  }
+/** True for a request that is answered here: a client sends it to find out whether its server is there. */
+function isLocal({ type, args }: Packet): boolean {
+  return type === PacketType.OPTION_REQ || (type === PacketType.ECHO_REQ && args[0].length === 0);
 }
 
 /** Reads the first bytes of a refusal, for its text. */
@@ -617,11 +621,17 @@ async function readReason(response: Response): Promise<string> {
 }
 
 /** A function, since bundlers keep what reads properties outside of one: every program would carry it. */
-function requestTypes(): ReadonlySet<PacketType> {
-  return new Set([
+function replyTypes(): ReadonlyMap<PacketType, PacketType> {
+  const submissions = [
     ...[PacketType.SUBMIT_JOB, PacketType.SUBMIT_JOB_HIGH, PacketType.SUBMIT_JOB_LOW, PacketType.SUBMIT_REDUCE_JOB],
     ...[PacketType.SUBMIT_JOB_BG, PacketType.SUBMIT_JOB_HIGH_BG, PacketType.SUBMIT_JOB_LOW_BG],
     ...[PacketType.SUBMIT_JOB_EPOCH, PacketType.SUBMIT_REDUCE_JOB_BACKGROUND],
-    ...[PacketType.GET_STATUS, PacketType.GET_STATUS_UNIQUE, PacketType.ECHO_REQ, PacketType.OPTION_REQ],
+  ];
+  return new Map<PacketType, PacketType>([
+    ...submissions.map((type) => [type, PacketType.JOB_CREATED] as const),
+    [PacketType.GET_STATUS, PacketType.STATUS_RES],
+    [PacketType.GET_STATUS_UNIQUE, PacketType.STATUS_RES_UNIQUE],
+    [PacketType.ECHO_REQ, PacketType.ECHO_RES],
+    [PacketType.OPTION_REQ, PacketType.OPTION_RES],
   ]);
 }

@@ -5,7 +5,7 @@ import { ignoreErrors } from "../internal/promises.ts";
 import { orAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
 import { formatServer } from "../transport/addresses.ts";
-import type { Dial, ServerAddress, Transport } from "../transport/transport.ts";
+import type { Dial, DialOptions, ServerAddress, Transport } from "../transport/transport.ts";
 
 /** Where the job server is, and how to connect to it. */
 export interface DialSettings {
@@ -22,17 +22,18 @@ export interface DialSettings {
  * @throws {ConnectionError} The server could not be reached, or not in time.
  */
 export async function dialServer<T>(
-  { server, dial, connectTimeout }: DialSettings,
+  settings: DialSettings,
   attempt: AbortController,
   onOpened: (transport: Transport) => T,
 ): Promise<T> {
+  const { server, dial, connectTimeout } = settings;
   const { signal } = attempt;
   const timer = setTimeout(() => {
     attempt.abort(new DOMException(`no connection within ${connectTimeout} ms`, "TimeoutError"));
   }, connectTimeout);
   let transport: Transport | undefined;
   const opening = (async () => {
-    transport = await dial(server, { signal });
+    transport = await dial(server, { signal, settings } as DialOptions); // `settings` are for dialFetch alone
     if (signal.aborted) ignoreErrors(() => transport!.close()); // it came too late
     await transport.opened;
     return transport;

@@ -162,7 +162,7 @@ export class ServerConnection<Item = Packet> {
   #startAttempt(): Attempt<Item> {
     const controller = new AbortController();
     const started = performance.now();
-    const settings = { ...this.#settings, server: this.#server };
+    const settings = { ...this.#settings, server: this.#server, user: this.#user };
     const connection = dialServer(settings, controller, (transport) => this.#connect(transport));
     // First of all that hear of it, so that callers find the next phase; every caller may have left.
     connection.catch((error) => this.#onDialFailed(controller, error, performance.now() - started));

@@ -12,6 +12,7 @@ import {
   ServerError,
 } from "../../mod.ts";
 import { encodeResponse, type Packet, PacketDecoder, packetName, PacketType } from "../../src/codec/mod.ts";
+import { Connection } from "../../src/connection/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { header, join, pattern, text, utf8 } from "../support/bytes.ts";
 import { turns, until } from "../support/wait.ts";
@@ -218,12 +219,173 @@ test("all other answers are unknown, or accepted after JOB_CREATED", { timeout }
   }
 });
 
-test("headers that cannot be made are no pending call", { timeout }, async () => {
+test("with headers that cannot be made nothing is sent, and the error says so", { timeout }, async () => {
   const fake = new FakeFetch();
-  const client = fake.client({ headers: () => Promise.reject(new Error("no token")) });
-  await assert.rejects(client.doBackground("f", "a"), /no token/);
-  assert.equal(fake.posts.length, 0);
+  const cause = new Error("no token");
+  const made: (() => Record<string, string>)[] = [
+    () => ({ authorization: "a token" }),
+    () => {
+      throw cause;
+    },
+    () => ({ "x-split": "a\r\nb: c" }),
+  ];
+  const client = fake.client({ headers: () => Promise.resolve(made[0]!()) });
+  const running = client.do("f", "a");
+  const post = await fake.untilPosts(1);
+  post.begin();
+  post.send(created("H:1"));
+  await running.created();
+  made.shift();
+  const calls = [client.doBackground("f", "b"), client.do("f", "c", { unique: "u" }).text(), client.jobStatus("H:1")];
+  const [background, foreground, status] = (await Promise.allSettled(calls)).map((outcome) => {
+    return (outcome as PromiseRejectedResult).reason as ConnectionError;
+  });
+  for (const error of [background!, foreground!]) {
+    assert.deepEqual([error.name, error.delivery], ["ConnectionError", "not-sent"]);
+    assert.equal(error.cause, cause);
+  }
+  assert.equal(foreground!.unique, "u");
+  assert.deepEqual([status!.name, status!.cause], ["ConnectionError", cause]);
+  made.shift();
+  await assert.rejects(client.doBackground("f", "d"), (error) => {
+    return error instanceof ConnectionError && error.delivery === "not-sent" && error.cause instanceof TypeError;
+  });
+  assert.equal(fake.posts.length, 1);
+  post.send(encodeResponse(WORK_COMPLETE, "H:1", "done"));
+  post.end();
+  assert.equal(await running.text(), "done");
   await client.close();
+});
+
+test("a POST that fails takes only its own requests with it", { timeout }, async () => {
+  const failures: Record<string, (post: FakePost) => void> = {
+    "502": (post) => post.response.resolve(new Response("", { status: 502 })),
+    "a rejection": (post) => post.response.reject(new TypeError("fetch failed")),
+    "an early end": (post) => {
+      post.begin();
+      post.end();
+    },
+    "a wrong reply": (post) => {
+      post.begin();
+      post.send(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"));
+    },
+    "a reply too many": (post) => {
+      post.begin();
+      post.send(encodeResponse(ECHO_RES, ""));
+    },
+    "no packets": (post) => {
+      post.begin();
+      post.send(utf8("<html>a page of a proxy</html>"));
+    },
+  };
+  const fake = new FakeFetch();
+  const events: string[] = [];
+  const client = new GearmanClient({
+    dial: dialFetch(URL, { fetch: fake.fetch }),
+    onEvent: ({ type }) => events.push(type),
+  });
+  const running = client.do("f", "x");
+  const first = await fake.untilPosts(1);
+  first.begin();
+  first.send(created("H:1"));
+  await running.created();
+  for (const [name, fail] of Object.entries(failures)) {
+    const calls = [client.doBackground("f", "a"), client.do("f", "b").text()];
+    const count = fake.posts.length;
+    const post = await fake.untilPosts(count + 1);
+    const later = client.doBackground("f", "c");
+    const next = await fake.untilPosts(count + 2);
+    next.begin();
+    next.send(created("H:9"));
+    next.end();
+    fail(post);
+    for (const call of calls) {
+      await assert.rejects(call, (error) => {
+        return assert.equal((error as ConnectionError).delivery, "unknown", `${name}: ${error}`) === undefined;
+      });
+    }
+    assert.equal((await later).handle, "H:9");
+    assert.equal(post.init.signal.aborted, true);
+  }
+  first.send(encodeResponse(WORK_COMPLETE, "H:1", "done"));
+  first.end();
+  assert.equal(await running.text(), "done");
+  assert.deepEqual(events, ["connected"]);
+  await client.close();
+});
+
+test("a POST that fails inside a result takes no other result with it", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const [cut, whole] = [client.do("f", "1"), client.do("f", "2")];
+  const one = await fake.untilPosts(1);
+  one.begin();
+  one.send(created("H:1"), created("H:2"));
+  await whole.created();
+  const other = client.do("f", "3");
+  const two = await fake.untilPosts(2);
+  two.begin();
+  two.send(created("H:3"));
+  await other.created();
+  const result = pattern(300_000);
+  one.send(
+    encodeResponse(WORK_COMPLETE, "H:2", result),
+    encodeResponse(WORK_COMPLETE, "H:1", result).slice(0, 200_000),
+  );
+  two.send(encodeResponse(WORK_COMPLETE, "H:3", result).slice(0, 100_000));
+  await turns();
+  one.end();
+  await assert.rejects(async () => await cut, (error) => {
+    return error instanceof ConnectionError && error.delivery === "accepted" && error.handle === "H:1";
+  });
+  assert.deepEqual(await whole.bytes(), result);
+  two.send(encodeResponse(WORK_COMPLETE, "H:3", result).slice(100_000));
+  two.end();
+  assert.deepEqual(await other.bytes(), result);
+  await client.close();
+});
+
+test("a question is asked once more if its POST fails", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  for (const attempts of [1, 2]) {
+    const asked = client.jobStatus("H:1");
+    const count = fake.posts.length;
+    const post = await fake.untilPosts(count + 1);
+    post.response.resolve(new Response("", { status: 502 }));
+    const again = await fake.untilPosts(count + 2);
+    assert.deepEqual(again.names, ["GET_STATUS"]);
+    if (attempts === 2) {
+      again.response.resolve(new Response("", { status: 502 }));
+      await assert.rejects(asked, { name: "ConnectionError", message: /502/ });
+    } else {
+      again.begin();
+      again.send(encodeResponse(STATUS_RES, "H:1", "1", "0", "0", "0"));
+      again.end();
+      assert.equal((await asked).known, true);
+    }
+  }
+  await client.close();
+});
+
+test("a connection without a client breaks with a POST that fails", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const dial = dialFetch(URL, { fetch: fake.fetch });
+  const connection = new Connection(await dial({ hostname: "any", port: 1 }, {}));
+  connection.send(PacketType.SUBMIT_JOB_BG, "f", "", "a");
+  const one = await fake.untilPosts(1);
+  connection.send(PacketType.SUBMIT_JOB_BG, "f", "", "b");
+  const two = await fake.untilPosts(2);
+  one.begin();
+  one.send(created("H:1"));
+  two.response.resolve(new Response("", { status: 500 }));
+  const received: string[] = [];
+  await assert.rejects(async () => {
+    for await (const packet of connection) received.push(packetName(packet.type));
+  }, { name: "ConnectionError", message: /500/ });
+  assert.deepEqual(received, ["JOB_CREATED"]);
+  assert.equal(one.init.signal.aborted, true);
+  await connection.close();
 });
 
 test("replies keep the order of the requests over all POSTs", { timeout }, async () => {
@@ -388,52 +550,175 @@ test("10,001 packets of a tick are two POSTs", { timeout }, async () => {
   await client.close();
 });
 
-test("a POST is aborted when nothing is wanted of it, and not while its consumer may lag", { timeout }, async () => {
-  for (const hasData of [false, true]) {
-    const fake = new FakeFetch();
-    const client = fake.client();
-    const controller = new AbortController();
-    const job = client.do("f", "x", { signal: controller.signal });
-    const post = await fake.untilPosts(1);
-    post.begin();
-    post.send(created("H:1"));
-    if (hasData) post.send(encodeResponse(WORK_DATA, "H:1", "x"));
-    await job.created();
-    await turns();
-    controller.abort();
-    await assert.rejects(async () => await job, { name: "AbortError" });
-    await turns();
-    assert.equal(post.init.signal.aborted, !hasData);
-    // The connection lives on.
-    const next = client.doBackground("f", "y");
-    const later = await fake.untilPosts(2);
-    later.begin();
-    later.send(created("H:2"));
-    later.end();
-    assert.equal((await next).handle, "H:2");
-    await client.close();
-    assert.equal(post.init.signal.aborted, true);
+test("aborting a call aborts its POST, if that holds nothing else", { timeout }, async () => {
+  type Calls = (client: GearmanClient, signal: AbortSignal) => Promise<unknown>;
+  const calls: Record<string, Calls> = {
+    "a job": (client, signal) => client.do("f", "x", { signal }).text(),
+    "a job in the background": (client, signal) => client.doBackground("f", "x", { signal }),
+    "a question": (client, signal) => client.jobStatus("H:1", { signal }),
+    "two": (client, signal) => Promise.all([client.do("f", "x", { signal }).text(), client.do("f", "y", { signal })]),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    for (const stage of ["waiting", "begun", "accepted"] as const) {
+      const fake = new FakeFetch();
+      const client = fake.client();
+      const other = client.do("f", "other");
+      const first = await fake.untilPosts(1);
+      first.begin();
+      first.send(created("H:1"));
+      await other.created();
+      const controller = new AbortController();
+      const failed = assert.rejects(call(client, controller.signal), { name: "AbortError" });
+      const post = await fake.untilPosts(2);
+      if (stage !== "waiting") post.begin();
+      if (stage === "accepted" && post.names[0] === "SUBMIT_JOB") {
+        for (const i of post.requests.keys()) post.send(created(`H:2${i}`), encodeResponse(WORK_DATA, `H:2${i}`, "x"));
+      }
+      await turns();
+      controller.abort();
+      await failed;
+      await until(() => post.init.signal.aborted);
+      // The connection and the other job live on.
+      const next = client.doBackground("f", "y");
+      const later = await fake.untilPosts(3);
+      later.begin();
+      later.send(created("H:3"));
+      later.end();
+      assert.equal((await next).handle, "H:3", `${name}, ${stage}`);
+      assert.equal(first.init.signal.aborted, false);
+      first.send(encodeResponse(WORK_COMPLETE, "H:1", "done"));
+      first.end();
+      assert.equal(await other.text(), "done");
+      await client.close();
+    }
   }
 });
 
-test("a job that the server does not know any more ends its POST", { timeout }, async () => {
+test("a POST is not aborted while anything is wanted of it, however slow its consumer is", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const controllers = [new AbortController(), new AbortController()];
+  const jobs = controllers.map(({ signal }) => client.do("f", "x", { signal, unique: "u" }));
+  const stored = client.doBackground("f", "y");
+  const slow = client.do("f", "z");
+  const post = await fake.untilPosts(1);
+  post.begin();
+  controllers[0]!.abort();
+  await assert.rejects(async () => await jobs[0], { name: "AbortError" });
+  post.send(created("H:1"), created("H:1"), created("H:2"));
+  await stored;
+  assert.equal(post.init.signal.aborted, false);
+  controllers[1]!.abort();
+  await assert.rejects(async () => await jobs[1], { name: "AbortError" });
+  post.send(created("H:3"), encodeResponse(WORK_DATA, "H:3", pattern(400_000)));
+  await slow.created();
+  await turns(); // its consumer lags now, and nothing else waits
+  assert.equal(post.init.signal.aborted, false);
+  for await (const event of slow) {
+    if (event.type === "data") break;
+  }
+  await until(() => post.init.signal.aborted);
+  await client.close();
+});
+
+test("a POST of which all has come is read to its end", { timeout }, async () => {
   const fake = new FakeFetch();
   const client = fake.client();
   const job = client.do("f", "x");
+  const stored = client.doBackground("f", "x");
   const post = await fake.untilPosts(1);
   post.begin();
-  post.send(created("H:1"));
-  await job.created();
-  const asked = client.jobStatus("H:1");
-  const question = await fake.untilPosts(2);
-  question.begin();
-  question.send(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"));
-  question.end();
-  assert.equal((await asked).known, false);
-  await until(() => post.init.signal.aborted);
-  const lost = assert.rejects(async () => await job, ConnectionError);
+  post.send(created("H:1"), created("H:2"), encodeResponse(WORK_COMPLETE, "H:1", "done"));
+  assert.equal(await job.text(), "done");
+  await stored;
+  await turns();
+  assert.equal(post.init.signal.aborted, false);
+  post.end();
   await client.close();
-  await lost;
+});
+
+test("a POST whose headers are not made yet is not sent after an abort", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const headers = deferred<Record<string, string>>();
+  const client = fake.client({ headers: () => headers.promise });
+  const controller = new AbortController();
+  const call = client.doBackground("f", "x", { signal: controller.signal });
+  const failed = assert.rejects(call, { name: "AbortError" });
+  await turns();
+  controller.abort();
+  await failed;
+  await turns();
+  headers.resolve({});
+  await turns();
+  assert.equal(fake.posts.length, 0);
+  await client.close();
+});
+
+test("a job runs until its own POST says that it has ended, or was silent", { timeout }, async () => {
+  for (const end of ["complete", "silent"] as const) {
+    const fake = new FakeFetch();
+    const client = fake.client();
+    const job = client.do("f", "x");
+    const post = await fake.untilPosts(1);
+    post.begin();
+    post.send(created("H:1"));
+    await job.created();
+    // The result is slower than the answer to a question after it.
+    const result = encodeResponse(WORK_COMPLETE, "H:1", pattern(100_000));
+    if (end === "complete") post.send(result.slice(0, 50_000));
+    const ask = async () => {
+      const asked = client.jobStatus("H:1");
+      const question = await fake.untilPosts(fake.posts.length + 1);
+      question.begin();
+      question.send(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"));
+      question.end();
+      return (await asked).known;
+    };
+    assert.equal(await ask(), true);
+    if (end === "complete") {
+      post.send(result.slice(50_000));
+      post.end();
+      assert.deepEqual(await job.bytes(), pattern(100_000));
+    } else {
+      post.send(encodeResponse(NOOP));
+      await turns();
+      assert.equal(await ask(), true);
+      const lost = assert.rejects(async () => await job, (error) => {
+        return error instanceof ConnectionError && error.delivery === "accepted";
+      });
+      post.send(encodeResponse(NOOP));
+      await lost;
+      await until(() => post.init.signal.aborted);
+    }
+    assert.equal(await ask(), false);
+    await client.close();
+  }
+});
+
+test("a result over maxPacketSize fails its job alone, and is not kept", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = new GearmanClient({ dial: dialFetch(URL, { fetch: fake.fetch }), maxPacketSize: 1_000 });
+  const jobs = [client.do("f", "1"), client.do("f", "2")];
+  const echoed = client.echo("x");
+  const post = await fake.untilPosts(1);
+  post.begin();
+  post.send(created("H:1"), created("H:2"));
+  const failed = assert.rejects(async () => await jobs[0], /over maxPacketSize, 1000/);
+  const large = pattern(200_000);
+  post.send(encodeResponse(ECHO_RES, large), encodeResponse(WORK_COMPLETE, "H:1", large));
+  post.send(encodeResponse(WORK_COMPLETE, "H:2", "2"));
+  post.end();
+  await assert.rejects(echoed, /over maxPacketSize, 1000/);
+  await failed;
+  assert.equal(await jobs[1]!.text(), "2");
+  const next = client.do("f", "3");
+  const last = await fake.untilPosts(2);
+  last.begin();
+  last.send(created("H:3"), encodeResponse(STATUS_RES, "x".repeat(2_000), "0", "0", "0", "0"));
+  await assert.rejects(async () => await next, (error) => {
+    return error instanceof ConnectionError && error.delivery === "accepted";
+  });
+  await client.close();
 });
 
 test("a worker cannot work over fetch, and hears it", { timeout }, async () => {
