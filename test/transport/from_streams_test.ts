@@ -86,6 +86,22 @@ test("a byte stream is read with a BYOB reader of 64 KiB, and chunks are not ove
   }
 });
 
+test("a read of less than a quarter of the buffer is copied, and a longer one is not", { timeout }, async () => {
+  const sizes = [16_383, 16_384];
+  const readable = new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      controller.byobRequest!.respond(sizes.shift()!);
+      if (sizes.length === 0) controller.close();
+    },
+  });
+  const found = await readAll(fromStreams({ readable, writable: sink().writable }));
+  assert.deepEqual(found.map(({ length, buffer }) => [length, buffer.byteLength]), [[16_383, 16_383], [
+    16_384,
+    65_536,
+  ]]);
+});
+
 test("a stream that is not a byte stream is read with its default reader, without a copy", { timeout }, async () => {
   const parts = [utf8("one"), utf8("two")];
   const found = await readAll(fromStreams({ readable: source(...parts), writable: sink().writable }));
@@ -163,6 +179,23 @@ test("reads and writes reject with the error of their stream", { timeout }, asyn
   await assert.rejects(async () => await transport.write(utf8("x")), (error) => error === cause);
   transport.close();
   await turns();
+});
+
+test("close() leaves streams alone that belong to an earlier request, as on workerd", { timeout }, async () => {
+  for (
+    const [message, expected] of [["it belongs to a different request", []], ["broken", ["cancel", "close"]]] as const
+  ) {
+    const calls: string[] = [];
+    const transport = fromStreams({
+      readable: new ReadableStream({ cancel: () => void calls.push("cancel") }),
+      writable: new WritableStream({ write: () => Promise.reject(new Error(message)) }),
+      close: () => void calls.push("close"),
+    });
+    await assert.rejects(async () => await transport.write(utf8("x")), new Error(message));
+    transport.close();
+    await turns();
+    assert.deepEqual(calls.sort(), expected);
+  }
 });
 
 test("close() cancels and closes the streams once, and ends a waiting read", { timeout }, async () => {

@@ -127,6 +127,20 @@ test("with acknowledgements at most 1 MiB is on the way, in frames of at most 25
   assert.equal(transport.write(utf8("next")), undefined);
 });
 
+test(
+  "with acknowledgements a whole MiB is on the way before the first one, and not a byte more",
+  { timeout },
+  async () => {
+    const [socket, transport] = open();
+    assert.equal(transport.write(pattern(MIB)), undefined);
+    const written = transport.write(utf8("x")) as Promise<void>;
+    assert.equal(socket.sent.length, 4);
+    socket.receive("1");
+    await written;
+    assert.equal(socket.sent.length, 5);
+  },
+);
+
 test("concurrent writes keep their order", { timeout }, async () => {
   const [socket, transport] = open();
   const writes = [pattern(MIB), pattern(70_000), utf8("end")].map((bytes) => transport.write(bytes));
@@ -246,6 +260,19 @@ test("without acknowledgements writes wait while the socket buffers more than 1 
   assert.equal(timers.active, 0);
 });
 
+test("however many writes wait for the socket's buffer, one timer looks at it", { timeout }, async () => {
+  using timers = fakeTimers(10);
+  const [socket, transport] = open({});
+  socket.bufferedAmount = 2 * MIB;
+  const writes = ["one", "two", "three"].map((word) => transport.write(utf8(word)));
+  assert.equal(timers.active, 1);
+  socket.bufferedAmount = 0;
+  timers.fire();
+  await Promise.all(writes);
+  assert.deepEqual(socket.sent.map((bytes) => text(bytes as Uint8Array)), ["one", "two", "three"]);
+  assert.equal(timers.active, 0);
+});
+
 test("closing ends the wait for the socket's buffer", { timeout }, async () => {
   using timers = fakeTimers(10);
   const [socket, transport] = open({});
@@ -258,7 +285,7 @@ test("closing ends the wait for the socket's buffer", { timeout }, async () => {
 
 test("tiny frames that wait are copied together", { timeout }, async () => {
   const [socket, transport] = open();
-  const bytes = pattern(100_000);
+  const bytes = pattern(2 * 65_536 + 2); // the first byte is not copied, and one is left over
   for (const byte of bytes) socket.receive(Uint8Array.of(byte));
   socket.end(1000);
   const found = await readAll(transport);
