@@ -141,6 +141,12 @@ test("an id may hold line feeds, and a line that only begins like a connection b
   ]);
 });
 
+test("a line that looks like the end of an id belongs to a name where no id has begun", () => {
+  assert.deepEqual(readConnections(answer("31 10.0.0.1 - : f", "x : y", ".")), [
+    { fd: 31, address: "10.0.0.1", id: "-", functionNames: ["f\nx", ":", "y"] },
+  ]);
+});
+
 test("a line that begins no connection is refused where no function name is before it", () => {
   assertUnreadable(() => readConnections(answer("text", "31 10.0.0.1 - : f", ".")), "a connection", "text");
   assertUnreadable(() => readConnections(answer("31 10.0.0.1 - :", "text", ".")), "a connection", "text");

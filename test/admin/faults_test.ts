@@ -10,6 +10,7 @@ import { encodeLine, MixedDecoder, type Packet, PacketType, type TextLine } from
 import { Connection, type Dial, memoryPipe } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import { onEveryServer } from "../support/servers.ts";
+import { fakeTimers } from "../support/fake_timers.ts";
 import { countedSignal } from "../support/signals.ts";
 import { turns, until } from "../support/wait.ts";
 
@@ -253,6 +254,47 @@ test("a watch ends with the reason of its signal, whatever it waits for, and lea
     assert.equal(listeners(), 0);
     assert.deepEqual(await watching.next(), { done: true, value: undefined });
   }
+});
+
+test("a watch that is left leaves no listener behind", async () => {
+  await using server = new JobServer();
+  await using admin = new GearmanAdmin({ dial: server.dial });
+  const { signal, listeners } = countedSignal();
+  for await (const _ of admin.watch({ signal })) {
+    assert.equal(listeners(), 1);
+    break;
+  }
+  assert.equal(listeners(), 0);
+});
+
+test("nothing is sent for a call whose signal has fired before", async () => {
+  const requests: string[] = [];
+  const serve: Serve = (request, peer) => {
+    if (request.magic !== "TEXT") return peer.send(PacketType.ECHO_RES, "");
+    requests.push(request.line);
+    peer.sendBytes(encodeLine("OK 1"));
+  };
+  await using admin = new GearmanAdmin({ dial: dialTo(serve) });
+  await admin.version();
+  await assert.rejects(admin.createFunction("f", { signal: AbortSignal.abort(new Error("before")) }), /before/);
+  await admin.pid();
+  assert.deepEqual(requests, ["version", "getpid"]);
+});
+
+test("the connection is watched only while an answer is awaited", async () => {
+  using timers = fakeTimers(12_345);
+  const peers: Connection<Packet | TextLine>[] = [];
+  const serve: Serve = (request, peer) => request.magic === "TEXT" && peers.push(peer);
+  await using admin = new GearmanAdmin({ dial: dialTo(serve), probeInterval: 12_345 });
+  const calls = [admin.version(), admin.pid()];
+  for (const [i, call] of calls.entries()) {
+    await until(() => peers.length === calls.length);
+    assert.equal(timers.active, 1);
+    peers[i]!.sendBytes(encodeLine("OK 1"));
+    peers[i]!.send(PacketType.ECHO_RES, "");
+    await call;
+  }
+  assert.equal(timers.active, 0);
 });
 
 test("close() ends watches, and a watch after it ends at once", async () => {

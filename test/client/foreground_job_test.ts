@@ -136,6 +136,19 @@ describe("a consumer that lags", () => {
     }
   });
 
+  test("gets no event any more once it has left, also none that had arrived before", { timeout }, async () => {
+    const server = new FakeServer(answerEverything());
+    await using client = clientOf(server);
+    const job = client.do("f");
+    await job.created();
+    flood(server, "H:1", 3);
+    await turns();
+    const events = job[Symbol.asyncIterator]();
+    assert.equal((await events.next()).value!.type, "created");
+    assert.deepEqual(await events.return!(), { done: true, value: undefined });
+    assert.deepEqual(await events.next(), { done: true, value: undefined });
+  });
+
   test("still reads what had arrived before the connection was closed", { timeout }, async () => {
     const server = new FakeServer(answerEverything());
     await using client = clientOf(server);

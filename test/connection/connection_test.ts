@@ -112,6 +112,27 @@ test("bytes of 64 KiB are handed to the transport without a copy", { timeout }, 
   ]);
 });
 
+test("what shows that the peer is alive is counted: what arrives, and all of a write but its first 256 KiB", {
+  timeout,
+}, async () => {
+  const transport = new FakeTransport();
+  const connection = new Connection(transport);
+  const parts = Array.from({ length: 3 }, () => deferred<void>());
+  transport.answers.push(...parts.map(({ promise }) => promise));
+  connection.sendBytes(pattern(2 * 262_144 + 10));
+  const counts: number[] = [];
+  for (const part of parts) {
+    part.resolve();
+    await turns();
+    counts.push(connection.transferred);
+  }
+  assert.deepEqual(counts, [0, 262_144, 262_154]);
+  transport.receive(echo("hello"));
+  transport.end();
+  for await (const _ of connection) break;
+  assert.equal(connection.transferred, 262_154 + echo("hello").length);
+});
+
 test("send() refuses what the codec refuses, and sends nothing of it", { timeout }, async () => {
   const transport = new FakeTransport();
   const connection = new Connection(transport);
