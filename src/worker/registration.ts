@@ -86,7 +86,7 @@ export class Registration implements Announcer, Sleeper, JobRunUser, Negotiation
   }
 
   get canGrab(): boolean {
-    const mayAsk = this.#state === "active" && this.abilities.grab !== undefined && !this.#negotiation.isDoubtful;
+    const mayAsk = this.abilities.grab !== undefined && !this.#negotiation.isDoubtful;
     if (!mayAsk) return false;
     return !this.#sleep.serverIsEmpty && !this.#announcements.isPostponed && this.#worker.functions.size > 0;
   }

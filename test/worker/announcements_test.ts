@@ -84,6 +84,9 @@ test("after RESET_ABILITIES all functions are announced again, and nothing is po
   connection.take();
   connection.announcements.announceAll();
   assert.deepEqual([connection.take(), connection.announcements.isPostponed], [["CAN_DO g"], false]);
+  assert.equal(connection.announcements.find("f"), undefined, "it was removed");
+  connection.add("f");
+  assert.deepEqual(connection.take(), ["CAN_DO f"]);
 });
 
 test("each change looks at its own function alone, however many there are", () => {

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { GearmanClient, GearmanWorker } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
+import { DueJobs } from "../../src/worker/gearmand_1.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { fakeTimers } from "../support/fake_timers.ts";
 import { onEveryServer } from "../support/servers.ts";
@@ -75,6 +76,17 @@ describe("a worker that polls", () => {
       assert.throws(() => new GearmanWorker({ pollInterval: pollInterval as never }), RangeError);
     }
   });
+});
+
+test("no timer runs for an interval of 0, and a stopped one runs no more", () => {
+  for (const interval of [0, 700]) {
+    using timers = fakeTimers(interval);
+    const dueJobs = new DueJobs(interval, () => {});
+    dueJobs.start();
+    assert.equal(timers.active, interval === 0 ? 0 : 1);
+    dueJobs.stop();
+    assert.equal(timers.active, 0);
+  }
 });
 
 onEveryServer("a job with a start time", (kind) => {

@@ -5,9 +5,10 @@ import { describe, test } from "node:test";
 import { ServerError } from "../../mod.ts";
 import type { GearmanEvent } from "../../mod.ts";
 import { type Packet, packetName, PacketType } from "../../src/codec/packet.ts";
+import { deferred } from "../../src/internal/promises.ts";
 import { type FakePeer, FakeServer } from "../support/fake_server.ts";
 import { turns, until } from "../support/wait.ts";
-import { describePacket, startWorker } from "../support/workers.ts";
+import { describePacket, sentPackets, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
 const GRABS: readonly PacketType[] = [PacketType.GRAB_JOB_ALL, PacketType.GRAB_JOB_UNIQ, PacketType.GRAB_JOB];
@@ -75,6 +76,23 @@ describe("a worker at a server that refuses GRAB_JOB_ALL", () => {
     assert.deepEqual(announced, ["CAN_DO_TIMEOUT f 2000", "CAN_DO f"]);
   });
 
+  test("withdraws a function that was removed while the refused grab was in flight, and grabs for the others", {
+    timeout,
+  }, async () => {
+    const refused = deferred<void>();
+    const server = serverWith(({ type }, peer) => {
+      if (type !== PacketType.GRAB_JOB_ALL) return peer.answer(PacketType.NO_JOB);
+      refused.promise.then(() => peer.answer(PacketType.ERROR, "server_error", "no such method"));
+    });
+    await using worker = startWorker({ dial: server.dial }, { f: () => {}, g: () => {} });
+    await until(() => server.peers.length === 1 && grabsOf(server.peer).length === 1);
+    worker.removeFunction("f");
+    await turns();
+    refused.resolve();
+    await until(() => hasSlept(server));
+    assert.deepEqual(sentPackets(server.peer), ["CAN_DO f", "CAN_DO g", "CANT_DO f", "GRAB_JOB_UNIQ"]);
+  });
+
   test("reports an ERROR that is about something else, and grabs as before", { timeout }, async () => {
     const errors: Error[] = [];
     let grabs = 0;
@@ -130,6 +148,7 @@ describe("a server that ends the connection on a grab", () => {
     await until(() => server.peers.length === 2 && grabsOf(server.peer).length > 0);
     assert.deepEqual(server.peers.map(grabsOf), [["GRAB_JOB_ALL"], ["GRAB_JOB_UNIQ"]]);
     assert.equal(delays.length, 1);
+    assert.ok(delays[0]! > 0, "there is a pause");
   });
 
   test("is asked as before if it cannot be reached then: it was stopped", { timeout }, async () => {

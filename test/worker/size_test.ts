@@ -10,7 +10,7 @@ import { FakeServer } from "../support/fake_server.ts";
 import { countJobs } from "../support/server_commands.ts";
 import { onEveryServer } from "../support/servers.ts";
 import { turns, until } from "../support/wait.ts";
-import { countPackets, heldHandler, startWorker, untilSent } from "../support/workers.ts";
+import { countPackets, heldHandler, serverWithJobs, startWorker, untilSent } from "../support/workers.ts";
 
 const timeout = 30_000;
 const maxPacketSize = 100_000;
@@ -123,6 +123,18 @@ describe("a packet over maxPacketSize", () => {
     await transport.write(assignment.subarray(2 * maxPacketSize));
     server.peer.answer(PacketType.ECHO_RES, "");
     await until(() => countPackets(server, PacketType.WORK_EXCEPTION) === 1);
+  });
+
+  test("is one byte longer than a result that is still sent", { timeout }, async () => {
+    const room = maxPacketSize - "H:1\0".length;
+    const server = serverWithJobs(["H:1", "f"], ["H:2", "g"]);
+    await using _worker = startWorker({ dial: server.dial, maxPacketSize }, {
+      f: () => new Uint8Array(room),
+      g: () => new Uint8Array(room + 1),
+    });
+    await untilSent(server, "PRE_SLEEP");
+    assert.equal(countPackets(server, PacketType.WORK_COMPLETE), 1);
+    assert.equal(countPackets(server, PacketType.WORK_EXCEPTION), 1);
   });
 
   test("that belongs to no job ends the connection", { timeout }, async () => {
