@@ -60,7 +60,9 @@ function runOnNode(name: Tool, report: string): Outcome {
   compiled ??= compileTests();
   const only = files.length > 0 ? files.map((file) => file.replace(/\.ts$/, ".js")) : compiled;
   return runTests(name, "node", program(name, "node"), [
-    ...["--test", "--test-concurrency=2", "--test-reporter=spec", "--test-reporter-destination=stdout"],
+    // A file that hangs after a failure fails by itself, and the others are still reported.
+    ...["--test", "--test-concurrency=2", "--test-timeout=400000"],
+    ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
     ...["--test-reporter=junit", `--test-reporter-destination=${report}`, ...only],
   ]);
 }
