@@ -27,6 +27,7 @@ const TASKS = [
   ["check:edge"],
   ["check:browser"],
   ["check:gateway"],
+  ["check:readme"],
 ];
 
 /** Milliseconds after which a task is considered to hang. */

@@ -1,4 +1,7 @@
-/** Tests of README's tables for users of other clients: the members exist, and no function of PHP or C is missing. */
+/**
+ * Tests of README: it is short, its tables fit a page, and those for users of other clients name members that exist, and
+ * every function of PHP and C.
+ */
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -39,6 +42,19 @@ test("README's tables for users of other clients name only members that exist", 
   }
   assert.deepEqual(missing, []);
   assert.ok(count > 60, `only ${count} were found`);
+});
+
+test("what README shows without a click is at most 350 lines and 3,500 words", () => {
+  const visible = readme.replaceAll(/^<details>.*?^<\/details>\n/gms, "");
+  const lines = visible.split("\n").length - 1;
+  assert.ok(lines <= 350, `there are ${lines} lines`);
+  const prose = visible.replaceAll(/^```.*?^```$/gms, "");
+  const words = prose.match(/\S*[\p{L}\p{N}]\S*/gu)?.length ?? 0;
+  assert.ok(words <= 3_500, `there are ${words} words`);
+});
+
+test("no line of README, and no row of its tables, is longer than 120 characters", () => {
+  assert.deepEqual(readme.split("\n").filter((line) => line.length > 120), []);
 });
 
 const LIST = `foreach (["GearmanClient", "GearmanWorker", "GearmanJob", "GearmanTask"] as $class)

@@ -20,6 +20,8 @@ const KNOWN = [
   "https://github.com/gearman/gearmand",
   "https://github.com/gearwire/gearman/blob/main/scripts/bench/results.md",
   "https://raw.githubusercontent.com/gearwire/gearman/main/scripts/bench/chart.svg",
+  "https://raw.githubusercontent.com/gearwire/gearman/main/scripts/pictures/job.svg",
+  "https://www.npmjs.com/package/p-retry",
   "https://www.php.net/manual/en/gearmanclient.dobackground.php",
 ];
 

@@ -18,24 +18,31 @@ export type Tool =
   | "bun"
   | "edge-runtime"
   | "esbuild"
+  | "eslint"
   | `gearman${"" | "-packet" | "ode"}`
+  | "jest"
   | "node-gearman"
   | `node${"20" | "20.16" | "22" | "24"}`
   | "publint"
   | "rolldown"
+  | "ts-jest"
+  | "tsx"
   | `typescript${"" | "5.5" | "5.9" | "7"}`
+  | "typescript-eslint"
   | "workerd";
 
 /** The version of every tool. Bun's is pinned in `deno.json`. */
-const VERSIONS: Record<Tool, string> = {
+export const VERSIONS: Readonly<Record<Tool, string>> = {
   "@arethetypeswrong/cli": "0.18.5",
   "abraxas": "2.1.10",
   "bun": /bun@(\S+)/.exec(config.tasks["test:bun"].command)![1]!,
   "edge-runtime": "4.0.1",
   "esbuild": "0.28.2",
+  "eslint": "10.15.0",
   "gearman": "2.1.0",
   "gearman-packet": "1.1.0",
   "gearmanode": "0.9.2",
+  "jest": "30.5.2",
   "node-gearman": "0.2.2",
   "node20": "npm:node@20.20.2",
   "node20.16": "npm:node@20.16.0", // the oldest version that the package supports
@@ -43,10 +50,13 @@ const VERSIONS: Record<Tool, string> = {
   "node24": "npm:node@24.21.0",
   "publint": "0.3.25",
   "rolldown": "1.3.2",
+  "ts-jest": "29.4.15",
+  "tsx": "4.23.15",
   "typescript": "6.0.3", // builds the package; the others are used by its consumers
   "typescript5.5": "npm:typescript@5.5.4",
   "typescript5.9": "npm:typescript@5.9.3",
   "typescript7": "npm:typescript@7.0.2",
+  "typescript-eslint": "8.74.0",
   "workerd": "1.20261117.1",
 };
 
