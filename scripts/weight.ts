@@ -11,7 +11,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
 import config from "../deno.json" with { type: "json" };
-import { browserModuleOf, buildNpm, compileSources, moduleOf, PACKAGE } from "./build/npm.ts";
+import { browserModuleOf, buildNpm, compileUnbundled, moduleOf, PACKAGE } from "./build/npm.ts";
 import { check, closeChecks } from "./support/checklist.ts";
 import { BUILD, must, program, ROOT, type Tool } from "./support/tools.ts";
 
@@ -91,8 +91,7 @@ function median(values: readonly number[]): number {
 }
 
 const UNBUNDLED = `${FOLDER}/unbundled`;
-compileSources(UNBUNDLED, {});
-writeFileSync(`${UNBUNDLED}/package.json`, JSON.stringify({ type: "module" }));
+compileUnbundled(UNBUNDLED);
 writeFileSync(`${FOLDER}/nothing.mjs`, "");
 /** Measures an import inside the process; what Node needs for its first import of any module does not count. */
 const MEASURE = `

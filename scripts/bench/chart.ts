@@ -18,7 +18,12 @@ const RIGHT = 80;
 const LINE = 26;
 const TOP = 40;
 
-/** Draws the chart; returns `undefined` if its contests were not measured. */
+/**
+ * Draws the chart; returns `undefined` if its contests were not measured.
+ *
+ * It has a background of its own: its style follows the scheme that the browser prefers, and npm shows a README on white,
+ * GitHub on what the reader has chosen there.
+ */
 export function chart(results: Results): string | undefined {
   const { pipelined, generated, awaited } = results;
   if (pipelined === undefined || generated === undefined || awaited === undefined) return undefined;
@@ -40,13 +45,15 @@ export function chart(results: Results): string | undefined {
   const height = TOP + bars.length * LINE + 8;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Background jobs a second">
 <style>
+.background { fill: #ffffff }
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600 }
 .ours { fill: #0969da }
 .raw { fill: #8c959f }
 .other { fill: #bf8700 }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .ours { fill: #4493f8 } .other { fill: #d29922 } }
+@media (prefers-color-scheme: dark) { .background { fill: #0d1117 } text { fill: #e6edf3 } .ours { fill: #4493f8 } .other { fill: #d29922 } }
 </style>
+<rect class="background" width="${WIDTH}" height="${height}" rx="6"/>
 <text class="title" x="8" y="22">Background jobs a second, to gearmand (1,000 in flight unless said otherwise)</text>
 ${bars.map((bar, i) => drawBar(bar, TOP + i * LINE, maxRate)).join("\n")}
 </svg>

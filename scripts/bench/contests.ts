@@ -2,7 +2,8 @@
  * The contests: groups of measurements that are compared. In each round all sides of a contest run one after the other.
  */
 
-import { install } from "../support/tools.ts";
+import { buildNpm, compileUnbundled, moduleOf, PACKAGE } from "../build/npm.ts";
+import { BUILD, install } from "../support/tools.ts";
 import { type Measure, warmUp } from "./programs/measure.ts";
 import {
   beside,
@@ -16,6 +17,7 @@ import {
   withGearmand,
   withJobServer,
   withLargeResult,
+  withPieces,
   withServerCpu,
 } from "./run.ts";
 
@@ -28,6 +30,10 @@ export type Contest = Record<string, () => Promise<Measure>>;
 export const PEERS = ["abraxas", "gearman", "gearmanode", "node-gearman"] as const;
 /** Size of the large result, in bytes. */
 export const LARGE = 67_108_864;
+/** Size of the result that is read as a stream, in bytes. */
+export const STREAMED = 1_073_741_824;
+/** Number of imports of which the median counts. */
+const IMPORTS = 9;
 
 /** Makes a side for each runtime. */
 function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contest {
@@ -117,6 +123,21 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
         )
       ),
     ),
+    "stream": {
+      ...each(
+        "raw",
+        (runtime) => withPieces(STREAMED, (server) => measured(ours(runtime, "large.ts", "raw", server, STREAMED))),
+      ),
+      ...each("idle", (runtime) => withPieces(0, (server) => measured(ours(runtime, "stream.ts", server, 0)))),
+      ...each(
+        "ours",
+        (runtime) => withPieces(STREAMED, (server) => measured(ours(runtime, "stream.ts", server, STREAMED))),
+      ),
+    },
+    "import": {
+      "unbundled node": () => imported(`${modules().unbundled}/mod.js`),
+      "ours node": () => imported(`${modules().bundled}/${moduleOf(".")}`),
+    },
     "waiting": {
       ...each("few", (runtime) => measured(ours(runtime, "waiting.ts", some(100_000)))),
       ...each("many", (runtime) => measured(ours(runtime, "waiting.ts", some(1_000_000)))),
@@ -138,4 +159,22 @@ function codec(what: "decode" | "encode", some: (packets: number) => number): Co
     ...each("gearman-packet", (runtime) => measured(ours(runtime, "peer_codec.ts", what, some(100_000), folder))),
     ...each("ours", (runtime) => measured(ours(runtime, "codec.ts", what, some(5_000_000)))),
   };
+}
+
+/** Measures imports of a module of the npm package. */
+async function imported(module: string): Promise<Measure> {
+  const measures: Measure[] = [];
+  for (let i = 0; i < IMPORTS; i++) measures.push(await measured(ours("node", "import.ts", module)));
+  return measures.toSorted((a, b) => a.ms - b.ms)[IMPORTS >> 1]!;
+}
+
+let built: { readonly bundled: string; readonly unbundled: string } | undefined;
+
+/** Builds the npm package, and the same modules unbundled; returns their folders. */
+function modules(): { readonly bundled: string; readonly unbundled: string } {
+  if (built !== undefined) return built;
+  buildNpm();
+  const unbundled = `${BUILD}bench/unbundled`;
+  compileUnbundled(unbundled);
+  return built = { bundled: PACKAGE, unbundled };
 }

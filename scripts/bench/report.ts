@@ -89,10 +89,13 @@ Targets that were missed on this machine, and why:
 function line(row: Row, cells: readonly Cell[]): string {
   const wanted = [...new Set(cells.map(({ wanted }) => wanted))];
   const bounds = wanted.length === 1 ? wanted[0]! : cells.map(({ wanted }) => wanted).join(", ");
-  const columns = cells.map((cell) =>
-    `${cell.met ? "" : "misses: "}**${figure(cell.ratio)}** (${figure(cell.ours)}${row.unit}, ` +
-    `${figure(cell.reference)}${row.unit}${cell.limit === undefined ? "" : `; limit ${figure(cell.limit)}`})`
-  );
+  const columns = RUNTIMES.map((runtime) => {
+    const cell = cells.find((cell) => cell.runtime === runtime);
+    return cell === undefined
+      ? ""
+      : `${cell.met ? "" : "misses: "}**${figure(cell.ratio)}** (${figure(cell.ours)}${row.unit}, ` +
+        `${figure(cell.reference)}${row.unit}${cell.limit === undefined ? "" : `; limit ${figure(cell.limit)}`})`;
+  });
   return `| ${row.what} | ${row.reference} | ${bounds} | ${columns.join(" | ")} |`;
 }
 

@@ -4,13 +4,13 @@
 
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import { freePort } from "../../test/support/socket_server.ts";
 import { startGearmand } from "../../test/support/gearmand.ts";
 import { encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
 import { BUILD, must, program, ROOT, runAsync } from "../support/tools.ts";
-import { type Measure, warmUp } from "./programs/measure.ts";
+import { HANDLE, type Measure, warmUp } from "./programs/measure.ts";
 
 /** The runtimes that this library is measured on. */
 export type Runtime = "deno" | "bun" | "node";
@@ -125,21 +125,44 @@ function cpuTime(pid: number): number {
 }
 
 /** Runs `use` with a server that answers each job with `size` bytes, as fast as they are read. */
-export async function withLargeResult<T>(size: number, use: (server: string) => Promise<T>): Promise<T> {
-  const answers = new Map<PacketType, Uint8Array[]>([
-    [PacketType.OPTION_REQ, [encodeResponse(PacketType.OPTION_RES, "exceptions")]],
-    [PacketType.ECHO_REQ, [encodeResponse(PacketType.ECHO_RES, "")]],
-    [PacketType.SUBMIT_JOB, [
-      encodeResponse(PacketType.JOB_CREATED, "H:box:1"),
-      encodeResponse(PacketType.WORK_COMPLETE, "H:box:1", new Uint8Array(size)),
-    ]],
+export function withLargeResult<T>(size: number, use: (server: string) => Promise<T>): Promise<T> {
+  const complete = encodeResponse(PacketType.WORK_COMPLETE, HANDLE, new Uint8Array(size));
+  return withFakeServer((socket) => void socket.write(complete), use);
+}
+
+/** Runs `use` with a server that answers each job with `size` bytes in pieces of 1 MiB, as fast as they are read. */
+export function withPieces<T>(size: number, use: (server: string) => Promise<T>): Promise<T> {
+  const piece = encodeResponse(PacketType.WORK_DATA, HANDLE, new Uint8Array(PIECE_SIZE));
+  return withFakeServer(async (socket) => {
+    for (let sent = 0; sent < size; sent += PIECE_SIZE) {
+      if (!socket.write(piece)) await new Promise<void>((resolve) => socket.once("drain", resolve));
+    }
+    socket.write(encodeResponse(PacketType.WORK_COMPLETE, HANDLE, ""));
+  }, use);
+}
+
+const PIECE_SIZE = 1_048_576;
+
+/** Runs `use` with a server that answers the greeting of a client, and has `complete` answer its jobs. */
+async function withFakeServer<T>(
+  complete: (socket: Socket) => void,
+  use: (server: string) => Promise<T>,
+): Promise<T> {
+  const answers = new Map<PacketType, Uint8Array>([
+    [PacketType.OPTION_REQ, encodeResponse(PacketType.OPTION_RES, "exceptions")],
+    [PacketType.ECHO_REQ, encodeResponse(PacketType.ECHO_RES, "")],
+    [PacketType.SUBMIT_JOB, encodeResponse(PacketType.JOB_CREATED, HANDLE)],
   ]);
   const server: Server = createServer((socket) => {
     const decoder = new PacketDecoder();
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       decoder.push(chunk);
-      for (const { type } of decoder) for (const answer of answers.get(type) ?? []) socket.write(answer);
+      for (const { type } of decoder) {
+        const answer = answers.get(type);
+        if (answer !== undefined) socket.write(answer);
+        if (type === PacketType.SUBMIT_JOB) complete(socket);
+      }
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

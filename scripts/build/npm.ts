@@ -144,6 +144,12 @@ export function compileSources(folder: string, options: Record<string, unknown>,
   must(program("typescript", "tsc"), ["-p", sources]);
 }
 
+/** Compiles the sources into modules of their own, with which the bundled ones are compared. */
+export function compileUnbundled(folder: string): void {
+  compileSources(folder, {});
+  writeFileSync(`${folder}/package.json`, JSON.stringify({ type: "module" }));
+}
+
 /** Builds the package and the tarball. */
 export function buildNpm(): void {
   emptyFolder(PACKAGE);
