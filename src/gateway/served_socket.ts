@@ -86,7 +86,7 @@ export class ServedSocket {
       return { ...LEFT, error };
     }
     if (this.#stop !== undefined) return this.#stop;
-    return await Promise.race([this.#stopped.promise, this.#exchangeAll()]);
+    return Promise.race([this.#stopped.promise, this.#exchangeAll()]);
   }
 
   async #exchangeAll(): Promise<SocketEnd> {

@@ -113,6 +113,40 @@ test("what is no POST of packets is refused, and nothing reaches the job server"
   await gateway.close();
 });
 
+test("a body may have 2 MiB beside its workloads, and not a byte more", { timeout }, async () => {
+  const { gateway, server } = makeGateway({ maxWorkload: 1_000_000 });
+  const limit = 1_000_000 + 2_097_152;
+  for (const excess of [0, 1]) {
+    const parts = [background];
+    for (let rest = limit + excess - background.length; rest > 0; rest -= parts.at(-1)!.length) {
+      parts.push(encodeRequest(SET_CLIENT_ID, "x".repeat(Math.min(rest - 12, 900_000))));
+    }
+    const body = join(parts);
+    assert.equal(body.length, limit + excess);
+    const response = await gateway.fetch(post(body));
+    assert.equal(response.status, excess === 0 ? 200 : 413);
+    await response.body!.cancel();
+  }
+  assert.deepEqual(server.peers.length, 1);
+  await gateway.close();
+});
+
+test("the body of a refused POST is cancelled", { timeout }, async () => {
+  const { gateway } = makeGateway();
+  for (const init of [{ method: "PUT" }, { headers: { "content-type": "text/plain" } }, {}]) {
+    const cancelled = deferred<void>();
+    const bytes = encodeRequest(CAN_DO, "f"); // a client does not send it
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(bytes),
+      cancel: () => cancelled.resolve(),
+    });
+    const response = await gateway.fetch(post(body, init));
+    assert.ok(response.status >= 400);
+    await cancelled.promise;
+  }
+  await gateway.close();
+});
+
 test("requests and answers pass, and the gateway's own question does not", { timeout }, async () => {
   const calls: [GatewayCall, string][] = [];
   const { gateway, server, events } = makeGateway({

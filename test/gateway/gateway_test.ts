@@ -52,6 +52,14 @@ test("the options are checked", () => {
       assert.throws(() => new Gateway({ allow, [name]: value }), RangeError);
     }
   }
+  for (const name of ["allowTimeout", "idleTimeout", "connectTimeout"]) {
+    for (const value of [1, 2_147_483_647]) new Gateway({ allow, [name]: value });
+    assert.throws(() => new Gateway({ allow, [name]: 2_147_483_648 }), RangeError);
+  }
+  for (const name of ["maxConnections", "maxRequests"]) {
+    for (const value of [1, 4_294_967_295]) new Gateway({ allow, [name]: value });
+    assert.throws(() => new Gateway({ allow, [name]: 4_294_967_296 }), RangeError);
+  }
   assert.throws(() => new Gateway({ allow, maxWorkload: -1 }), RangeError);
   new Gateway({ allow, servers: "unix:/run/gearmand.sock", maxWorkload: 0 });
 });

@@ -13,9 +13,11 @@ import { ConnectionError, dialTcp, memoryPipe } from "../../src/connection/mod.t
 import type { ServerAddress } from "../../src/connection/mod.ts";
 import { JobServer } from "../../src/server/mod.ts";
 import type { JobServerOptions } from "../../src/server/mod.ts";
+import { deferred } from "../../src/internal/promises.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "../support/certificates.ts";
 import { REQUIRED } from "../support/requirements.ts";
 import { fakeTimers } from "../support/fake_timers.ts";
+import { turns } from "../support/wait.ts";
 import { readable, request as r, Wire } from "../conformance/wire.ts";
 
 const HELLO = r(P.ECHO_REQ, "hello");
@@ -266,6 +268,27 @@ test("close() ends all connections, and may be called again", async () => {
   await Promise.all([server.close(), server.close(), server[Symbol.asyncDispose]()]);
   for (const wire of wires) assert.equal(await receive(wire, "never"), "(end)");
   await assert.rejects(async () => await dialTcp()(address, {}));
+});
+
+test("a connection counts until its transport has closed, and close() waits for that", async () => {
+  const server = new JobServer();
+  const [here, there] = memoryPipe();
+  const closed = deferred<void>();
+  server.accept({
+    write: (bytes) => there.write(bytes),
+    close: () => closed.promise,
+    [Symbol.asyncIterator]: () => there[Symbol.asyncIterator](),
+  });
+  here.close();
+  await turns();
+  assert.equal(server.inspect().connections, 1);
+  let isClosed = false;
+  const closing = server.close().then(() => isClosed = true);
+  await turns();
+  assert.equal(isClosed, false);
+  closed.resolve();
+  await closing;
+  assert.equal(server.inspect().connections, 0);
 });
 
 test("nothing keeps the process alive after close()", { timeout: 60_000 }, async () => {
