@@ -12,6 +12,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import process from "node:process";
 import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
+import { GearmanAdmin } from "@gearwire/gearman/admin";
 import { startGearmand } from "../../test/support/gearmand.ts";
 import { findProgram } from "../../test/support/requirements.ts";
 import { freePort } from "../../test/support/socket_server.ts";
@@ -43,6 +44,7 @@ const gate = new Gate();
 /** Workloads of the jobs in the background that have run. */
 const stored: string[] = [];
 const worker = startWorker();
+const admin = new GearmanAdmin(GEARMAN);
 /** The gateway that runs now. */
 let gateway: ChildProcess | undefined;
 /** What gateways and Workers have written to their standard error in this run. */
@@ -84,6 +86,7 @@ for (const transport of ["ws", "http"] as const) {
 printMatrix();
 
 await worker.close();
+await admin.close();
 await control.shutdown();
 await gearmand.stop();
 closeChecks();
@@ -200,6 +203,10 @@ async function serveControl(request: Request): Promise<Response> {
       return new Response();
     case "/stored":
       return new Response(String(stored.filter((text) => text.startsWith(`${searchParams.get("run")} `)).length));
+    case "/connections": {
+      const clients = (await admin.workers()).filter(({ functionNames }) => functionNames.length === 0);
+      return new Response(String(clients.length - 1)); // without this one
+    }
     case "/kill":
       await kill();
       return new Response();

@@ -166,6 +166,7 @@ test("all other answers are unknown, or accepted after JOB_CREATED", { timeout }
     "503 without Retry-After": (post) => post.response.resolve(new Response("", { status: 503 })),
     "504": (post) => post.response.resolve(new Response("", { status: 504 })),
     "302": (post) => post.response.resolve(new Response(null, { status: 302, headers: { location: "/" } })),
+    "a redirect in a browser": (post) => post.response.resolve(Response.error()), // it has the status 0, too
     "204": (post) => post.response.resolve(new Response(null, { status: 204 })),
     "a page": (post) => post.begin({ "content-type": "text/html" }),
     "a rejection": (post) => post.response.reject(new TypeError("fetch failed")),

@@ -158,20 +158,25 @@ onEveryServer("a client over fetch", (kind) => {
         await worker.close();
       });
 
-      test("the only call, aborted, aborts its POST, and its queued job is discarded", { timeout }, async () => {
+      test("a call, aborted, aborts its POST, and its queued job alone is discarded", { timeout }, async () => {
         const own = gateway.client();
+        const other = own.do("aborted", "kept");
+        await other.created();
         const controller = new AbortController();
         const job = own.do("aborted", "x", { signal: controller.signal });
         await job.created();
-        assert.equal(await countJobs(server, "aborted"), 1);
+        assert.equal(await countJobs(server, "aborted"), 2);
         const rejected = assert.rejects(async () => await job, { name: "AbortError" });
         controller.abort();
         await rejected;
-        await until(() => gateway.gateway.connections === 0);
+        await until(() => gateway.gateway.connections === 1);
         const worker = await RawWorker.open(server, "aborted");
+        const kept = await worker.grab();
+        assert.equal(text(kept.workload), "kept");
+        worker.send(PacketType.WORK_COMPLETE, kept.handle, "done");
+        assert.equal(await other.text(), "done");
         assert.equal(await worker.tryGrab(), undefined);
         await worker.close();
-        assert.notEqual((await own.doBackground("stored", "later")).handle, "");
         await own.close();
       });
 

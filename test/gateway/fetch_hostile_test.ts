@@ -10,7 +10,7 @@ import { type Gearmand, startGearmand } from "../support/gearmand.ts";
 import { type HttpGateway, type HttpHandler, startHttpGateway, startNodeServer } from "../support/http_gateways.ts";
 import { fullOrQuick, needs } from "../support/requirements.ts";
 import { until } from "../support/wait.ts";
-import { startWorker } from "../support/workers.ts";
+import { heldHandler, startWorker } from "../support/workers.ts";
 
 const timeout = 120_000;
 const CONTENT_TYPE = "application/vnd.gearman";
@@ -178,6 +178,35 @@ describe("POSTs that attack", { skip: needs("gearmand") }, () => {
       assert.equal(await own.do("pieces").text(), "01234");
       await assert.rejects(async () => await own.do("fails"), JobFailedError);
       assert.notEqual((await own.doBackground("stored", "x")).handle, "");
+    });
+    await worker.close();
+    await checkHealth();
+  });
+
+  test("a proxy that answers 502 to one POST, or cuts one off, leaves the others alone", { timeout }, async () => {
+    const { handler, release } = heldHandler();
+    const worker = startWorker({ servers: `127.0.0.1:${gearmand.port}` }, { held: handler });
+    let posts = 0;
+    const faulty = async (pass: () => Promise<Response>) => {
+      posts += 1;
+      if (posts === 2) return new Response("Bad Gateway", { status: 502 });
+      const response = await pass();
+      if (posts !== 3) return response;
+      const reader = response.body!.getReader();
+      const { value } = await reader.read();
+      await reader.cancel();
+      return new Response(value as Uint8Array<ArrayBuffer>, response);
+    };
+    await withProxy(faulty, async (own) => {
+      const held = own.do("held");
+      await held.created();
+      for (const delivery of ["unknown", "accepted"]) {
+        await assert.rejects(async () => await own.do("never", "x"), (error) => {
+          return error instanceof ConnectionError && error.delivery === delivery;
+        });
+      }
+      release.resolve("released");
+      assert.equal(await held.text(), "released");
     });
     await worker.close();
     await checkHealth();
