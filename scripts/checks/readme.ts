@@ -166,7 +166,7 @@ async function tryRest(jobServer: string, start: Curl): Promise<void> {
   const asEvents = ["-N", "-i", "-H", "Accept: text/event-stream"];
   const gate = new Gate();
   await using worker = new GearmanWorker({ servers: jobServer, concurrency: 10, onEvent() {} });
-  worker.addFunction("count", (job) => gate.advance(job));
+  worker.addFunction("advance", (job) => gate.advance(job));
   worker.addFunction("held", (job) => gate.hold(job));
   worker.addFunction("early", async (job) => {
     await job.sendStatus(1, 2);
@@ -202,13 +202,14 @@ async function tryRest(jobServer: string, start: Curl): Promise<void> {
   await until(async () => (await status()).startsWith("HTTP/1.1 404 "));
 
   // Events arrive while the job runs: it goes on only after its first line has arrived.
-  await using events = start(...asEvents, "-d", "2", `${url}/count`);
-  await until(() => events.output.includes('data: {"numerator":1,"denominator":2}\n\nevent: data\ndata: "line 1\\n"'));
-  assert.match(events.output, /^HTTP\/1.1 200 [\s\S]*^content-type: text\/event-stream/im);
+  await using events = start(...asEvents, "-d", "2", `${url}/advance`);
+  await events.printed('event: status\ndata: {"numerator":1,"denominator":2}\n\nevent: data\ndata: "line 1\\n"');
   gate.open();
-  await until(() => events.output.includes('"line 2\\n"'));
+  await events.printed('"line 2\\n"');
   gate.open();
-  assert.match(await events.end(), /event: complete\ndata: ""\n\n$/);
+  const output = await events.end();
+  assert.match(output, /^HTTP\/1.1 200 [\s\S]*^content-type: text\/event-stream/im);
+  assert.match(output, /event: complete\ndata: ""\n\n$/);
 }
 
 function compare({ prints }: Example, onFreePorts: (text: string) => string, output: string): void {

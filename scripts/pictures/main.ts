@@ -12,10 +12,10 @@ import process from "node:process";
 import { ROOT } from "../support/tools.ts";
 
 const FILE = `${ROOT}scripts/pictures/job.svg`;
-const WIDTH = 760;
+const WIDTH = 600;
 /** The middle of each lane. */
-const LANES = { client: 120, server: 380, worker: 640 } as const;
-const BOX = { width: 176, height: 46, top: 16 } as const;
+const LANES = { client: 96, server: 300, worker: 504 } as const;
+const BOX = { width: 150, height: 46, top: 16 } as const;
 /** The first line below the boxes, and the distance between two lines. */
 const [FIRST, LINE] = [98, 40] as const;
 
@@ -44,7 +44,7 @@ const MESSAGES: readonly Message[] = [
 
 const NOTES = [
   "In the foreground the client waits, and gets everything.",
-  "In the background it has its handle, and may leave: nobody keeps the result.",
+  "In the background it may leave with the handle; nobody keeps the result.",
 ];
 
 const lastLine = FIRST + 5.2 * LINE;

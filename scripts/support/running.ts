@@ -30,9 +30,12 @@ export class Running implements AsyncDisposable {
     this.#closed = new Promise((resolve) => this.#child.once("close", (status, signal) => resolve(status ?? signal!)));
   }
 
-  /** What it has printed until now. */
-  get output(): string {
-    return this.#output;
+  /** Resolves when it has printed a text. */
+  async printed(text: string): Promise<void> {
+    let ended = false;
+    void this.#closed.then(() => ended = true);
+    await until(() => ended || this.#output.includes(text)).catch(() => {});
+    assert.ok(this.#output.includes(text), `"${text}" must be printed:\n${this.#output}`);
   }
 
   /** Resolves to its output when it has ended with status 0. */

@@ -16,7 +16,7 @@
  * | Deno, Bun, Node | `unref` of a WebSocket | close the client; with `ws`, see `fromWebSocket` |
  * | edge-runtime (Vercel) | servers of WebSockets | a client there, and the gateway elsewhere |
  * | browsers | more than six requests at a time to one host over `fetch` and HTTP/1.1 | HTTP/2, or a WebSocket |
- * | `Bun.serve` | patience: it ends an answer that is silent for 10 s | `server.timeout(request, 0)` |
+ * | `Bun.serve` | time: it ends an answer that is silent for 10 s | `server.timeout(request, 0)` |
  * | workerd | a sign of a client over `fetch` that has left (workerd issue 6832) | none: it is noticed at the next NOOP, after 15 s |
  * | all | a sign of a peer that is gone without a word | `idleTimeout`, and pings of the platform (Deno and Bun send them) |
  *
