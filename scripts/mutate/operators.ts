@@ -48,6 +48,9 @@ const CONDITIONAL = new Set(["IfStatement", "WhileStatement", "DoStatement"].map
 const NUMBERS = new Set(["NumericLiteral", "BigIntLiteral"].map(kind));
 const BOOLEANS = new Map([[kind("TrueKeyword"), "false"], [kind("FalseKeyword"), "true"]]);
 const JUMPS = new Set(["ReturnStatement", "ThrowStatement", "BreakStatement", "ContinueStatement"].map(kind));
+const FUNCTIONS = new Set(
+  ["FunctionDeclaration", "FunctionExpression", "ArrowFunction", "MethodDeclaration"].map(kind),
+);
 const CALLS = new Set(["CallExpression", "NewExpression"].map(kind));
 /** Expressions that need no parentheses, whatever stands around them. */
 const CLOSED = new Set(
@@ -76,6 +79,17 @@ function withOperator(node: Node, operator: string): string {
 /** Returns an expression that can stand in the place of any other. */
 function closed(node: Node): string {
   return CLOSED.has(node.kind) ? node.getText() : `(${node.getText()})`;
+}
+
+/** True if a function returns the expression, and no `try` is around it: whether it awaits it then makes no difference. */
+function isReturnedAsItIs({ parent }: Node): boolean {
+  if (parent.kind !== kind("ReturnStatement")) return parent.kind === kind("ArrowFunction");
+  let around = parent;
+  while (around.parent !== undefined && !FUNCTIONS.has(around.kind)) {
+    if (around.kind === kind("TryStatement")) return false;
+    around = around.parent;
+  }
+  return true;
 }
 
 /** True if a node is a call, or waits for a call, that gives something back or ends something. */
@@ -127,7 +141,7 @@ const OPERATORS: Readonly<Record<string, (node: Node) => Iterable<Change>>> = {
     }
   },
   *"await removed"(node) {
-    if (node.kind === kind("AwaitExpression")) yield [node, node.expression!.getText()];
+    if (node.kind === kind("AwaitExpression") && !isReturnedAsItIs(node)) yield [node, node.expression!.getText()];
   },
   *"cleanup removed"(node) {
     if (node.kind === kind("TryStatement") && (node.finallyBlock?.statements.length ?? 0) > 0) {

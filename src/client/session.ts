@@ -235,8 +235,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   }
 
   /**
-   * Encodes what is held. A large request is encoded alone, so that its first byte is given at once; the rest waits until it
-   * is written.
+   * Encodes what is held. A large request is encoded when all before it is written, so that its first byte is given at once.
    */
   #sendHeld(connection: Connection): void {
     if (this.server.ready !== connection) return; // it is asked again whether it is alive: its answer continues here
@@ -244,7 +243,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
     while (count > 0) {
       const request = this.#held.shift()!;
       this.#encode(connection, request);
-      count = request.isLarge || this.#held.first?.isLarge ? 0 : count - 1;
+      count = this.#held.first?.isLarge ? 0 : count - 1;
     }
     this.#sendHeldSoon();
   }

@@ -99,7 +99,7 @@ onEveryServer("jobs in the background", (kind) => {
     const job = await client.doBackground("watch", "x");
     await worker.grab();
     const seen: JobStatus[] = [];
-    for await (const status of job.watch({ interval: 1 })) {
+    for await (const status of job.watch({ interval: 0 })) {
       seen.push(status);
       if (seen.length === 1) worker.send(PacketType.WORK_STATUS, job.handle, "1", "2");
       if (status.denominator === 2) worker.send(PacketType.WORK_COMPLETE, job.handle, "");

@@ -22,6 +22,18 @@ describe("doBackgroundAll() ends", () => {
     assert.deepEqual(server.dials, []);
   });
 
+  test("not before its source says so: an iterator may leave `done` out", { timeout }, async () => {
+    const server = new FakeServer(answerEverything());
+    await using client = makeClient(server);
+    const workloads = ["a", "b"];
+    const iterator = {
+      next: () => workloads.length > 0 ? { value: workloads.shift() } : { done: true, value: undefined },
+    };
+    const source = { [Symbol.iterator]: () => iterator as Iterator<string> };
+    const jobs = await toArray(client.doBackgroundAll("f", source));
+    assert.deepEqual(jobs.map(({ handle }) => handle), ["H:1", "H:2"]);
+  });
+
   test("by break: the source is closed, and nothing more is sent", { timeout }, async () => {
     const server = new FakeServer(answerEverything());
     await using client = makeClient(server);

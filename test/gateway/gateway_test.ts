@@ -475,6 +475,19 @@ test("a socket on which nothing happens is closed with 4408, unless something is
   await gateway.close();
 });
 
+test("a socket that has ended leaves no timer behind", { timeout }, async () => {
+  using timers = fakeTimers(54_321);
+  const { gateway } = makeGateway({ idleTimeout: 54_321 });
+  const client = new FakeClient(gateway);
+  client.send(ECHO_REQ, "x");
+  await client.untilAnswers(1);
+  assert.equal(timers.active, 1);
+  client.socket.end(1000);
+  await client.ended;
+  assert.equal(timers.active, 0);
+  await gateway.close();
+});
+
 test("a job that the server does not know any more is not pending", { timeout }, async (t) => {
   const IDLE_TIMEOUT = 54_321;
   let now = 0;
