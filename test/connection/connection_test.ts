@@ -15,7 +15,7 @@ import { Connection, ConnectionError, GearmanError, memoryPipe, ProtocolError } 
 import type { Transport } from "../../src/connection/mod.ts";
 import { chunks, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 import { deferred } from "../../src/internal/promises.ts";
-import { holdTimers } from "../support/fake_timers.ts";
+import { fakeTimers, holdTimers } from "../support/fake_timers.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
 import { turns, until } from "../support/wait.ts";
 
@@ -615,6 +615,33 @@ test("destroy() never rejects, may be called again, and changes nothing after th
   const error = await failed.pump(() => {}).catch((error: unknown) => error);
   await failed.destroy("later");
   await assert.rejects(failed.flush(), (thrown) => thrown === error);
+});
+
+test("close() resolves when the transport has closed", { timeout }, async () => {
+  const transport = new FakeTransport();
+  const closed = deferred<void>();
+  transport.close = () => closed.promise;
+  const connection = new Connection(transport);
+  let isClosed = false;
+  const closing = connection.close().then(() => isClosed = true);
+  await turns();
+  assert.equal(isClosed, false);
+  closed.resolve();
+  await closing;
+});
+
+test("close() leaves no timer behind once everything is written", { timeout }, async () => {
+  using timers = fakeTimers(2_000);
+  const transport = new FakeTransport();
+  const connection = new Connection(transport);
+  const writing = deferred<void>();
+  transport.answers.push(writing.promise);
+  connection.send(PacketType.PRE_SLEEP);
+  const closing = connection.close();
+  assert.equal(timers.active, 1);
+  writing.resolve();
+  await closing;
+  assert.equal(timers.active, 0);
 });
 
 test("close() with a peer that never reads ends after two seconds", { timeout }, async () => {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   ConnectionError,
   dialFetch,
+  type DoOptions,
   type FetchInit,
   GearmanClient,
   GearmanError,
@@ -15,6 +16,7 @@ import { encodeResponse, type Packet, PacketDecoder, packetName, PacketType } fr
 import { Connection } from "../../src/connection/mod.ts";
 import { deferred } from "../../src/internal/promises.ts";
 import { header, join, pattern, text, utf8 } from "../support/bytes.ts";
+import { fakeClock } from "../support/fake_timers.ts";
 import { turns, until } from "../support/wait.ts";
 
 const timeout = 10_000;
@@ -389,6 +391,52 @@ test("a connection without a client breaks with a POST that fails", { timeout },
   await connection.close();
 });
 
+test(
+  "a question shows life while a POST before it is alive, and after 35 s of silence no more",
+  { timeout },
+  async () => {
+    using clock = fakeClock();
+    const fake = new FakeFetch();
+    const dial = dialFetch(URL, { fetch: fake.fetch });
+    const connection = new Connection(await dial({ hostname: "any", port: 1 }, {}));
+    const received: string[] = [];
+    const pumping = connection.pump(({ type }) => void received.push(packetName(type))).catch(() => {});
+    const ask = async () => {
+      connection.send(PacketType.ECHO_REQ, ""); // the reply waits for those before it
+      await turns();
+      return received.splice(0);
+    };
+    connection.send(PacketType.ECHO_REQ, "itself");
+    const itself = await fake.untilPosts(1);
+    await turns();
+    assert.deepEqual(received.splice(0), ["WORK_STATUS"]);
+    itself.begin();
+    itself.send(encodeResponse(ECHO_RES, "itself"));
+    itself.end();
+    await until(() => received.length > 0);
+    assert.deepEqual(received.splice(0), ["ECHO_RES"]);
+    connection.send(PacketType.SUBMIT_JOB, "f", "", "x");
+    const post = await fake.untilPosts(2);
+    await turns();
+    assert.deepEqual(received, []);
+    assert.deepEqual(await ask(), ["WORK_STATUS"]);
+    clock.advance(34_000);
+    assert.deepEqual(await ask(), ["WORK_STATUS"]);
+    clock.advance(2_000);
+    assert.deepEqual(await ask(), []);
+    post.begin();
+    post.send(encodeResponse(NOOP));
+    await turns();
+    assert.deepEqual(await ask(), ["WORK_STATUS"]);
+    post.send(created("H:1"));
+    await turns();
+    assert.deepEqual(received.splice(0), ["JOB_CREATED", "ECHO_RES", "ECHO_RES", "ECHO_RES", "ECHO_RES"]);
+    assert.deepEqual(await ask(), ["ECHO_RES"], "no reply before it is awaited");
+    await connection.close();
+    await pumping;
+  },
+);
+
 test("replies keep the order of the requests over all POSTs", { timeout }, async () => {
   const fake = new FakeFetch();
   const client = fake.client();
@@ -409,6 +457,22 @@ test("replies keep the order of the requests over all POSTs", { timeout }, async
   one.end();
   assert.equal(await first.text(), "result 1");
   await client.close();
+});
+
+test("a job of each priority, and one with a reducer, runs until its result has come", { timeout }, async () => {
+  const fake = new FakeFetch();
+  await using client = fake.client();
+  for (const [i, options] of [{}, { priority: "high" }, { priority: "low" }, { reducer: "g" }].entries()) {
+    const job = client.do("f", "x", options as DoOptions);
+    const result = job.text();
+    const post = await fake.untilPosts(i + 1);
+    post.begin();
+    post.send(created("H:1"));
+    await turns();
+    post.send(encodeResponse(WORK_COMPLETE, "H:1", "done"));
+    post.end();
+    assert.equal(await result, "done");
+  }
 });
 
 test("one handle in two POSTs is two jobs, and the server is asked about it by its own name", { timeout }, async () => {

@@ -15,7 +15,7 @@ import { type ConnectOptions, type GearmanEvent, readConnectOptions } from "../.
 import { deferred } from "../../src/internal/promises.ts";
 import { FakeTransport } from "../support/fake_transport.ts";
 import { turns, until } from "../support/wait.ts";
-import { fakeTimers } from "../support/fake_timers.ts";
+import { fakeClock, fakeTimers } from "../support/fake_timers.ts";
 import { countedSignal } from "../support/signals.ts";
 
 const timeout = 10_000;
@@ -105,6 +105,48 @@ describe("opening", () => {
     assert.equal(signals.length, 2);
     await server.close();
   });
+
+  test(
+    "attempts that were aborted are a failure once they have taken connectTimeout together, without a success between",
+    {
+      timeout,
+    },
+    async () => {
+      using clock = fakeClock();
+      const transports: FakeTransport[] = [];
+      const { server } = connectionTo((_, { signal }) => {
+        if (signal!.aborted || transports.length === 1) return new Promise(() => {});
+        const transport = new FakeTransport();
+        transports.push(transport);
+        return transport;
+      }, { connectTimeout: 10_000 });
+      const abortAfter = async (ms: number) => {
+        const controller = new AbortController();
+        const opening = server.open(controller.signal);
+        clock.advance(ms);
+        controller.abort("enough");
+        await assert.rejects(opening, (reason) => reason === "enough");
+        await turns();
+        return server.failing;
+      };
+      await server.open();
+      transports[0]!.receive(echo);
+      await turns();
+      transports[0]!.end();
+      await until(() => server.connection === undefined);
+      assert.equal(await abortAfter(6_000), false);
+      transports.push(new FakeTransport()); // the next attempt succeeds
+      await server.open();
+      transports.at(-1)!.receive(echo);
+      await turns();
+      transports.at(-1)!.end();
+      await until(() => server.connection === undefined);
+      transports.length = 1; // and those after it hang
+      assert.equal(await abortAfter(6_000), false);
+      assert.equal(await abortAfter(6_000), true);
+      await server.close();
+    },
+  );
 
   test("a transport that arrives too late is closed, and so is one that never opens", { timeout }, async () => {
     const late = deferred<FakeTransport>();
@@ -226,6 +268,23 @@ describe("a connection that ends", () => {
 });
 
 describe("an open connection", () => {
+  test("is ready while no question is unanswered", { timeout }, async () => {
+    using timers = fakeTimers(12_345);
+    const transport = new FakeTransport();
+    const { server } = connectionTo(() => transport, { probeInterval: 12_345 });
+    const connection = await server.open();
+    assert.equal(server.ready, connection);
+    server.setWaiting(true);
+    timers.fire(); // silent for an interval
+    assert.equal(server.ready, undefined);
+    assert.equal(server.connection, connection);
+    transport.receive(echo);
+    await turns();
+    assert.equal(server.ready, connection);
+    await server.close();
+    assert.equal(server.ready, undefined);
+  });
+
   test("pauses reading until the promise that onPacket returns has settled", { timeout }, async () => {
     const transport = new FakeTransport();
     const { server, seen, user } = connectionTo(() => transport);
