@@ -294,6 +294,7 @@ test("the connection is watched only while an answer is awaited", async () => {
     peers[i]!.send(PacketType.ECHO_RES, "");
     await call;
   }
+  await turns(); // calls that are awaited one after the other keep the timer
   assert.equal(timers.active, 0);
 });
 
