@@ -33,7 +33,7 @@ import { BUILD, ROOT } from "../support/tools.ts";
 import { Compiler } from "./compiler.ts";
 import equivalents from "./equivalents.json" with { type: "json" };
 import { type Mutant, mutantsOf, OPERATOR_NAMES } from "./operators.ts";
-import { Copy, LATE, type TestRun, type Tests } from "./runner.ts";
+import { Copy, LATE, removeOldCopies, type TestRun, type Tests } from "./runner.ts";
 
 /** The rooms, with their folders of tests. The rules of the job server have a folder of their own. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -126,6 +126,7 @@ async function onCopies<T>(tasks: Iterable<T>, run: (task: T, copy: Copy) => Pro
   }));
 }
 
+removeOldCopies();
 const copies = Array.from({ length: Number(options.jobs) }, (_, i) => new Copy(i + 1));
 const started = performance.now();
 console.log(`seed ${options.seed}`);

@@ -1,9 +1,28 @@
 /** Runs the tests of rooms in copies of the checkout, so that the checkout itself is never touched. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { BUILD, ROOT } from "../support/tools.ts";
+
+const FOLDER = `${BUILD}mutate/`;
+
+/** Removes the copies of scripts that were killed. */
+export function removeOldCopies(): void {
+  mkdirSync(FOLDER, { recursive: true });
+  for (const name of readdirSync(FOLDER)) {
+    const [, id] = /^(\d+)-\d+$/.exec(name) ?? [];
+    if (id !== undefined && !isRunning(Number(id))) rmSync(`${FOLDER}${name}`, { recursive: true, force: true });
+  }
+}
+
+function isRunning(id: number): boolean {
+  try {
+    return process.kill(id, 0);
+  } catch {
+    return false;
+  }
+}
 
 /** What the tests need of the checkout. The packages are only linked. */
 const COPIED = ["deno.json", "deno.lock", "mod.ts", "src", "test"];
@@ -43,7 +62,7 @@ export class Copy {
 
   /** Makes the copy. */
   constructor(number: number) {
-    this.#folder = `${BUILD}mutate/${process.pid}-${number}/`;
+    this.#folder = `${FOLDER}${process.pid}-${number}/`;
     process.once("exit", () => rmSync(this.#folder, { recursive: true, force: true }));
     mkdirSync(this.#folder, { recursive: true });
     for (const part of COPIED) cpSync(`${ROOT}${part}`, `${this.#folder}${part}`, { recursive: true });
