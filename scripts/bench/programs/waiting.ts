@@ -22,6 +22,7 @@ class Server implements Transport {
     this.#decoder.push(bytes);
     for (const { type } of this.#decoder) {
       if (type === PacketType.OPTION_REQ) this.#encoder.write(PacketType.OPTION_RES, "exceptions");
+      if (type === PacketType.ECHO_REQ) this.#encoder.write(PacketType.ECHO_RES, "");
       if (type !== PacketType.SUBMIT_JOB) continue;
       this.#encoder.write(PacketType.JOB_CREATED, `H:box:${this.#created}`);
       this.#created++;
