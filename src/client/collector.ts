@@ -1,7 +1,6 @@
 /** Collecting the result of a job: all its data, joined. */
 
 import { type Bytes, joinBytes } from "../internal/bytes.ts";
-import type { Settle } from "../internal/promises.ts";
 
 /** Longer pieces are kept as they are. Shorter ones are copied together: each alone would cost more than its bytes. */
 const MAX_JOINED = 4_096;
@@ -10,7 +9,9 @@ const BLOCK_SIZE = 65_536;
 
 /** The pieces of one result, and the promise that waits for them. */
 export class Collector {
-  readonly #settle: Settle<Bytes>;
+  readonly #resolve: (bytes: Bytes) => void;
+  /** Rejects the promise. */
+  readonly fail: (error: unknown) => void;
   readonly #pieces: Uint8Array[] = [];
   /** Memory that short pieces are copied into, and how much of it is used. */
   #block: Uint8Array | undefined;
@@ -18,8 +19,10 @@ export class Collector {
   /** Bytes collected so far. */
   size = 0;
 
-  constructor(settle: Settle<Bytes>) {
-    this.#settle = settle;
+  /** Takes the functions that settle the promise. */
+  constructor(resolve: (bytes: Bytes) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.fail = reject;
   }
 
   add(piece: Uint8Array): void {
@@ -41,12 +44,7 @@ export class Collector {
     this.#finishBlock();
     // A piece is the job's own memory, so a single one needs no copy.
     const single = this.#pieces.length === 1 ? this.#pieces[0] as Bytes : undefined;
-    this.#settle.resolve(single ?? joinBytes(this.#pieces, this.size));
-  }
-
-  /** Rejects the promise. */
-  fail(error: unknown): void {
-    this.#settle.reject(error);
+    this.#resolve(single ?? joinBytes(this.#pieces, this.size));
   }
 
   #finishBlock(): void {

@@ -155,7 +155,7 @@ export class ForegroundJob extends Submission implements JobSubscriber, LaggingJ
   collect(): Promise<Bytes> {
     return new Promise((resolve, reject) => {
       this.consume();
-      this.#collector = new Collector({ resolve, reject });
+      this.#collector = new Collector(resolve, reject);
       this.#collectUnread();
       if (this.#outcome.kind !== "pending") this.#end(this.#outcome);
     });

@@ -31,9 +31,9 @@ export class RunningJobs {
   }
 
   subscribe(handle: string, subscriber: JobSubscriber): void {
-    const present = this.#subscribers.get(handle) ?? new Fifo();
-    present.push(subscriber);
-    this.#subscribers.set(handle, present);
+    const present = this.#subscribers.get(handle);
+    if (present === undefined) this.#subscribers.set(handle, new Fifo([subscriber]));
+    else present.push(subscriber);
   }
 
   /** Returns the receiver of a packet after which more may follow. */

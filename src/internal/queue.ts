@@ -5,8 +5,13 @@ const MIN_EMPTY = 32;
 
 /** First in, first out. */
 export class Fifo<T extends object> {
-  #items: (T | undefined)[] = [];
+  #items: (T | undefined)[];
   #head = 0;
+
+  /** Takes the first items; on V8 an array that grows by `push` has room for 17, and one that is written down for its own. */
+  constructor(items: T[] = []) {
+    this.#items = items;
+  }
 
   get length(): number {
     return this.#items.length - this.#head;

@@ -13,7 +13,7 @@ const timeout = 10_000;
 /** A collector, and the promise that it settles. */
 function collecting(): { collector: Collector; result: Promise<Bytes> } {
   const { promise, resolve, reject } = deferred<Bytes>();
-  return { collector: new Collector({ resolve, reject }), result: promise };
+  return { collector: new Collector(resolve, reject), result: promise };
 }
 
 test("all pieces are joined in order, and the size counts their bytes", { timeout }, async () => {
