@@ -7,6 +7,7 @@
  * - An anchor must lead to a heading.
  * - `{@link}` must name a declaration.
  * - An absolute link must be one of the known addresses.
+ * - A path in src/README.md, such as `codec/packet.ts`, must be that of a file, under src/ or the root.
  */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -110,6 +111,10 @@ for (const [file, text] of texts) {
   for (const [, target, name, prototype, member] of prose.matchAll(LINK)) {
     report(file, target!, isDeclared(name!, prototype, member) ? undefined : "is not declared");
   }
+}
+for (const [, path] of texts.get("src/README.md")!.matchAll(/`([\w/]+\/\w+\.ts)`/g)) {
+  const exists = existsSync(new URL(`src/${path}`, ROOT)) || existsSync(new URL(path!, ROOT));
+  report("src/README.md", path!, exists ? undefined : "is not a file");
 }
 console.log(`${count} links, ${broken} broken`);
 if (broken > 0) process.exitCode = 1;
