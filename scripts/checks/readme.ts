@@ -13,6 +13,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
+import { JobServer } from "@gearwire/gearman/server";
 import { freePort } from "../../test/support/socket_server.ts";
 import { buildNpm, TARBALL } from "../build/npm.ts";
 import { check, closeChecks } from "../support/checklist.ts";
@@ -34,6 +35,8 @@ const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
 const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
   "handlers-that-need-the-cpu-in-threads.ts": ["--allow-read", "--allow-sys=cpus"],
 };
+/** The retry, which is tried with a job server that fails. */
+const RETRY = "errors-and-repeating.ts";
 /** The ports that stand in README. */
 const PORTS = ["4730", "8080", "9464"];
 const TSCONFIG = {
@@ -138,6 +141,17 @@ async function runExamples(runtime: string): Promise<void> {
       const text = await curl("http://127.0.0.1:9464/metrics").end();
       assert.match(text, /^# TYPE gearman_jobs gauge$/m);
       assert.match(text, /^gearman_workers\{function="reverse"\} 1$/m);
+    },
+    [RETRY]: async () => {
+      // The connection ends twice before the job is accepted.
+      await using faulty = new JobServer();
+      const faults = [1, 2].map(() => faulty.faults.once("doBackground", "drop-before"));
+      const { port } = await faulty.listen();
+      const { code, ...example } = examples.find(({ file }) => file === RETRY)!;
+      writeFileSync(`${folder}/${RETRY}`, code.replace("4730", String(port)));
+      compare({ ...example, code }, onFreePorts, await start(RETRY).end());
+      assert.deepEqual(faults.map(({ count }) => count), [1, 1]);
+      assert.equal(faulty.inspect().jobs.length, 1);
     },
     "rest.ts": async () => {
       await using _rest = start("rest.ts");
