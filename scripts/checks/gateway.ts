@@ -8,11 +8,13 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import config from "../../deno.json" with { type: "json" };
 import { GearmanWorker } from "@gearwire/gearman";
 import { GearmanAdmin } from "@gearwire/gearman/admin";
+import { encodeRequest, encodeResponse, PacketType } from "@gearwire/gearman/codec";
 import { startGearmand } from "../../test/support/gearmand.ts";
 import { findProgram } from "../../test/support/requirements.ts";
 import { freePort } from "../../test/support/socket_server.ts";
@@ -25,6 +27,7 @@ import { checksum, NAMES, type Outcome, pattern } from "./gateway_client.ts";
 const FOLDER = `${BUILD}gateway`;
 /** Milliseconds after which a client that has not reported its end is considered to hang. */
 const TIMEOUT = 180_000;
+const CONTENT_TYPE = "application/vnd.gearman";
 /** The date of the compatibility of workerd. */
 const COMPATIBILITY_DATE = "2026-01-01";
 /** Switch off everything that is not needed to show a page on loopback. */
@@ -83,6 +86,7 @@ for (const transport of ["ws", "http"] as const) {
   for (const client of Object.keys(CLIENTS)) await runOver(client, transport, "node:http, ws");
   for (const platform of Object.keys(GATEWAYS).slice(1)) await runOver("Deno", transport, platform);
 }
+for (const platform of Object.keys(GATEWAYS)) await attack(platform);
 printMatrix();
 
 await worker.close();
@@ -275,6 +279,80 @@ async function runOver(client: string, transport: "ws" | "http", platform: strin
     assert.deepEqual(failures, [], log);
     assert.deepEqual(outcomes.map(({ name }) => name), NAMES);
   });
+}
+
+/** Sends requests over TCP that are broken, cut off or refused, and finds the gateway alive after each. */
+async function attack(platform: string): Promise<void> {
+  await check(`hostile requests over ${platform}`, async () => {
+    const port = await freePort();
+    log = "";
+    gateway = GATEWAYS[platform]!(port);
+    await untilListening(port, gateway);
+    try {
+      for (const { name, head, size, leaves } of hostileRequests()) {
+        for (let i = 0; i < 3; i++) await sendRaw(port, head, size, leaves);
+        const headers = { "content-type": CONTENT_TYPE };
+        const body = encodeRequest(PacketType.ECHO_REQ, "alive");
+        const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", headers, body: body.slice() });
+        const answer = new Uint8Array(await response.arrayBuffer());
+        assert.deepEqual(answer, encodeResponse(PacketType.ECHO_RES, "alive"), name);
+        assert.deepEqual([gateway.exitCode, gateway.signalCode], [null, null], name);
+      }
+    } catch (error) {
+      throw new Error(`${error}\nthe gateway said: ${log}`);
+    } finally {
+      await kill();
+    }
+  });
+}
+
+/** A request that is sent over TCP: its head, bytes behind it, and whether the client resets the connection then. */
+interface HostileRequest {
+  readonly name: string;
+  readonly head: string;
+  readonly size: number;
+  readonly leaves: boolean;
+}
+
+function hostileRequests(): HostileRequest[] {
+  const post = `POST / HTTP/1.1\r\nhost: x\r\n`;
+  const packets = `${post}content-type: ${CONTENT_TYPE}\r\n`;
+  const upgrade = "host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
+    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  const requests: Record<string, [head: string, size?: number]> = {
+    "too large": [`${packets}content-length: 99999999\r\n\r\n`, 5_000_000],
+    "another content type": [`${post}content-type: text/plain\r\ncontent-length: 5000000\r\n\r\n`, 5_000_000],
+    "garbage": [`${packets}content-length: 5000000\r\n\r\ngarbage`, 5_000_000],
+    "garbage in chunks": [`${packets}transfer-encoding: chunked\r\n\r\n7\r\ngarbage\r\n`],
+    "a chunk without a length": [`${packets}transfer-encoding: chunked\r\n\r\nZZZ\r\n`],
+    "no body": [`${packets}content-length: 20\r\n\r\n`],
+    "a URL that cannot be read": [`POST //[ HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n`],
+    "a URL with a user": [`POST http://a:b@c/ HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n`],
+    "an upgrade of a URL that cannot be read": [`GET //[ HTTP/1.1\r\n${upgrade}`],
+    "an upgrade of a URL with a user": [`GET http://a:b@c/ HTTP/1.1\r\n${upgrade}`],
+    "an upgrade": [`GET / HTTP/1.1\r\n${upgrade}`],
+    "TRACE": [`TRACE / HTTP/1.1\r\nhost: x\r\n\r\n`],
+    "CONNECT": [`CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n`],
+  };
+  return Object.entries(requests).flatMap(([name, [head, size = 0]]) =>
+    [false, true].map((leaves) => ({ name, head, size, leaves }))
+  );
+}
+
+/** Sends a request, waits for an answer (200 ms at most), and resets the connection or ends it. */
+async function sendRaw(port: number, head: string, size: number, leaves: boolean): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  const answered = new Promise((resolve) => {
+    socket.once("data", resolve);
+    socket.once("close", resolve);
+    setTimeout(resolve, 200);
+  });
+  socket.write(head);
+  if (size > 0) socket.write(new Uint8Array(size));
+  await (leaves ? new Promise((resolve) => socket.once("connect", resolve)) : answered);
+  if (leaves) socket.resetAndDestroy();
+  else socket.destroy();
 }
 
 async function untilListening(port: number, child: ChildProcess): Promise<void> {

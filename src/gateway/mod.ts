@@ -151,7 +151,7 @@
  * const sockets = new WebSocketServer({ noServer: true }); // selects the first subprotocol that the client offers
  *
  * // For clients over fetch: passes requests to a web-standard handler, also from pages of other origins.
- * const server = createServer(async (message, answer) => {
+ * async function serve(message, answer) {
  *   answer.setHeader("access-control-allow-origin", "*");
  *   answer.setHeader("access-control-allow-headers", "content-type, authorization");
  *   answer.setHeader("access-control-expose-headers", "retry-after");
@@ -167,13 +167,22 @@
  *   });
  *   const response = await gateway.fetch(request);
  *   answer.writeHead(response.status, Object.fromEntries(response.headers)).flushHeaders();
+ *   // The rest of a body that was refused is skipped, so that the client gets the answer.
+ *   answer.once("finish", () => message.removeAllListeners("data").resume());
  *   pipeline(Readable.fromWeb(response.body), answer, () => {}); // an error cuts the answer off
- * });
+ * }
+ *
+ * // What throws must not end the process: a URL that cannot be read, a client that has left.
+ * const server = createServer((message, answer) => serve(message, answer).catch(() => answer.destroy()));
  *
  * // For clients over WebSockets.
  * server.on("upgrade", (message, stream, head) => {
- *   const request = new Request(new URL(message.url, "http://localhost"), { headers: message.headers });
- *   sockets.handleUpgrade(message, stream, head, (socket) => gateway.accept(socket, { request }));
+ *   try {
+ *     const request = new Request(new URL(message.url, "http://localhost"), { headers: message.headers });
+ *     sockets.handleUpgrade(message, stream, head, (socket) => gateway.accept(socket, { request }));
+ *   } catch {
+ *     stream.destroy();
+ *   }
  * });
  * server.listen(process.env.PORT, "127.0.0.1");
  * ```

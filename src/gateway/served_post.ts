@@ -1,7 +1,7 @@
 /** One POST of a client that has only `fetch`, from its body to the end of its answer. */
 
 import { ProtocolError } from "../errors.ts";
-import { deferred, ignoreErrors, Notifier } from "../internal/promises.ts";
+import { deferred, Notifier } from "../internal/promises.ts";
 import { PacketDecoder } from "../codec/decoder.ts";
 import { encodeResponse } from "../codec/encoder.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
@@ -147,8 +147,6 @@ export class ServedPost {
   /** Answers with a refusal. */
   refuse({ end, headers }: Refusal): Response {
     this.#ended.resolve(end);
-    // Not awaited: the body may never end.
-    ignoreErrors(() => this.#request.body?.locked === false ? this.#request.body.cancel() : undefined);
     return new Response(end.reason, { status: end.code, headers: { "content-type": "text/plain", ...headers } });
   }
 
@@ -187,7 +185,6 @@ export class ServedPost {
     try {
       return await Promise.race([this.#decode(reader, limit), late.promise]);
     } catch (error) {
-      ignoreErrors(() => reader.cancel());
       if (!(error instanceof ProtocolError)) throw error;
       throw refusePost(400, "A client does not send this", error);
     } finally {

@@ -131,18 +131,20 @@ test("a body may have 2 MiB beside its workloads, and not a byte more", { timeou
   await gateway.close();
 });
 
-test("the body of a refused POST is cancelled", { timeout }, async () => {
+test("the body of a refused POST is not cancelled", { timeout }, async () => {
+  // Node 20, 22 and 24 end the process if the stream of a body is cancelled that still arrives (Readable.toWeb).
   const { gateway } = makeGateway();
   for (const init of [{ method: "PUT" }, { headers: { "content-type": "text/plain" } }, {}]) {
-    const cancelled = deferred<void>();
+    let cancelled = 0;
     const bytes = encodeRequest(CAN_DO, "f"); // a client does not send it
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(bytes),
-      cancel: () => cancelled.resolve(),
+      cancel: () => void (cancelled += 1),
     });
     const response = await gateway.fetch(post(body, init));
     assert.ok(response.status >= 400);
-    await cancelled.promise;
+    await turns();
+    assert.equal(cancelled, 0);
   }
   await gateway.close();
 });

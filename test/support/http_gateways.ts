@@ -1,6 +1,6 @@
 /** Gateways behind real HTTP servers, and clients of them over `fetch`. */
 
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline, Readable } from "node:stream";
 import { dialFetch, type DialFetchOptions, GearmanClient } from "../../mod.ts";
@@ -20,7 +20,7 @@ export interface HttpServer {
 
 /** Starts a server of `node:http` on an unused port. */
 export async function startNodeServer(handle: HttpHandler): Promise<HttpServer> {
-  const server = createServer(async (message, answer) => {
+  const serve = async (message: IncomingMessage, answer: ServerResponse) => {
     const controller = new AbortController();
     answer.once("close", () => controller.abort());
     const headers = Object.entries(message.headers).map(([name, value]) => [name, String(value)] as [string, string]);
@@ -30,9 +30,11 @@ export async function startNodeServer(handle: HttpHandler): Promise<HttpServer> 
     const response = await handle(new Request(new URL(message.url!, "http://127.0.0.1"), { ...init, ...body }));
     answer.writeHead(response.status, Object.fromEntries(response.headers));
     answer.flushHeaders();
+    answer.once("finish", () => message.removeAllListeners("data").resume());
     if (response.body === null) answer.end();
     else pipeline(Readable.fromWeb(response.body as never), answer, () => {});
-  });
+  };
+  const server = createServer((message, answer) => void serve(message, answer).catch(() => answer.destroy()));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/gearman`,
