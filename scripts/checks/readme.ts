@@ -86,7 +86,7 @@ if (only.length === 0) {
   });
 }
 const runtimes = only.length > 0 ? only : Object.keys(RUNTIMES);
-for (const runtime of runtimes) await runExamples(runtime);
+await Promise.all(runtimes.map(runExamples)); // each has a job server and ports of its own
 closeChecks();
 
 /** Builds the package, and installs it in a project with everything that README's readers use. */
