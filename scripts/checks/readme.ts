@@ -75,9 +75,13 @@ const only = process.argv.slice(2);
 const examples = readExamples();
 await prepare();
 if (only.length === 0) {
-  await check("TypeScript's strictest settings", () => succeed(["node_modules/.bin/tsc", "-p", "."]));
-  await check("typescript-eslint's recommendedTypeChecked", () => {
-    return succeed(["node_modules/.bin/eslint", "--max-warnings=0", "."]);
+  for (const compiler of ["typescript5.5", "typescript"] as const) { // the oldest that README names, and today's
+    await check(`types, with TypeScript ${VERSIONS[compiler].split("@").at(-1)}`, async () => {
+      await succeed([program(compiler, "tsc"), "-p", "."]);
+    });
+  }
+  await check("typescript-eslint's recommendedTypeChecked", async () => {
+    await succeed(["node_modules/.bin/eslint", "--max-warnings=0", "."]);
   });
   await check("Jest, as README says", () => runJest("jest", {}));
   await check("ts-jest, as README says", () => {
