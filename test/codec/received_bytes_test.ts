@@ -143,6 +143,13 @@ test("an error has the offset of what is at the front or being dropped, and ends
   assert.equal(dropping.fail("it has ended").offset, 2);
 });
 
+test("what is pushed after an error is not kept", () => {
+  const list = listOf();
+  const error = list.fail("it is bad");
+  list.push(pattern(10));
+  assert.deepEqual([list.isEmpty, list.error], [true, error]);
+});
+
 test("whatever is pushed, pulled and dropped, the bytes stay in order", { timeout: 60_000 }, () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant("push" as const), size: fc.nat(9_000) }) },
