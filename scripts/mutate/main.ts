@@ -50,6 +50,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** A room that is tested only if it is named: it has no code of Gearman. */
 const INTERNAL = "internal";
 
+/** The folders in which real programs test more of the sources; those of `conformance` test gearmand alone. */
+const WITH_PROGRAMS = new Set(["transport", "client", "worker", "admin", "gateway"]);
+
 /** Share of the mutants, without equivalent ones, that have to be caught. */
 const MIN_CAUGHT = 0.95;
 /** Share of the mutants that may be equivalent. */
@@ -140,7 +143,7 @@ async function runControls(): Promise<void> {
   const folders = new Set(subjects.flatMap((subject) => subject.folders));
   await onCopies([...folders], async (folder, copy) => {
     const seconds: string[] = [];
-    for (const programs of ["without", "with"] as const) {
+    for (const programs of WITH_PROGRAMS.has(folder) ? ["without", "with"] as const : ["without"] as const) {
       const run = await copy.test({
         file: `test/${folder}/all.ts`,
         withPrograms: programs === "with",
@@ -158,7 +161,7 @@ async function runControls(): Promise<void> {
 async function testMutant(mutant: Mutant, { folders }: Subject, copy: Copy): Promise<TestRun> {
   let run: TestRun = { passed: true, reason: "", seconds: 0 };
   const steps: Tests[] = (["without", "with"] as const).flatMap((programs) =>
-    folders.map((folder) => {
+    folders.filter((folder) => limits[programs].has(folder)).map((folder) => {
       const limit = limits[programs].get(folder)!;
       return { file: `test/${folder}/all.ts`, withPrograms: programs === "with", limit };
     })
