@@ -106,6 +106,7 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     },
     "worker": {
       "libgearman": worker((_, port) => c("worker", port)),
+      ...each("raw", (runtime) => worker((server) => ours(runtime, "raw_worker.ts", server))()),
       ...each("ours", (runtime) => worker((server) => ours(runtime, "worker.ts", server, 1))()),
     },
     "concurrency": {

@@ -153,6 +153,7 @@ export const ROWS: readonly Row[] = [
     min: 0.95,
     side: own,
     references: libgearman,
+    limit: raw,
     ...rate,
   },
   {

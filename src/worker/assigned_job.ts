@@ -96,9 +96,14 @@ const INSPECT: unique symbol = /* @__PURE__ */ Symbol.for("nodejs.util.inspect.c
 
 /** Makes the job of a run. */
 export function jobOf(packet: JobPacket, run: JobSender): AssignedJob {
-  const job = new HandlerJob(packet, run);
   // As a method with a computed name it would keep bundlers from dropping the class from programs without a worker.
-  return Object.defineProperty(job, INSPECT, { value: () => ({ ...job, signal: job.signal }) });
+  if (!(INSPECT in HandlerJob.prototype)) Object.defineProperty(HandlerJob.prototype, INSPECT, { value: shownJob });
+  return new HandlerJob(packet, run);
+}
+
+/** What is printed of a job. */
+function shownJob(this: HandlerJob): Partial<AssignedJob> {
+  return { ...this, signal: this.signal };
 }
 
 /** What a handler may see and do, and nothing else. */
