@@ -69,11 +69,11 @@ export abstract class Submission extends Request {
 
 /** The submission of a background job; it is over when the server has accepted it. */
 abstract class BackgroundSubmission extends Submission {
-  readonly #source: StatusSource;
+  declare private readonly source: StatusSource;
 
   constructor(packet: Outgoing, source: StatusSource) {
     super(packet);
-    this.#source = source;
+    this.source = source;
   }
 
   override setWorkload(workload: Workload): void {
@@ -84,7 +84,7 @@ abstract class BackgroundSubmission extends Submission {
   override onReply(packet: Packet, session: RequestSession): void {
     if (this.settled) return;
     this.settle();
-    this.accept(new ClientBackgroundJob(this.#source, firstText(packet), session.name, this.unique));
+    this.accept(new ClientBackgroundJob(this.source, firstText(packet), session.name, this.unique));
   }
 
   abstract accept(job: BackgroundJob): void;
@@ -110,24 +110,26 @@ export class AwaitedSubmission extends BackgroundSubmission {
 
 /** A submission of a batch, which takes the outcomes in the order of its source. */
 export class BatchSubmission extends BackgroundSubmission {
-  readonly #onSettled: (submission: BatchSubmission) => void;
+  declare private readonly onSettled: (submission: BatchSubmission) => void;
   /** The job, once a server has accepted it. */
-  job: BackgroundJob | undefined;
+  declare job: BackgroundJob | undefined;
   /** The failure, once it has failed. */
-  failure: { readonly error: unknown } | undefined;
+  declare failure: { readonly error: unknown } | undefined;
 
   constructor(packet: Outgoing, source: StatusSource, onSettled: (submission: BatchSubmission) => void) {
     super(packet, source);
-    this.#onSettled = onSettled;
+    this.onSettled = onSettled;
+    this.job = undefined;
+    this.failure = undefined;
   }
 
   override accept(job: BackgroundJob): void {
     this.job = job;
-    this.#onSettled(this);
+    this.onSettled(this);
   }
 
   override reject(error: unknown): void {
     this.failure = { error };
-    this.#onSettled(this);
+    this.onSettled(this);
   }
 }

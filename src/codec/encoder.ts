@@ -151,6 +151,9 @@ export class PacketEncoder {
     // Packets that would fit in one slab leave as one write, also if a slab ended between them.
     const fits = groups.length > 1 && this.#size <= MAX_SLAB;
     const taken = fits ? [[joinBytes(groups.flat(), this.#size)]] : groups;
+    // As much may follow. If it does not fit, it begins new memory, instead of being split here and joined above.
+    if (this.#size > this.#slab.length - this.#end) this.#end = this.#slab.length;
+    this.#start = this.#end;
     this.#groups = [];
     this.#size = 0;
     return taken;

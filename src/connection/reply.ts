@@ -7,25 +7,25 @@ import type { Packet, PacketType } from "../codec/packet.ts";
 export class Reply {
   readonly magic: "REQ" | "RES";
   readonly type: PacketType;
-  readonly #body: Uint8Array;
-  readonly #start: number;
-  readonly #end: number;
+  private readonly body: Uint8Array;
+  private readonly start: number;
+  private readonly end: number;
 
   constructor(magic: "REQ" | "RES", type: PacketType, body: Uint8Array, start: number, end: number) {
     this.magic = magic;
     this.type = type;
-    this.#body = body;
-    this.#start = start;
-    this.#end = end;
+    this.body = body;
+    this.start = start;
+    this.end = end;
   }
 
   get args(): [Uint8Array] {
-    return [this.#body.subarray(this.#start, this.#end)];
+    return [this.body.subarray(this.start, this.end)];
   }
 
   /** The argument, decoded as UTF-8. */
   get text(): string {
-    return readTextBetween(this.#body, this.#start, this.#end);
+    return readTextBetween(this.body, this.start, this.end);
   }
 }
 

@@ -6,8 +6,17 @@ export const utf8Decoder: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8",
 /** Encodes UTF-8; a lone surrogate becomes U+FFFD. */
 export const utf8Encoder: TextEncoder = /* @__PURE__ */ new TextEncoder();
 
-/** Above this length in bytes, `TextDecoder` is faster than a loop. */
-const SHORT = 64;
+/** The part of the class `Buffer` of Node, Bun and Deno that is used, and that works on any bytes. */
+interface BufferMethods {
+  readonly prototype: { utf8Slice?(this: Uint8Array, start: number, end: number): string };
+}
+
+/** Decodes a part of an array as a TextDecoder does, in half of its time, without a view; undefined in browsers. */
+const utf8Slice = /* @__PURE__ */ findUtf8Slice();
+
+function findUtf8Slice(): BufferMethods["prototype"]["utf8Slice"] {
+  return (globalThis as { Buffer?: BufferMethods }).Buffer?.prototype.utf8Slice;
+}
 
 /** Decodes bytes as UTF-8. */
 export function readText(bytes: Uint8Array): string {
@@ -16,28 +25,7 @@ export function readText(bytes: Uint8Array): string {
 
 /** Decodes the bytes from `start` to `end` as UTF-8. */
 export function readTextBetween(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start > SHORT) return utf8Decoder.decode(bytes.subarray(start, end));
-  // Handles and names are short and ASCII: a loop costs a fraction of a call of TextDecoder.
-  let text = "";
-  let at = start;
-  for (; at + 8 <= end; at += 8) {
-    const a = bytes[at]!;
-    const b = bytes[at + 1]!;
-    const c = bytes[at + 2]!;
-    const d = bytes[at + 3]!;
-    const e = bytes[at + 4]!;
-    const f = bytes[at + 5]!;
-    const g = bytes[at + 6]!;
-    const h = bytes[at + 7]!;
-    if ((a | b | c | d | e | f | g | h) > 127) return utf8Decoder.decode(bytes.subarray(start, end));
-    text += String.fromCharCode(a, b, c, d, e, f, g, h);
-  }
-  for (; at < end; at++) {
-    const byte = bytes[at]!;
-    if (byte > 127) return utf8Decoder.decode(bytes.subarray(start, end));
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  return utf8Slice?.call(bytes, start, end) ?? utf8Decoder.decode(bytes.subarray(start, end));
 }
 
 /** Parses JSON; a byte order mark before it is skipped. */

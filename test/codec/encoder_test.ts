@@ -293,6 +293,20 @@ test("a wrong number or kind of arguments does not compile", () => {
   assert.throws(() => encoder.write("CAN_DO", "reverse"), RangeError);
 });
 
+test("packets that follow as many others begin new memory, and are not joined", () => {
+  const encoder = new PacketEncoder("REQ");
+  const buffers = new Set<ArrayBufferLike>();
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 1_000; i++) encoder.write(PacketType.GET_STATUS, `H:host:${i}`);
+    const pieces = encoder.take();
+    assert.equal(pieces.length, 1);
+    // A joined piece would fill its buffer.
+    if (round > 0) assert.ok(pieces[0]!.length < pieces[0]!.buffer.byteLength, `round ${round}`);
+    buffers.add(pieces[0]!.buffer);
+  }
+  assert.ok(buffers.size < 20, "memory is used again where there is room");
+});
+
 test("small packets are taken as one piece, also if a slab ends between them", () => {
   const encoder = new PacketEncoder("REQ");
   for (let count = 1; count <= 600; count += 7) {

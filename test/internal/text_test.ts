@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { byteLength, messageOf, printable, quoted, readText } from "../../src/internal/text.ts";
+import { byteLength, messageOf, printable, quoted, readText, readTextBetween } from "../../src/internal/text.ts";
 import { character } from "../support/arbitraries.ts";
 import { utf8 } from "../support/bytes.ts";
 
@@ -13,6 +13,44 @@ test("readText() reads UTF-8 of any length", () => {
   }));
   assert.equal(readText(utf8("\u{1f600}".repeat(30))), "\u{1f600}".repeat(30));
   assert.equal(readText(Uint8Array.of(0xff, 0x41)), "\ufffdA", "invalid UTF-8 is replaced");
+});
+
+test("readText() replaces what is no UTF-8 as a TextDecoder does, whatever the runtime has for it", () => {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  // Bytes that begin, continue, and break sequences of each length.
+  const byte = fc.constantFrom(
+    0,
+    0x41,
+    0x80,
+    0x8f,
+    0x90,
+    0x9f,
+    0xa0,
+    0xbb,
+    0xbf,
+    0xc0,
+    0xc2,
+    0xe0,
+    0xed,
+    0xef,
+    0xf0,
+    0xf4,
+    0xf5,
+  );
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 20 }),
+      fc.array(byte, { maxLength: 20 }),
+      fc.nat(8),
+      (any, broken, start) => {
+        for (const bytes of [any, Uint8Array.from(broken)]) {
+          const begin = Math.min(start, bytes.length);
+          assert.equal(readTextBetween(bytes, begin, bytes.length), decoder.decode(bytes.subarray(begin)));
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
 });
 
 test("readText() keeps a byte order mark, in short text and in long", () => {
