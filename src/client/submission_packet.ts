@@ -57,6 +57,9 @@ export type SharedOptions = Omit<DoBackgroundOptions, "unique">;
 /** The options that a packet is made of. */
 type PacketOptions = Omit<SharedOptions, keyof CallOptions>;
 
+/** The function name that was checked last: most submissions are of the same function as the one before. */
+let lastFunctionName: string | undefined;
+
 /** Makes the packet of a foreground job. */
 export function foregroundPacket(
   fn: string | AnyFunction,
@@ -90,7 +93,8 @@ function packetOf(
   const { priority = "normal", reducer, at } = options;
   const functionName = nameOf(fn);
   const workload = functionName === fn ? input as Workload : "";
-  checkFunctionName(functionName);
+  if (functionName !== lastFunctionName) checkFunctionName(functionName);
+  lastFunctionName = functionName;
   checkUnique(unique);
   checkWorkload(workload);
   if (mode === "background" && functionName === fn) checkStorable(workload);
