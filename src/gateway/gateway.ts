@@ -223,7 +223,7 @@ export class Gateway implements AsyncDisposable {
    * With all statuses but 200, nothing was queued. Headers for other origins (CORS) are left to the platform.
    */
   async fetch(request: Request): Promise<Response> {
-    const copy = new Request(request.url, { method: request.method, headers: request.headers });
+    const copy = copyWithoutBody(request);
     const settings: PostSettings = {
       ...this.#settings,
       onOpened: () => this.#emit({ type: "opened", request: copy }),
@@ -262,6 +262,15 @@ export class Gateway implements AsyncDisposable {
     const sockets = Array.from(this.#sockets, (served) => served.stop(GATEWAY_CLOSED));
     const posts = Array.from(this.#posts, (served) => served.stop());
     await Promise.all<unknown>([...sockets, ...posts]);
+  }
+}
+
+/** Copies a request without its body, unless its platform lets through what others forbid: TRACE, a URL with a user. */
+function copyWithoutBody(request: Request): Request {
+  try {
+    return new Request(request.url, { method: request.method, headers: request.headers });
+  } catch {
+    return request;
   }
 }
 

@@ -131,6 +131,20 @@ test("a body may have 2 MiB beside its workloads, and not a byte more", { timeou
   await gateway.close();
 });
 
+test("a request that cannot be copied is answered like any other", { timeout }, async () => {
+  // Deno.serve lets TRACE through, for which no Request can be made.
+  const { gateway, events } = makeGateway();
+  const traced = Object.defineProperty(new Request(ADDRESS), "method", { value: "TRACE" });
+  const refusal = await gateway.fetch(traced);
+  assert.deepEqual([refusal.status, refusal.headers.get("allow")], [405, "POST"]);
+  const named = Object.defineProperty(post(background), "url", { value: "http://user:secret@gateway.example/" });
+  const answer = new Answer(await gateway.fetch(named));
+  assert.equal(await answer.ended, "ended");
+  await turns();
+  assert.deepEqual(events.map((event) => event.type === "closed" ? event.code : event.type), [405, "opened", 200]);
+  await gateway.close();
+});
+
 test("the body of a refused POST is not cancelled", { timeout }, async () => {
   // Node 20, 22 and 24 end the process if the stream of a body is cancelled that still arrives (Readable.toWeb).
   const { gateway } = makeGateway();
