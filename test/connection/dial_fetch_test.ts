@@ -622,6 +622,23 @@ test("10,001 packets of a tick are two POSTs", { timeout }, async () => {
   await client.close();
 });
 
+test("the body of a POST has at most 16 MiB, unless its only workload is larger", { timeout }, async () => {
+  const fake = new FakeFetch();
+  const client = fake.client();
+  const mib = 1_048_576;
+  const calls = [7, 7, 7, 20].map((size) => client.doBackground("f", new Uint8Array(size * mib)));
+  await fake.untilPosts(3);
+  assert.deepEqual(fake.posts.map(({ requests }) => requests.length), [2, 1, 1]);
+  assert.deepEqual(fake.posts.map(({ init }) => Math.floor(init.body.length / mib)), [14, 7, 20]);
+  for (const [i, post] of fake.posts.entries()) {
+    post.begin();
+    post.send(...post.requests.map((_, j) => created(`H:${i}.${j}`)));
+    post.end();
+  }
+  assert.deepEqual((await Promise.all(calls)).map(({ handle }) => handle), ["H:0.0", "H:0.1", "H:1.0", "H:2.0"]);
+  await client.close();
+});
+
 test("aborting a call aborts its POST, if that holds nothing else", { timeout }, async () => {
   type Calls = (client: GearmanClient, signal: AbortSignal) => Promise<unknown>;
   const calls: Record<string, Calls> = {
