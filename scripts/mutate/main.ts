@@ -144,11 +144,9 @@ async function runControls(): Promise<void> {
   await onCopies([...folders], async (folder, copy) => {
     const seconds: string[] = [];
     for (const programs of WITH_PROGRAMS.has(folder) ? ["without", "with"] as const : ["without"] as const) {
-      const run = await copy.test({
-        file: `test/${folder}/all.ts`,
-        withPrograms: programs === "with",
-        limit: CONTROL_LIMIT,
-      });
+      const tests = { file: `test/${folder}/all.ts`, withPrograms: programs === "with", limit: CONTROL_LIMIT };
+      let run = await copy.test(tests);
+      if (!run.passed) run = await copy.test(tests); // the machine may be busy
       if (!run.passed) throw new Error(`test/${folder} fails without a mutant: ${run.reason}`);
       limits[programs].set(folder, run.seconds * LIMIT.factor + LIMIT.seconds);
       seconds.push(`${run.seconds.toFixed(1)} s ${programs} programs`);
