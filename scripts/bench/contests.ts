@@ -106,11 +106,12 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     },
     "worker": {
       "libgearman": worker((_, port) => c("worker", port)),
-      ...each("raw", (runtime) => worker((server) => ours(runtime, "raw_worker.ts", server))()),
+      ...each("raw", (runtime) => worker((server) => ours(runtime, "raw_worker.ts", server, 1))()),
       ...each("ours", (runtime) => worker((server) => ours(runtime, "worker.ts", server, 1))()),
     },
     "concurrency": {
       "libgearman": queued((_, port, jobs) => c("worker", port, jobs)),
+      ...each("raw", (runtime) => queued((server, _, jobs) => ours(runtime, "raw_worker.ts", server, 100, jobs))()),
       ...each("ours", (runtime) => queued((server, _, jobs) => ours(runtime, "worker.ts", server, 100, jobs))()),
     },
     "decode": codec("decode", some),

@@ -163,6 +163,7 @@ export const ROWS: readonly Row[] = [
     min: 5,
     side: own,
     references: libgearman,
+    limit: raw,
     ...rate,
   },
   {
