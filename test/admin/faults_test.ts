@@ -163,6 +163,19 @@ test("an answer that breaks the protocol is a ProtocolError", async () => {
   }
 });
 
+test("an answer may have as many bytes as maxPacketSize, with 16 for each line", async () => {
+  const lines = ["f\t1\t1\t1", "."];
+  const serve: Serve = (request, peer) => {
+    if (request.magic !== "TEXT") return peer.send(PacketType.ECHO_RES, "");
+    for (const line of lines) peer.sendBytes(encodeLine(line));
+  };
+  const size = lines.reduce((sum, line) => sum + line.length + 16, 0);
+  await using fits = new GearmanAdmin({ dial: dialTo(serve), maxPacketSize: size });
+  assert.equal((await fits.status()).length, 1);
+  await using exceeds = new GearmanAdmin({ dial: dialTo(serve), maxPacketSize: size - 1 });
+  await assert.rejects(exceeds.status(), { name: "ProtocolError", message: /longer than maxPacketSize/ });
+});
+
 test("text of the server is escaped and cut in messages", async () => {
   const evil = `\u001b[2J\u009b\u2028${"x".repeat(10_000)}`;
   const serve: Serve = (request, peer) => {
@@ -254,6 +267,19 @@ test("a watch ends with the reason of its signal, whatever it waits for, and lea
     assert.equal(listeners(), 0);
     assert.deepEqual(await watching.next(), { done: true, value: undefined });
   }
+});
+
+test("a watch asks each second by default", async () => {
+  using timers = fakeTimers(1_000);
+  await using server = new JobServer();
+  await using admin = new GearmanAdmin({ dial: server.dial });
+  const watching = admin.watch();
+  await watching.next();
+  const next = watching.next();
+  await until(() => timers.active === 1);
+  timers.fire();
+  assert.deepEqual(await next, { done: false, value: [] });
+  await watching.return();
 });
 
 test("a watch that is left leaves no listener behind", async () => {

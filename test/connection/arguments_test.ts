@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   checkFunctionName,
   checkHandle,
+  checkId,
   checkUnique,
   checkWorkload,
   copySmall,
@@ -27,6 +28,12 @@ test("names are strings within their lengths in bytes, without NUL and line feed
   for (const bad of [undefined, null, 5, {}, new Uint8Array(1)] as never[]) {
     for (const check of [checkFunctionName, checkUnique, checkHandle]) assert.throws(() => check(bad), TypeError);
   }
+});
+
+test("an id has 1 to 127 bytes, without white space and control characters", () => {
+  for (const id of ["a", "x".repeat(127), "\u00fc"]) checkId(id);
+  for (const id of ["", "x".repeat(128), "a b", "a\tb", "a\nb", "\u009b"]) assert.throws(() => checkId(id), RangeError);
+  assert.throws(() => checkId(5 as never), TypeError);
 });
 
 test("the messages of errors say what is wrong", () => {

@@ -379,6 +379,8 @@ test("a connection without a client breaks with a POST that fails", { timeout },
   const one = await fake.untilPosts(1);
   connection.send(PacketType.SUBMIT_JOB_BG, "f", "", "b");
   const two = await fake.untilPosts(2);
+  connection.send(PacketType.SUBMIT_JOB_BG, "f", "", "c");
+  const three = await fake.untilPosts(3);
   one.begin();
   one.send(created("H:1"));
   two.response.resolve(new Response("", { status: 500 }));
@@ -388,6 +390,7 @@ test("a connection without a client breaks with a POST that fails", { timeout },
   }, { name: "ConnectionError", message: /500/ });
   assert.deepEqual(received, ["JOB_CREATED"]);
   assert.equal(one.init.signal.aborted, true);
+  assert.equal(three.init.signal.aborted, true);
   await connection.close();
 });
 
@@ -439,6 +442,10 @@ test(
     const inOrder = ["JOB_CREATED", "ECHO_RES", "ECHO_RES", "JOB_CREATED", "ECHO_RES", "ECHO_RES"];
     assert.deepEqual(received.splice(0), inOrder);
     assert.deepEqual(await ask(), ["ECHO_RES"], "no reply before it is awaited");
+    connection.send(PacketType.GET_STATUS, "H:1");
+    await fake.untilPosts(4);
+    await turns();
+    assert.deepEqual(received.splice(0), ["WORK_STATUS"]);
     await connection.close();
     await pumping;
   },
@@ -464,6 +471,25 @@ test("replies keep the order of the requests over all POSTs", { timeout }, async
   one.end();
   assert.equal(await first.text(), "result 1");
   await client.close();
+});
+
+test("a long request counts as alive for a millisecond more for each 64 bytes", { timeout }, async () => {
+  using clock = fakeClock();
+  const fake = new FakeFetch();
+  const dial = dialFetch(URL, { fetch: fake.fetch });
+  const connection = new Connection(await dial({ hostname: "any", port: 1 }, {}));
+  const received: string[] = [];
+  const pumping = connection.pump(({ type }) => void received.push(packetName(type))).catch(() => {});
+  connection.send(PacketType.SUBMIT_JOB_BG, "f", "", new Uint8Array(6_400_000));
+  await fake.untilPosts(1);
+  for (const [ms, expected] of [[134_000, ["WORK_STATUS"]], [2_000, []]] as const) {
+    clock.advance(ms);
+    connection.send(PacketType.ECHO_REQ, "");
+    await turns();
+    assert.deepEqual(received.splice(0), expected);
+  }
+  await connection.close();
+  await pumping;
 });
 
 test("a job of each priority, and one with a reducer, runs until its result has come", { timeout }, async () => {

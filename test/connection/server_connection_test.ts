@@ -84,6 +84,22 @@ describe("opening", () => {
     },
   );
 
+  test("is tried again when the back-off is over", { timeout }, async () => {
+    using clock = fakeClock();
+    let dials = 0;
+    const { server } = connectionTo(() => {
+      dials += 1;
+      return dials === 1 ? Promise.reject(new Error("refused")) : new FakeTransport();
+    });
+    await assert.rejects(server.open(), ConnectionError);
+    clock.advance(1_000_001);
+    assert.equal(server.retryDelay, 0);
+    await server.open();
+    assert.equal(server.retryDelay, 0);
+    assert.equal(dials, 2);
+    await server.close();
+  });
+
   test("an abort ends its own call, and the dial when no other call waits for it", { timeout }, async () => {
     const signals: AbortSignal[] = [];
     const { server, seen } = connectionTo((_, { signal }) => {
