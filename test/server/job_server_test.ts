@@ -337,6 +337,35 @@ test("a worker gets the highest priority over its functions, then its functions 
   }
 });
 
+test("when a client leaves, its jobs in the background stay, and the others are ignored", () =>
+  withServer(async (server) => {
+    const submissions = {
+      background: [
+        ...[P.SUBMIT_JOB_BG, P.SUBMIT_JOB_HIGH_BG, P.SUBMIT_JOB_LOW_BG].map((type) => r(type, "f", "", "")),
+        r(P.SUBMIT_JOB_EPOCH, "f", "", "0", ""),
+        r(P.SUBMIT_REDUCE_JOB_BACKGROUND, "f", "", "r", "", ""),
+      ],
+      foreground: [
+        ...[P.SUBMIT_JOB, P.SUBMIT_JOB_HIGH, P.SUBMIT_JOB_LOW].map((type) => r(type, "f", "", "")),
+        r(P.SUBMIT_REDUCE_JOB, "f", "", "r", "", ""),
+      ],
+    };
+    const client = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await client.send(...submissions.background, ...submissions.foreground);
+    await client.sync();
+    await client.close();
+    await turns();
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send("show jobs\n");
+    const shown = await receive(wire, ".\n");
+    const flags = Array.from(
+      shown.matchAll(/H:\S+?\\t0\\t(\d)\\t(\d)/g),
+      ([, ignored, background]) => `${ignored}${background}`,
+    );
+    assert.deepEqual(flags.sort(), [...Array(5).fill("01"), ...Array(4).fill("10")], shown);
+    await wire.close();
+  }));
+
 test("options that are not an object are refused in words", () => {
   assert.throws(() => new JobServer(null as never), /^TypeError: Cannot use the options: expected an object$/);
 });
