@@ -175,7 +175,7 @@ export class ServedPost {
       throw refusePost(415, `Expected ${CONTENT_TYPE}`);
     }
     const limit = this.#settings.maxWorkload + MAX_OVERHEAD;
-    if (Number(headers.get("content-length") ?? 0) > limit) throw refusePost(413, "The body is too large");
+    if (Number(headers.get("content-length")) > limit) throw refusePost(413, "The body is too large");
     if (body === null) throw refusePost(400, "There is no request");
     const reader = body.getReader();
     const late = deferred<never>();
