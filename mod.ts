@@ -2,13 +2,12 @@
  * Gearman for Deno, Bun, Node and edge runtimes: submit jobs to a job server, follow them, and work on them.
  *
  * This entry point has the client ({@linkcode GearmanClient}), the worker ({@linkcode GearmanWorker}), typed functions
- * ({@linkcode defineFunction}) and the errors.
- * There are five more:
+ * ({@linkcode defineFunction}) and the errors. There are five more entry points:
  *
  * | import | what it has |
  * | --- | --- |
  * | `@gearwire/gearman/admin` | the text protocol: the state of a job server, limits of queues, cancelling jobs |
- * | `@gearwire/gearman/codec` | packets as pure functions, and the reference of the wire format |
+ * | `@gearwire/gearman/codec` | pure functions that encode and decode packets, and a description of the wire format |
  * | `@gearwire/gearman/connection` | packets over any transport, for programs that speak the protocol themselves |
  * | `@gearwire/gearman/gateway` | a gateway for clients that have no TCP: browsers and edges, over WebSockets or `fetch` |
  * | `@gearwire/gearman/server` | a job server in memory, for tests and development |

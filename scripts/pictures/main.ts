@@ -44,7 +44,7 @@ const MESSAGES: readonly Message[] = [
 
 const NOTES = [
   "In the foreground the client waits, and gets everything.",
-  "In the background it may leave with the handle; nobody keeps the result.",
+  "In the background it only gets the handle. The server keeps no result.",
 ];
 
 const lastLine = FIRST + 5.2 * LINE;

@@ -250,7 +250,7 @@ export class GearmanAdmin implements AsyncDisposable {
   }
 
   /**
-   * Drops a function, and all others that gearmand takes for the same: those that differ only in the case of letters.
+   * Drops a function. gearmand also drops all functions whose names differ from it only in the case of letters.
    *
    * gearmand 1.1.20 drops a function even if jobs of it are queued, and then never runs them: check
    * {@linkcode GearmanAdmin.prototype.status | status} first.

@@ -1,8 +1,8 @@
 /**
  * The admin client: lists functions, workers and jobs of a job server, limits queues, and cancels jobs.
  *
- * It speaks gearmand's text protocol with one server, and needs nothing of the client or the worker.
- * {@linkcode GearmanAdmin} has a method for every command of gearmand 1.1.20; there is no command that stops the server.
+ * {@linkcode GearmanAdmin} speaks gearmand's text protocol with one server, and has a method for every command of gearmand
+ * 1.1.20. It does not need a client or a worker. gearmand 1.1.20 has no command that stops the server.
  *
  * @example List the functions and cancel a job
  * ```ts

@@ -53,8 +53,8 @@ export interface ClientOptions extends ConnectOptions {
 /**
  * Submits jobs, and asks for their status.
  *
- * Nothing is dialed before the first call. One connection to each server serves all calls, any number of them at a time.
- * A call ends with its outcome, with a typed error when its connection is lost, or with the reason of its signal.
+ * The client connects on the first call. All calls share one connection to each server, any number of them at a time. A call
+ * returns its outcome, or throws a typed error when its connection is lost, or the reason of its signal.
  *
  * @example A background job and its status
  * ```ts
@@ -79,7 +79,7 @@ export class GearmanClient implements AsyncDisposable {
   readonly #withoutUniqueStatus = new Set<string>();
 
   /**
-   * Makes a client of the given servers, by default of `127.0.0.1:4730`.
+   * Creates a client for the given servers, by default for `127.0.0.1:4730`.
    *
    * @throws {TypeError} An option is of the wrong kind, or options exclude each other.
    * @throws {RangeError} A server cannot be read, or a number is out of its range.
@@ -207,10 +207,10 @@ export class GearmanClient implements AsyncDisposable {
    * Asks for the status of a job: of a `BackgroundJob`, of a token (`SERVER//HANDLE;UNIQUE`), or of a bare handle, for which
    * all servers are asked.
    *
-   * A job with a unique is asked for by handle and by unique, and is known only if both say so: after a restart gearmand
-   * gives the same handles to other jobs. With a persistent queue its jobs get new handles, and
-   * {@linkcode GearmanClient.prototype.jobStatusByUnique | jobStatusByUnique} finds them. A server that does not answer by
-   * unique is asked by handle alone.
+   * If the job has a unique, the server is asked by handle and by unique, and the job is known only if both answers say so:
+   * after a restart, gearmand gives the same handles to other jobs. The jobs of a persistent queue then have new handles, and
+   * {@linkcode GearmanClient.prototype.jobStatusByUnique | jobStatusByUnique} finds them. A server that cannot answer by
+   * unique is asked only by handle.
    *
    * The answer is the same for a job that is over and for one that never was: `known` is false. A server that is down is
    * ignored if another one answers: with several servers keep tokens, not handles. If the connection is lost, the question
@@ -228,7 +228,8 @@ export class GearmanClient implements AsyncDisposable {
   /**
    * Asks for the status of a job by its unique. All servers are asked; one that is down is ignored if another answers.
    *
-   * A unique belongs to a function, but the question names none: gearmand answers for any one job with that unique.
+   * Jobs of several functions may have the same unique. The request has no function name, so gearmand answers for any one
+   * of them.
    *
    * @throws {TypeError} The unique must be a string.
    * @throws {RangeError} The unique must have 1 to 63 bytes without NUL and line feed.
@@ -240,8 +241,8 @@ export class GearmanClient implements AsyncDisposable {
   }
 
   /**
-   * Yields the status of a job at once, and then every `interval` ms (default 1,000); in the last one `known` is false. It
-   * also ends by `break`, or by its signal, whose reason it throws.
+   * Yields the status of a job at once, and then every `interval` ms (default 1,000). It ends after a status in which `known`
+   * is false. It also ends on `break`. If its signal fires, it throws the signal's reason.
    *
    * Invalid arguments throw on the first `next()`.
    *

@@ -1,7 +1,7 @@
 /**
  * The Gearman protocol as pure functions: bytes to packets and lines, packets and lines to bytes.
  *
- * It needs neither sockets nor timers, works on every JavaScript runtime, and is the base of the rest of this library.
+ * The codec needs no sockets and no timers, and works on every JavaScript runtime. The rest of this library uses it.
  * Use it to build a client, a proxy or a sniffer.
  *
  * ```ts

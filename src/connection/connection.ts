@@ -22,7 +22,7 @@ export interface ConnectionOptions<Item = Packet> extends DecoderOptions {
    * protocol too. Default a {@linkcode PacketDecoder} with the options beside this one.
    */
   decoder?: PacketDecoder<Item> | undefined;
-  /** Called at once when the connection fails. On an edge, a read that belongs to an earlier request never settles. */
+  /** Called at once when the connection fails, also where a read never settles: on an edge, one of an earlier request. */
   onFailed?: ((error: GearmanError) => void) | undefined;
 }
 
@@ -103,7 +103,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     this.#decoder = options.decoder ?? new PacketDecoder(options);
   }
 
-  /** Bytes received so far, plus those of long packets that the transport has taken: signs of life of the peer. */
+  /** Bytes received so far, plus bytes of long packets that the transport has taken. If it grows, the peer is alive. */
   get transferred(): number {
     return this.#transferred;
   }
@@ -119,7 +119,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 
   /**
-   * Queues one packet; all packets of a tick leave together.
+   * Queues one packet; all packets of a tick are written together.
    *
    * Bytes of 64 KiB and more are not copied: do not change them until `flush` has resolved or their answer has arrived.
    *
@@ -157,10 +157,10 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 
   /**
-   * Takes back the packets that the transport was not given yet, in order: they will not be sent. It works on an open
-   * connection, to cancel work, and on one that has ended, to send the work elsewhere.
+   * Removes the packets that the transport has not been given yet, and returns them in order. They will not be sent. Use it
+   * on an open connection to cancel work, and on an ended connection to send the work elsewhere.
    *
-   * A packet is given to the transport as a whole: what is not returned has left, at least in part.
+   * A packet is given to the transport as a whole: a packet that is not returned may have been sent, at least in part.
    *
    * @throws {ProtocolError} Bytes that are not packets were sent with `sendBytes`; what was not given is dropped.
    */
@@ -173,9 +173,9 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 
   /**
-   * Calls back once the transport has taken everything that was sent, at the end of this tick at the earliest; never if the
-   * connection ends before. What `onDrained` sends is given to the transport before anything else can happen. A
-   * later call replaces the callback.
+   * Calls `onDrained` once, when the transport has taken everything that was sent: at the earliest at the end of this tick,
+   * and never if the connection ends before. What `onDrained` sends is given to the transport at once. A later call replaces
+   * the callback.
    */
   onceDrained(onDrained: () => void): void {
     this.#onDrained = onDrained;

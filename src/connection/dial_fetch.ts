@@ -64,8 +64,8 @@ export interface DialFetchOptions {
 }
 
 /**
- * Makes a dialer for platforms that have nothing but `fetch`, and for networks that let nothing but HTTP through. At the
- * other end there must be a gateway: the method `fetch` of the class `Gateway` of `@gearwire/gearman/gateway`.
+ * Makes a `dial` function for platforms that have only `fetch`, and for networks that allow only HTTP. The URL must be that
+ * of a gateway: the method `fetch` of the class `Gateway` of `@gearwire/gearman/gateway` answers there.
  *
  * **Requests.** What is sent in one tick is one POST, so that 1,000 jobs at once are one request. Its answer stays open
  * until all its jobs in the foreground have ended. Browsers allow six requests at a time to one host over HTTP/1.1, and

@@ -1,8 +1,8 @@
 /**
  * Connections: packets over any transport, with a dialer for TCP, TLS and unix sockets.
  *
- * This is for programs that speak the protocol themselves: above the codec, {@linkcode Connection} is all they need. It
- * stands on a {@linkcode Transport}, which yields bytes and takes bytes:
+ * This entry point is for programs that speak the protocol themselves, with the codec and a {@linkcode Connection}. A
+ * connection sends and receives packets over a {@linkcode Transport}, which sends and receives bytes. A transport can be:
  *
  * - a socket ({@linkcode dialTcp})
  * - a pair of web streams ({@linkcode fromStreams})
@@ -11,7 +11,8 @@
  * - another part of the same program ({@linkcode memoryPipe})
  * - an object of your own
  *
- * Clients, workers, the admin client and the job server accept all of them, with the option `dial` or the method `accept`.
+ * All of them also work with clients, workers and the admin client (option `dial`, a function that opens a transport), and
+ * with the job server (method `accept`).
  *
  * @example Ask whether the job server is there
  * ```ts

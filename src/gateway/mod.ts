@@ -1,14 +1,14 @@
 /**
  * A gateway in front of a job server, for clients that have no TCP: browsers and edges, over WebSockets or `fetch`.
  *
- * The client is the same as everywhere, over a transport of `fromWebSocket`, or with `dialFetch` where there is only
- * `fetch`. The gateway decodes what comes in, asks whether it is allowed, and passes it on to one job server.
+ * The client is the usual `GearmanClient`, over a transport of `fromWebSocket`, or with `dialFetch` where there is only
+ * `fetch`. The gateway decodes each request, asks the option `allow` about it, and passes it on to one job server.
  *
  * ## What platforms lack
  *
  * | platform | what it lacks | what to do |
  * | --- | --- | --- |
- * | browsers | headers of one's own on a WebSocket | a token in the query, or a cookie together with a check of `Origin` |
+ * | browsers | request headers that a program sets on a WebSocket | a token in the query, or a cookie together with a check of `Origin` |
  * | `Deno.serve` | headers that can be read after the upgrade | `new Request(request)` before it |
  * | `Bun.serve` | sockets with events | the adapter below |
  * | Cloudflare Workers | `bufferedAmount`, sockets that outlive a request | the subprotocol `gearman`, a gateway for each request |
@@ -16,12 +16,12 @@
  * | Deno, Bun, Node | `unref` of a WebSocket | close the client; with `ws`, see `fromWebSocket` |
  * | edge-runtime (Vercel) | servers of WebSockets | a client there, and the gateway elsewhere |
  * | browsers | more than six requests at a time to one host over `fetch` and HTTP/1.1 | HTTP/2, or a WebSocket |
- * | `Bun.serve` | time: it ends an answer that is silent for 10 s | `server.timeout(request, 0)` |
- * | workerd | a sign of a client over `fetch` that has left (workerd issue 6832) | none: it is noticed at the next NOOP, after 15 s |
- * | all | a sign of a peer that is gone without a word | `idleTimeout`, and pings of the platform (Deno and Bun send them) |
+ * | `Bun.serve` | answers that are silent for more than 10 s | `server.timeout(request, 0)` |
+ * | workerd | a sign that a client over `fetch` has left (workerd issue 6832) | nothing: the gateway notices it at the next NOOP, after 15 s |
+ * | all | a sign that a peer has vanished without closing | `idleTimeout`, and pings of the platform (Deno and Bun send them) |
  *
- * A browser should get an id of your own for a background job, and not the token: it names the server, and a handle is a
- * number that others can guess. Refuse `status` calls with a handle, and keep your ids with the tokens on the server.
+ * Give a browser your own id of a background job, not the job's token. A token has the address of the server, and a handle
+ * that others can guess. Keep the ids with their tokens on the server, and refuse `status` calls with a handle.
  *
  * @example A gateway, and a client of it
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * A job server in memory, for tests, demos and development: it answers as gearmand 2.0.0 does, or as 1.1.20 with the option
+ * A job server in memory, for tests, demos and development. It behaves like gearmand 2.0.0, or like 1.1.20 with the option
  * {@linkcode JobServerOptions.version | version}.
  *
  * It serves clients, workers and administrators in three ways:
@@ -8,10 +8,14 @@
  * - in memory ({@linkcode JobServer.prototype.dial | dial});
  * - over any transport ({@linkcode JobServer.prototype.accept | accept}).
  *
- * It also fails on request, so that a program can be tested against a job server that fails:
- * {@linkcode JobServer.prototype.faults | faults} by what a program does, {@linkcode JobServerOptions.fault | fault} packet by
- * packet, and {@linkcode JobServer.prototype.disconnectAll | disconnectAll}. It keeps nothing on disk and has no
- * authentication, so it listens on loopback unless told otherwise. In production, use gearmand.
+ * It also fails on request, so that you can test how a program behaves then:
+ *
+ * - {@linkcode JobServer.prototype.faults | faults} makes a kind of request fail;
+ * - {@linkcode JobServerOptions.fault | fault} decides for each packet;
+ * - {@linkcode JobServer.prototype.disconnectAll | disconnectAll} closes every connection.
+ *
+ * It keeps nothing on disk and has no authentication, so by default it listens on the loopback address. In production, use
+ * gearmand.
  *
  * ```ts
  * import { GearmanClient, GearmanWorker } from "@gearwire/gearman";
@@ -30,8 +34,8 @@
  *
  * ## Where it differs from gearmand
  *
- * Where gearmand crashes, hangs, loses jobs or corrupts data, this server does not. The rows were seen in gearmand 1.1.20, and
- * those with 2.0 in 2.0.0 as well:
+ * In some cases, gearmand crashes, hangs, loses jobs or corrupts data. This server does not. All cases were seen in gearmand
+ * 1.1.20, and those with 2.0 also in 2.0.0:
  *
  * | where | version | gearmand | JobServer | because |
  * | --- | --- | --- | --- | --- |
@@ -45,7 +49,7 @@
  * | GET_STATUS, GET_STATUS_UNIQUE of 64 bytes or more | 1.1, 2.0 | no answer, and the connection is closed or not, by chance | the answer for an unknown job | without an answer, every later one belongs to the wrong request |
  * | a unique of 64 bytes | 1.1, 2.0 | cut to 63, never coalesces, and its workload begins with a NUL | kept whole | it is within the limit |
  * | the unique "-" beside a job whose unique is its workload | 1.1, 2.0 | joins that job, and GET_STATUS_UNIQUE may know the job as "-" | is a job of its own | a unique is not a workload |
- * | a longer unique of a reduce job | 1.1, 2.0 | memory after it is read | `ARGUMENT_TOO_LARGE` | as for other jobs |
+ * | a longer unique of a reduce job | 1.1, 2.0 | reads memory beyond the unique | `ARGUMENT_TOO_LARGE` | as for other jobs |
  * | SUBMIT_JOB_EPOCH with a number over 64 bits | 1.1, 2.0 | no answer, and the connection is closed or not, by chance | `ARGUMENT_TOO_LARGE` | as for GET_STATUS |
  * | CAN_DO_TIMEOUT with 2^63 - 1 or more | 1.1, 2.0 | not registered, and beyond 64 bits the connection is closed or not, by chance | registered, with the longest limit, 24.8 days | the worker gets no error |
  * | a job that was lost 256 times | 1.1, 2.0 | counts as never lost, so a `--job-retries` above 255 has no effect | counts as lost 256 times | the option says so |
@@ -73,7 +77,7 @@
  * | `create function` ended by a bare LF | 1.1, 2.0 | cuts off the last letter | takes the whole name | the name is complete |
  * | white space and control characters in names | 1.1, 2.0 | break the lines of `workers` and `status` | shown as `_` (blanks only in identifiers) | programs read these lines |
  *
- * It is also not gearmand, and shows it:
+ * You can also tell it from gearmand:
  *
  * - handles begin with another prefix, and `verbose` is always `INFO`;
  * - lists are in the order in which their entries were first named;

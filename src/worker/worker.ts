@@ -61,10 +61,10 @@ export interface RunOptions {
 }
 
 /**
- * Works on jobs: connects to every server, again and again, and never holds more than `concurrency` jobs.
+ * Runs jobs: connects to every server, reconnects when a connection is lost, and runs at most `concurrency` jobs at a time.
  *
- * A worker finds out what each server knows, and serves with that: gearmand of any version, and servers that know less,
- * such as Perl's `Gearman::Server`. The event `serverLacks` tells once for a server what it does not know.
+ * A worker detects what each server supports, and works with gearmand of any version, and with servers that support less,
+ * such as Perl's `Gearman::Server`. The event `serverLacks` reports once for each server what it does not support.
  *
  * The message of an error that a handler throws reaches every client that waits for the job, that of a
  * `JobFailedError` too. To keep it private, catch the error and throw `new JobFailedError()`, which fails the
@@ -208,11 +208,11 @@ export class GearmanWorker implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the first server has taken the functions that were added before this call, and gives their jobs to this
-   * worker. Without functions it resolves when the first server has answered.
+   * Resolves when the first server has accepted the functions that were added before this call: from then on it gives jobs
+   * to this worker. Without functions, it resolves when the first server has answered.
    *
-   * May be called before {@linkcode GearmanWorker.prototype.run | run}, and again. It waits as long as no server can be
-   * reached, unless `signal` ends it.
+   * You may call it before {@linkcode GearmanWorker.prototype.run | run}, and more than once. It waits until a server can be
+   * reached, or until `signal` fires.
    *
    * @throws {GearmanError} The worker is closed, or is closed before a server has taken the functions.
    * @throws The reason of `signal`, if it fires first.
@@ -244,7 +244,7 @@ export class GearmanWorker implements AsyncDisposable {
   /**
    * Stops asking for jobs, finishes the held ones, sends their results, and closes the connections.
    *
-   * Idempotent: every call waits for the same end. Never rejects. There is no time limit unless `drainTimeout` is set;
+   * Idempotent: all calls resolve at the same time. Never rejects. There is no time limit unless `drainTimeout` is set;
    * after that time the worker is {@linkcode GearmanWorker.prototype.destroy | destroyed}.
    *
    * Do not await it in a handler: it waits for the handler.
@@ -257,10 +257,10 @@ export class GearmanWorker implements AsyncDisposable {
    * Stops at once. The signals of the held jobs abort with `reason`, or with a `GearmanError` if there is none, and the
    * results of these jobs are discarded; gearmand requeues the jobs. Pending calls of `run` and `close` resolve.
    *
-   * What was sent before has two seconds to leave. Handlers are not waited for: they may still be running when the
-   * promise resolves, and a handler may await it.
+   * Pending writes have two seconds to be sent. It does not wait for handlers: they may still be running when the promise
+   * resolves, and a handler may await it.
    *
-   * May be called at any time, also while the worker closes. Idempotent: the first reason counts. Never rejects.
+   * You may call it at any time, also while the worker closes. Idempotent: the first reason counts. Never rejects.
    */
   destroy(reason?: unknown): Promise<void> {
     const closed = this.close();
