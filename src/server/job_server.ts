@@ -135,7 +135,7 @@ export class JobServer implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /**
-   * Connects in memory, whatever the address is: give it to clients and workers of the same process.
+   * Connects in memory, and ignores the address. Give it to clients and workers of the same process as their option `dial`.
    *
    * Rejects with the signal's reason if the signal is aborted, and with a `ConnectionError` if the server is closed.
    */
@@ -242,7 +242,7 @@ export class JobServer implements AsyncDisposable {
     };
   }
 
-  /** Faults by what a program does; the option {@linkcode JobServerOptions.fault | fault} decides packet by packet. */
+  /** Plans faults for kinds of requests. The option {@linkcode JobServerOptions.fault | fault} decides for each packet. */
   get faults(): JobServerFaults {
     return this.#faults;
   }
