@@ -68,21 +68,31 @@ Client, worker and gearmand share the cores with everything else that runs, so t
 each with its own gearmand, and a ratio is the median of ${rounds} ${rounds === 1 ? "round" : "rounds"}.
 
 Programs on a JIT (ours, the raw socket, and the packages of npm) first do 20,000 jobs that are not counted; for the
-packages of npm it is 10,000. A background job costs gearmand 8 us here. It spends most of them in the kernel, to get
+packages of npm it is 10,000. A background job costs gearmand 5 to 8 us here. It spends most of them in the kernel, to get
 memory in pieces of 4 KiB, and that limits every program that submits many jobs. So these rows exist twice: the second
 time gearmand gets its memory in large pieces (\`GLIBC_TUNABLES\` in run.ts).
 
 In brackets are our figure, the figure of the reference, and, as \`limit\`, the ratio of a raw socket. It sends encoded
-packets and counts the answers. For the large result, it copies what it reads into one array that was made before.
+packets and counts the answers. For the large result, it copies what it reads into one array that was made before. For a
+stream, it keeps nothing. As a worker, it returns a prepared result.
 
-Targets that were missed on this machine, and why:
+Targets that were missed on this machine, and why. Other programs ran beside this run, with a load of 2 to 15 on the two
+cores, so a ratio near its target may be on either side of it in the next run:
 
 - 20 times the best package of npm is more than gearmand takes from a raw socket.
-- A new \`do\` for each one that ends costs client, gearmand and worker a wake-up each. It costs the raw socket the same.
-- On Bun, the first access to 64 MiB of memory takes 16,384 page faults of 17 to 25 us. That is longer than the raw
-  read, which keeps nothing.
-- A job costs our JavaScript 1 us (Bun 1.4), where the raw socket only counts answers. No function takes more than a
-  tenth of it.
+- CPU of a job, with gearmand's memory in large pieces: ours is spent on JavaScript, and a raw socket only counts answers.
+  The naive client, which has a promise for each job too, is the fairer reference.
+- The first 200,000 jobs of a process cost more than later ones, since they are compiled while they run, and there is more
+  code than in the naive client. After 100,000 jobs the same call meets its target.
+- The rates of \`doBackground\` on Bun, and of \`do\` with a new one for each that ends on Deno, differ by a half between
+  rounds, as those of the raw socket do.
+- Worker, 100 jobs at a time: gearmand takes 27 us of a processor for each job that it hands out, and our worker 9. The
+  limit is that of a raw socket with 100 jobs at a time.
+- A result of 64 MiB: what keeps it copies it. Here that is about 90 MiB, since memory grows with what has arrived, at most
+  fourfold at a time: a header alone must not cost memory. The raw read keeps nothing.
+- 1 GiB as a stream, on Deno: V8 collects the memory of chunks once 64 MB of it have gathered; 67 to 81 MB were seen.
+  The rest is what the allocator does not give back. A raw socket that keeps nothing takes three times as much.
+- CPU of \`JobServer\` on Node: within the noise it is that of gearmand.
 `;
 }
 
