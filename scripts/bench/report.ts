@@ -87,7 +87,7 @@ cores, so a ratio near its target may be on either side of it in the next run:
 - Bun's raw socket had up to 1,100,000 background jobs a second in two of three rounds. At such a rate the JavaScript of a
   job is the limit, which is the row of CPU below it.
 - \`do\` with a new one for each that ends, on Deno: between rounds the raw socket differs by more than the miss.
-- Worker, 100 jobs at a time: gearmand takes 27 us of a processor for each job that it hands out, and our worker 9. The
+- Worker, 100 jobs at a time: gearmand takes 27 us of a processor for each job that it hands out, and our worker 11 to 14. The
   limit is that of a raw socket with 100 jobs at a time.
 - A result of 64 MiB: what keeps it copies it. Here that is about 90 MiB, since memory grows with what has arrived, at most
   fourfold at a time: a header alone must not cost memory. The raw read keeps nothing.
