@@ -366,6 +366,17 @@ test("when a client leaves, its jobs in the background stay, and the others are 
     await wire.close();
   }));
 
+test("with two numbers, maxqueue limits the high and the normal priority, and not the low one", () =>
+  withServer(async (server) => {
+    const wire = new Wire(await server.dial({ hostname: "", port: 0 }, {}));
+    await wire.send("create function f\n", "maxqueue f 1 1\n");
+    await wire.send(r(P.SUBMIT_JOB_BG, "f", "", ""), ...Array<string>(2).fill(r(P.SUBMIT_JOB_LOW_BG, "f", "", "")));
+    await wire.send(r(P.SUBMIT_JOB_BG, "f", "", ""));
+    const answers = readable(await wire.sync());
+    assert.equal(answers.match(/JOB_CREATED|QUEUE_ERROR/g)?.join(), "JOB_CREATED,JOB_CREATED,JOB_CREATED,QUEUE_ERROR");
+    await wire.close();
+  }));
+
 test("options that are not an object are refused in words", () => {
   assert.throws(() => new JobServer(null as never), /^TypeError: Cannot use the options: expected an object$/);
 });
