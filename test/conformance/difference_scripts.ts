@@ -78,7 +78,7 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["1 c: [JOB_CREATED H:1][JOB_CREATED H:2][JOB_CREATED H:3][STATUS_RES_UNIQUE -|0|0|0|0|0]"],
   },
   {
-    name: "a longer unique of a reduce job",
+    name: "a unique of more than 64 bytes, of a reduce job",
     steps: [["c", r(P.SUBMIT_REDUCE_JOB, "f", "u".repeat(65), "r", "", "")]],
     ours: ["1 c: [ERROR ARGUMENT_TOO_LARGE|Unique value too large]"],
   },
@@ -120,7 +120,7 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["4 c: H:1\\t1\\t0\\t1\\nH:2\\t1\\t0\\t1\\nH:3\\t1\\t0\\t1\\n.\\n"],
   },
   {
-    name: "the same, when the worker sends PRE_SLEEP",
+    name: "that time limit, when the worker sends PRE_SLEEP",
     steps: [
       ["c", submitBg("f", "1"), submitBg("g", "2")],
       ["w", r(P.CAN_DO_TIMEOUT, "f", "1000"), grab, sleep],
@@ -130,7 +130,7 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["4 c: H:1\\t1\\t0\\t1\\nH:2\\t1\\t0\\t1\\n.\\n", "4 w: [NOOP]"],
   },
   {
-    name: "the same, when the job is done and the worker says nothing more",
+    name: "that time limit, when the job is done and the worker sends nothing more",
     steps: [
       ["c", submitBg("f", "1"), submitBg("g", "2")],
       ["w", r(P.CAN_DO_TIMEOUT, "f", "1000"), grab, complete("H:1")],
@@ -154,7 +154,7 @@ export const differenceScripts: readonly Difference[] = [
     ],
   },
   {
-    name: "the same while it runs, and then its worker is lost",
+    name: "such a job that is submitted again while it runs, and then its worker is lost",
     steps: [
       ["c", submit("f", "1")],
       ["w", canDo("f"), grab],
@@ -197,7 +197,7 @@ export const differenceScripts: readonly Difference[] = [
     ],
   },
   {
-    name: "the same of an epoch job that waits",
+    name: "`cancel job` of an epoch job that waits",
     steps: [
       ["c", r(P.SUBMIT_JOB_EPOCH, "f", "1", "99999999999", "")],
       ["c", "cancel job H:1\n", "show jobs\nprioritystatus\n", "drop function f\n", "show jobs\n"],
@@ -205,7 +205,7 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["2 c: OK\\r\\n.\\nf\\t0\\t0\\t0\\t0\\n.\\nOK\\r\\n.\\n"],
   },
   {
-    name: "submitting what was cancelled",
+    name: "a submission with the unique of a cancelled job",
     steps: [
       ["c", submit("f", "1"), "cancel job H:1\n", submit("f", "1")],
       ["w", canDo("f"), grab],
@@ -221,7 +221,7 @@ export const differenceScripts: readonly Difference[] = [
     ours: ["2 w: [JOB_ASSIGN H:2|f|]"],
   },
   {
-    name: "the same, with round robin",
+    name: "an epoch job that waits, with round robin",
     options: { roundRobin: true },
     args: ["-R"],
     steps: [

@@ -505,7 +505,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
   'the unique "-" beside a job whose unique is its workload': [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:1][JOB_CREATED H:2][STATUS_RES_UNIQUE -|1|0|0|0|1]",
   ],
-  "a longer unique of a reduce job": [
+  "a unique of more than 64 bytes, of a reduce job": [
     "1 c: [JOB_CREATED H:1]",
   ],
   "a job that was lost 256 times": [
@@ -519,13 +519,13 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "3 v: [JOB_ASSIGN H:3|g|]",
     "4 c: H:1\\t1\\t0\\t1\\nH:2\\t0\\t0\\t1\\nH:3\\t1\\t0\\t1\\n.\\n",
   ],
-  "the same, when the worker sends PRE_SLEEP": [
+  "that time limit, when the worker sends PRE_SLEEP": [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [JOB_ASSIGN H:1|f|]",
     "3 v: [JOB_ASSIGN H:2|g|]",
     "4 c: H:1\\t0\\t0\\t1\\nH:2\\t1\\t0\\t1\\n.\\n",
   ],
-  "the same, when the job is done and the worker says nothing more": [
+  "that time limit, when the job is done and the worker sends nothing more": [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [JOB_ASSIGN H:1|f|]",
     "3 v: [JOB_ASSIGN H:2|g|]",
@@ -537,7 +537,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "3 d: [JOB_CREATED H:1][JOB_CREATED H:2]H:1\\t0\\t1\\t0\\nH:2\\t0\\t1\\t0\\n.\\n",
     "4 w: [NO_JOB][NO_JOB]",
   ],
-  "the same while it runs, and then its worker is lost": [
+  "such a job that is submitted again while it runs, and then its worker is lost": [
     "1 c: [JOB_CREATED H:1]",
     "2 w: [JOB_ASSIGN H:1|f|]",
     "4 d: [JOB_CREATED H:1]",
@@ -565,11 +565,11 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "2 d: OK\\r\\n[STATUS_RES H:1|1|0|0|0][STATUS_RES_UNIQUE 1|1|0|0|0|1]OK\\r\\n",
     "2 c: [WORK_FAIL H:1][WORK_FAIL H:1]",
   ],
-  "the same of an epoch job that waits": [
+  "`cancel job` of an epoch job that waits": [
     "1 c: [JOB_CREATED H:1]",
     "2 c: OK\\r\\nH:1\\t0\\t1\\t0\\n.\\nf\\t0\\t1\\t0\\t0\\n.\\nOK\\r\\nH:1\\t0\\t1\\t0\\n.\\n",
   ],
-  "submitting what was cancelled": [
+  "a submission with the unique of a cancelled job": [
     "1 c: [JOB_CREATED H:1][WORK_FAIL H:1]OK\\r\\n[JOB_CREATED H:1]",
     "2 w: [NO_JOB]",
   ],
@@ -577,7 +577,7 @@ export const transcripts: Readonly<Record<string, readonly string[]>> = {
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [NO_JOB][NOOP]",
   ],
-  "the same, with round robin": [
+  "an epoch job that waits, with round robin": [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [NO_JOB]",
   ],

@@ -30,7 +30,7 @@ export const transcripts20: Readonly<Record<string, readonly string[]>> = {
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [JOB_ASSIGN H:2|f|]",
   ],
-  "the same, with round robin": [
+  "an epoch job that waits, with round robin": [
     "1 c: [JOB_CREATED H:1][JOB_CREATED H:2]",
     "2 w: [JOB_ASSIGN H:2|g|]",
   ],

@@ -197,9 +197,9 @@ onEveryPort("a client in PHP with our worker", withoutPhp(), (start) => {
   });
 });
 
-/** The example in README, with the same changes. */
+/** The example in README, with the same changes, and for the function of the worker here. */
 const README = /```php\n(.*?)```/s.exec(readFileSync(new URL("../../README.md", import.meta.url), "utf8"))![1]!
-  .replace("4730", "(int) $argv[1]").replace("sleep(1)", "usleep(3000)");
+  .replace("4730", "(int) $argv[1]").replace("sleep(1)", "usleep(3000)").replace('"count"', '"reverse"');
 
 onEveryPort("the example in PHP's manual with our worker", withoutPhp(), (start) => {
   for (const [where, script] of [["the manual says", MANUAL], ["README shows", README]] as const) {
