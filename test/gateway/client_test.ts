@@ -8,9 +8,8 @@ import { pattern, text } from "../support/bytes.ts";
 import { startGateway, type TestGateway } from "../support/gateways.ts";
 import { describeEvents } from "../support/job_events.ts";
 import { RawWorker } from "../support/raw_worker.ts";
-import { countJobs } from "../support/server_commands.ts";
+import { countJobs, untilDisconnected } from "../support/server_commands.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
-import { until } from "../support/wait.ts";
 import { heldHandler, startWorker } from "../support/workers.ts";
 
 const timeout = 30_000;
@@ -132,10 +131,8 @@ onEveryServer("a client over a gateway", (kind) => {
           const other = client.do("queued", "another's");
           await other.created();
           const failed = assert.rejects(async () => await job, ConnectionError);
-          const { connections } = gateway.gateway;
-          await leaving.close();
+          await untilDisconnected(server, () => leaving.close());
           await failed;
-          await until(() => gateway.gateway.connections < connections);
           const worker = await RawWorker.open(server, "queued");
           const grabbed = await worker.grab();
           assert.equal(text(grabbed.workload), "another's");

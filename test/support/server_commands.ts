@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { encodeLine, MixedDecoder } from "../../src/codec/mod.ts";
 import type { RawWorker } from "./raw_worker.ts";
 import { openConnection, type TestServer } from "./servers.ts";
+import { turns, until } from "./wait.ts";
 
 /** Sends a command of the text protocol, and reads its answer: one line, or with `list` all lines before `.`. */
 export async function textCommand(
@@ -52,4 +53,27 @@ export async function functionStatus(
   const line = lines.find((line) => line.startsWith(`${functionName}\t`));
   const [, jobs = "0", running = "0", workers = "0"] = line?.split("\t") ?? [];
   return [Number(jobs), Number(running), Number(workers)];
+}
+
+/** Does something that closes a connection to a server, and waits until the server has noticed. */
+export async function untilDisconnected(server: TestServer, disconnect: () => unknown): Promise<void> {
+  // One connection asks every time: the server may count one that was closed a moment ago.
+  await using connection = await openConnection(server, { decoder: new MixedDecoder() });
+  const count = async () => {
+    connection.sendBytes(encodeLine("workers"));
+    let lines = 0;
+    for await (const item of connection) {
+      if (item.magic === "TEXT" && item.line === ".") break;
+      lines += 1;
+    }
+    return lines;
+  };
+  // The smallest count holds none that was closed before.
+  let connections = await count();
+  for (let i = 0; i < 10; i++) {
+    await turns();
+    connections = Math.min(connections, await count());
+  }
+  await disconnect();
+  await until(async () => await count() < connections);
 }
