@@ -19,7 +19,10 @@ export interface HttpServer {
 }
 
 /** Starts a server of `node:http` on an unused port. */
-export async function startNodeServer(handle: HttpHandler): Promise<HttpServer> {
+export async function startNodeServer(
+  handle: HttpHandler,
+  { maxRequestsPerSocket = 0 }: { readonly maxRequestsPerSocket?: number } = {},
+): Promise<HttpServer> {
   const serve = async (message: IncomingMessage, answer: ServerResponse) => {
     const controller = new AbortController();
     answer.once("close", () => controller.abort());
@@ -35,6 +38,7 @@ export async function startNodeServer(handle: HttpHandler): Promise<HttpServer> 
     else pipeline(Readable.fromWeb(response.body as never), answer, () => {});
   };
   const server = createServer((message, answer) => void serve(message, answer).catch(() => answer.destroy()));
+  server.maxRequestsPerSocket = maxRequestsPerSocket;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/gearman`,
@@ -83,11 +87,13 @@ function fail(): Response {
   return new Response("", { status: 500 });
 }
 
-/** The servers that a gateway is tested behind. */
-export const HTTP_SERVERS: Readonly<Record<string, (handle: HttpHandler) => Promise<HttpServer> | HttpServer>> =
-  runtime === "node"
-    ? { "node:http": startNodeServer }
-    : { "node:http": startNodeServer, "the runtime's own server": startOwnServer };
+/** The servers that a gateway is tested behind: two on each runtime, so that all run the same number of tests. */
+export const HTTP_SERVERS: Readonly<Record<string, (handle: HttpHandler) => Promise<HttpServer> | HttpServer>> = {
+  "node:http": startNodeServer,
+  ...(runtime === "node"
+    ? { "node:http, a connection for each request": (handle) => startNodeServer(handle, { maxRequestsPerSocket: 1 }) }
+    : { "the runtime's own server": startOwnServer }),
+};
 
 /** A gateway behind an HTTP server. */
 export interface HttpGateway {
