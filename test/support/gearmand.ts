@@ -88,7 +88,13 @@ async function tryToStart(program: string, options: GearmandOptions): Promise<Ge
   }
   // Not child.kill(): on Deno it sends only one signal.
   const signal = (name: "SIGSTOP" | "SIGKILL") => {
-    if (end === undefined) process.kill(child.pid!, name);
+    if (end === undefined) {
+      try {
+        process.kill(child.pid!, name);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ESRCH") throw error; // it has just ended by itself
+      }
+    }
   };
   return {
     port,
