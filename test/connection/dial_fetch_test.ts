@@ -61,6 +61,13 @@ class FakePost {
     this.#controller.close();
   }
 
+  /** Answers with these chunks, and no more. */
+  answer(...chunks: Uint8Array[]): void {
+    this.begin();
+    this.send(...chunks);
+    this.end();
+  }
+
   get names(): string[] {
     return this.requests.map(({ type }) => packetName(type));
   }
@@ -116,9 +123,7 @@ test("a POST has packets, the headers of the option, and follows no redirect", {
     assert.deepEqual([post.init.method, post.init.redirect], ["POST", "manual"]);
     assert.equal(post.init.headers.get("content-type"), CONTENT_TYPE);
     assert.equal(post.init.headers.get("authorization"), `token ${token}`);
-    post.begin();
-    post.send(created("H:1"));
-    post.end();
+    post.answer(created("H:1"));
     assert.equal((await job).handle, "H:1");
   }
   await client.close();
@@ -177,9 +182,7 @@ test("all other answers are unknown, or accepted after JOB_CREATED", { timeout }
       post.end();
     },
     "an end in a header": (post) => {
-      post.begin();
-      post.send(created("H:1").subarray(0, 5));
-      post.end();
+      post.answer(created("H:1").subarray(0, 5));
     },
     "no packets": (post) => {
       post.begin();
@@ -298,9 +301,7 @@ test("a POST that fails takes only its own requests with it", { timeout }, async
     const post = await fake.untilPosts(count + 1);
     const later = client.doBackground("f", "c");
     const next = await fake.untilPosts(count + 2);
-    next.begin();
-    next.send(created("H:9"));
-    next.end();
+    next.answer(created("H:9"));
     fail(post);
     for (const call of calls) {
       await assert.rejects(call, (error) => {
@@ -362,9 +363,7 @@ test("a question is asked once more if its POST fails", { timeout }, async () =>
       again.response.resolve(new Response("", { status: 502 }));
       await assert.rejects(asked, { name: "ConnectionError", message: /502/ });
     } else {
-      again.begin();
-      again.send(encodeResponse(STATUS_RES, "H:1", "1", "0", "0", "0"));
-      again.end();
+      again.answer(encodeResponse(STATUS_RES, "H:1", "1", "0", "0", "0"));
       assert.equal((await asked).known, true);
     }
   }
@@ -413,9 +412,7 @@ test(
     const itself = await fake.untilPosts(1);
     await turns();
     assert.deepEqual(received.splice(0), ["WORK_STATUS"]);
-    itself.begin();
-    itself.send(encodeResponse(ECHO_RES, "itself"));
-    itself.end();
+    itself.answer(encodeResponse(ECHO_RES, "itself"));
     await until(() => received.length > 0);
     assert.deepEqual(received.splice(0), ["ECHO_RES"]);
     connection.send(PacketType.SUBMIT_JOB, "f", "", "x");
@@ -427,9 +424,7 @@ test(
     assert.deepEqual(await ask(), ["WORK_STATUS"]);
     connection.send(PacketType.SUBMIT_JOB_BG, "f", "", "y");
     const ended = await fake.untilPosts(3); // a POST that has ended is not alive
-    ended.begin();
-    ended.send(created("H:2"));
-    ended.end();
+    ended.answer(created("H:2"));
     await turns();
     clock.advance(2_000);
     assert.deepEqual(await ask(), []);
@@ -459,9 +454,7 @@ test("replies keep the order of the requests over all POSTs", { timeout }, async
   const second = client.do("f", "2");
   await fake.untilPosts(2);
   const [one, two] = fake.posts as [FakePost, FakePost];
-  two.begin();
-  two.send(created("H:2"), encodeResponse(WORK_COMPLETE, "H:2", "result 2"));
-  two.end();
+  two.answer(created("H:2"), encodeResponse(WORK_COMPLETE, "H:2", "result 2"));
   await turns();
   assert.equal(second.handle, undefined);
   one.begin();
@@ -525,9 +518,7 @@ test("one handle in two POSTs is two jobs, and the server is asked about it by i
   const asked = client.jobStatus("H:1+2");
   const question = await fake.untilPosts(3);
   assert.equal(text(question.requests[0]!.args[0]!), "H:1");
-  question.begin();
-  question.send(encodeResponse(STATUS_RES, "H:1", "1", "1", "1", "2"));
-  question.end();
+  question.answer(encodeResponse(STATUS_RES, "H:1", "1", "1", "1", "2"));
   assert.equal((await asked).running, true);
   // The second POST is faster, and gets a piece that the first one does not.
   two.send(encodeResponse(WORK_DATA, "H:1", "a"), encodeResponse(WORK_COMPLETE, "H:1", "b"));
@@ -612,13 +603,9 @@ test("a long echo waits for the replies before it, and the next ones for its end
   two.begin();
   const echo = encodeResponse(ECHO_RES, bytes);
   two.send(echo.slice(0, 100_000));
-  three.begin();
-  three.send(created("H:3"));
-  three.end();
+  three.answer(created("H:3"));
   await turns();
-  one.begin();
-  one.send(created("H:1"));
-  one.end();
+  one.answer(created("H:1"));
   assert.equal((await slow).handle, "H:1");
   two.send(echo.slice(100_000));
   two.end();
@@ -632,17 +619,13 @@ test("10,001 packets of a tick are two POSTs", { timeout }, async () => {
   const client = fake.client();
   const first = client.doBackground("f", "0");
   const warm = await fake.untilPosts(1);
-  warm.begin();
-  warm.send(created("H:0"));
-  warm.end();
+  warm.answer(created("H:0"));
   await first;
   const jobs = Array.from({ length: 10_001 }, (_, i) => client.doBackground("f", String(i)));
   await fake.untilPosts(3);
   assert.deepEqual(fake.posts.slice(1).map(({ requests }) => requests.length), [10_000, 1]);
   for (const [i, post] of fake.posts.slice(1).entries()) {
-    post.begin();
-    post.send(...post.requests.map((_, j) => created(`H:${i}.${j}`)));
-    post.end();
+    post.answer(...post.requests.map((_, j) => created(`H:${i}.${j}`)));
   }
   assert.equal(new Set((await Promise.all(jobs)).map(({ handle }) => handle)).size, 10_001);
   await client.close();
@@ -657,9 +640,7 @@ test("the body of a POST has at most 16 MiB, unless its only workload is larger"
   assert.deepEqual(fake.posts.map(({ requests }) => requests.length), [2, 1, 1]);
   assert.deepEqual(fake.posts.map(({ init }) => Math.floor(init.body.length / mib)), [14, 7, 20]);
   for (const [i, post] of fake.posts.entries()) {
-    post.begin();
-    post.send(...post.requests.map((_, j) => created(`H:${i}.${j}`)));
-    post.end();
+    post.answer(...post.requests.map((_, j) => created(`H:${i}.${j}`)));
   }
   assert.deepEqual((await Promise.all(calls)).map(({ handle }) => handle), ["H:0.0", "H:0.1", "H:1.0", "H:2.0"]);
   await client.close();
@@ -696,9 +677,7 @@ test("aborting a call aborts its POST, if that holds nothing else", { timeout },
       // The connection and the other job live on.
       const next = client.doBackground("f", "y");
       const later = await fake.untilPosts(3);
-      later.begin();
-      later.send(created("H:3"));
-      later.end();
+      later.answer(created("H:3"));
       assert.equal((await next).handle, "H:3", `${name}, ${stage}`);
       assert.equal(first.init.signal.aborted, false);
       first.send(encodeResponse(WORK_COMPLETE, "H:1", "done"));
@@ -784,9 +763,7 @@ test("a job runs until its own POST says that it has ended, or was silent", { ti
     const ask = async () => {
       const asked = client.jobStatus("H:1");
       const question = await fake.untilPosts(fake.posts.length + 1);
-      question.begin();
-      question.send(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"));
-      question.end();
+      question.answer(encodeResponse(STATUS_RES, "H:1", "0", "0", "0", "0"));
       return (await asked).known;
     };
     assert.equal(await ask(), true);
@@ -887,9 +864,7 @@ test("a reply that arrives inside a long packet of another POST waits for its en
   await job.created();
   const other = client.doBackground("f", "y");
   const two = await fake.untilPosts(2);
-  two.begin();
-  two.send(created("H:2"));
-  two.end();
+  two.answer(created("H:2"));
   await turns();
   one.send(result.slice(100_000));
   one.end();
