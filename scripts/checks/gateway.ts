@@ -35,7 +35,7 @@ const CHROMIUM_SWITCHES = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
   ...["--disable-background-networking", "--disable-component-update"],
 ];
-/** Who may call what, in the gateways of this check. */
+/** The calls that the gateways of this check allow. */
 const ALLOW = `export function allow(call) {
   return call.kind === "status" || call.functionName !== "forbidden" || "Only for tests";
 }`;

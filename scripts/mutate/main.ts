@@ -57,7 +57,7 @@ const WITH_PROGRAMS = new Set(["transport", "client", "worker", "admin", "gatewa
 const MIN_CAUGHT = 0.95;
 /** Share of the mutants that may be equivalent. */
 const MAX_EQUIVALENT = 0.1;
-/** The time limit of a mutant: so many times as long as its tests take without it, and some seconds for a busy machine. */
+/** The time limit of a mutant: a multiple of the time that its tests take without it, and some seconds for a busy machine. */
 const LIMIT = { factor: 3, seconds: 5 };
 /** Seconds that the tests of a folder may take without a mutant. */
 const CONTROL_LIMIT = 300;

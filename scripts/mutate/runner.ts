@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
+import { signalGroup } from "../support/running.ts";
 import { BUILD, ROOT } from "../support/tools.ts";
 
 const FOLDER = `${BUILD}mutate/`;
@@ -41,17 +42,9 @@ export interface TestRun {
 /** Processes that run tests, each with a process group of its own: tests start programs. */
 const running = new Set<ChildProcess>();
 
-function kill(child: ChildProcess): void {
-  try {
-    process.kill(-child.pid!, "SIGKILL");
-  } catch {
-    // It has ended.
-  }
-}
-
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   process.once(signal, () => {
-    for (const child of running) kill(child);
+    for (const child of running) signalGroup(child, "SIGKILL");
     process.exit(code);
   });
 }
@@ -97,11 +90,11 @@ export class Copy {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
-      kill(child);
+      signalGroup(child, "SIGKILL");
     }, limit * 1_000);
     const status = await new Promise((resolve) => child.once("exit", resolve));
     clearTimeout(timer);
-    kill(child); // programs that its tests have left
+    signalGroup(child, "SIGKILL"); // programs that its tests have left
     running.delete(child);
     const seconds = (performance.now() - started) / 1_000;
     if (status === 0) return { passed: true, reason: "", seconds };

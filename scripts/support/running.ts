@@ -57,13 +57,17 @@ export class Running implements AsyncDisposable {
     await this.#closed;
   }
 
-  /** Signals the group. */
   #signal(signal: "SIGINT" | "SIGKILL"): void {
-    try {
-      process.kill(-this.#child.pid!, signal);
-    } catch {
-      // It has ended.
-    }
+    signalGroup(this.#child, signal);
+  }
+}
+
+/** Signals a program that has a process group of its own, and what it has started, unless all of it has ended. */
+export function signalGroup({ pid }: ChildProcess, signal: "SIGINT" | "SIGKILL"): void {
+  try {
+    process.kill(-pid!, signal);
+  } catch {
+    // It has ended.
   }
 }
 
