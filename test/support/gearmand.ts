@@ -88,12 +88,11 @@ async function tryToStart(program: string, options: GearmandOptions): Promise<Ge
   }
   // Not child.kill(): on Deno it sends only one signal.
   const signal = (name: "SIGSTOP" | "SIGKILL") => {
-    if (end === undefined) {
-      try {
-        process.kill(child.pid!, name);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "ESRCH") throw error; // it has just ended by itself
-      }
+    if (end !== undefined) return;
+    try {
+      process.kill(child.pid!, name);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ESRCH") throw error; // it has just ended by itself
     }
   };
   return {
