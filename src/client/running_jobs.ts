@@ -57,7 +57,7 @@ export class RunningJobs {
     const handles: string[] = [];
     for (const [handle, subscribers] of this.#subscribers) {
       if (handles.length === max) break;
-      if (subscribers.some(({ settled }) => !settled)) handles.push(handle);
+      if ([...subscribers].some(({ settled }) => !settled)) handles.push(handle);
     }
     for (const handle of handles) {
       const subscribers = this.#subscribers.get(handle)!;

@@ -133,7 +133,7 @@ export interface PostUser {
   /** The name of the server. */
   readonly name: string;
   /** The requests that wait for a reply, in the order of the replies. */
-  readonly awaiting: Pick<Fifo<SentRequest>, "shift" | "some">;
+  readonly awaiting: Pick<Fifo<SentRequest>, "shift"> & Iterable<SentRequest>;
   /** The jobs that run, by the handles that were passed on. */
   readonly jobs: {
     /** Returns at most `max` handles that something waits for. */
@@ -351,17 +351,11 @@ class FetchTransport implements Transport {
     const user = this.#user;
     if (user === undefined || this.#posts.size === 0) return;
     const wanted = new Set(user.jobs.nextHandles(Infinity).map((alias) => this.#handles.get(alias)?.post));
-    const requests: SentRequest[] = [];
-    user.awaiting.some((request) => {
-      requests.push(request);
-      return false;
-    });
-    let place = 0;
-    this.#expected.some(({ post }) => {
+    // A request of the client and its expected reply are at the same place.
+    const requests = [...user.awaiting];
+    for (const [place, { post }] of [...this.#expected].entries()) {
       if (requests[place]?.settled === false) wanted.add(post);
-      place += 1;
-      return false;
-    });
+    }
     for (const post of this.#posts) {
       if (!post.complete && !wanted.has(post)) this.#end(post);
     }

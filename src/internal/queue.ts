@@ -35,9 +35,9 @@ export class Fifo<T extends object> {
     return item;
   }
 
-  /** Returns true if the test is true of an item. */
-  some(test: (item: T) => boolean): boolean {
-    return this.#items.some((item) => item !== undefined && test(item));
+  /** Iterates over the items that are there now, in their order. */
+  [Symbol.iterator](): IterableIterator<T> {
+    return (this.#items.slice(this.#head) as T[]).values();
   }
 
   /** Takes out the last `count` items, in their order. */
