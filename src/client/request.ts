@@ -48,6 +48,8 @@ export abstract class Request {
   declare session: RequestSession | undefined;
   /** True once its outcome is known, or it was aborted: a reply that arrives later is discarded. */
   declare settled: boolean;
+  /** The name of the only server that may serve it; any may serve a submission, which does not have this field. */
+  declare readonly pinnedTo?: string | undefined;
   declare private abortable: { readonly signal: AbortSignal; readonly forget: () => void } | undefined;
 
   constructor(packet: Outgoing) {
@@ -66,11 +68,6 @@ export abstract class Request {
   /** The signal of its call, from `abortOn` to its end. */
   get signal(): AbortSignal | undefined {
     return this.abortable?.signal;
-  }
-
-  /** The name of the only server that may serve it. */
-  get pinnedTo(): string | undefined {
-    return undefined;
   }
 
   /** The unique, or the workload in its place, by which the policy `unique` chooses a server. */
@@ -153,7 +150,7 @@ export class Query<T> extends Request {
   readonly #answer = deferred<T>();
   readonly answer: Promise<T> = this.#answer.promise;
   readonly #read: ReadReply<T>;
-  readonly #pinnedTo: string | undefined;
+  override readonly pinnedTo: string | undefined;
   readonly #onLost: (() => void) | undefined;
   #retryable: boolean;
 
@@ -161,13 +158,9 @@ export class Query<T> extends Request {
     super(packet);
     this.expects = expects;
     this.#read = read;
-    this.#pinnedTo = pinnedTo;
+    this.pinnedTo = pinnedTo;
     this.#onLost = onLost;
     this.#retryable = onLost === undefined;
-  }
-
-  override get pinnedTo(): string | undefined {
-    return this.#pinnedTo;
   }
 
   override onReply({ args }: Packet): void {
@@ -188,7 +181,7 @@ export class Query<T> extends Request {
   }
 
   override onUnsent(cause: unknown): void {
-    this.#failUnanswered(cause, this.#pinnedTo);
+    this.#failUnanswered(cause, this.pinnedTo);
   }
 
   override reject(error: unknown): void {
@@ -206,8 +199,9 @@ export class Probe extends Request {
   override readonly expects: PacketType;
   readonly #onAnswer: ReadReply<void>;
 
-  constructor(packet: Outgoing, expects: PacketType, onAnswer: ReadReply<void> = () => {}) {
-    super(packet);
+  /** Takes the packet's type and its one argument, and the type of the reply. */
+  constructor(type: PacketType, argument: string, expects: PacketType, onAnswer: ReadReply<void> = () => {}) {
+    super({ type, args: [argument] });
     this.expects = expects;
     this.#onAnswer = onAnswer;
   }

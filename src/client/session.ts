@@ -46,8 +46,6 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   #live = 0;
   /** Number of those that are jobs with a lagging consumer. */
   #lagging = 0;
-  /** True if a caller waits for something but lagging jobs. */
-  #waiting = false;
   /** Ends the pause of reading, if there is one. */
   #resume: (() => void) | undefined;
 
@@ -137,16 +135,17 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   onOpen(): void {
     const { id } = this.#settings;
-    const option = { type: PacketType.OPTION_REQ, args: ["exceptions"] };
-    const greeting = [new Probe(option, PacketType.OPTION_RES)];
+    const connection = this.server.connection!;
     // It has no reply, but a server that does not know it may answer ERROR.
-    if (id !== undefined) {
-      greeting.unshift(new Probe({ type: PacketType.SET_CLIENT_ID, args: [id] }, PacketType.SET_CLIENT_ID));
-    }
-    for (const probe of greeting) this.#encode(this.server.connection!, probe);
+    if (id !== undefined) this.#encode(connection, new Probe(PacketType.SET_CLIENT_ID, id, PacketType.SET_CLIENT_ID));
+    this.#encode(connection, new Probe(PacketType.OPTION_REQ, "exceptions", PacketType.OPTION_RES));
     // The connection is watched until the answer: callers that wait less than connectTimeout, one after the other, would
     // never find out that the server does not answer.
     this.#ask(echoProbe());
+  }
+
+  onConfirmed(): void {
+    this.#sendHeldSoon();
   }
 
   onTick({ silent }: { readonly silent: boolean }): void {
@@ -250,7 +249,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   /** Finds out whether a job has vanished: no final packet will come for it. */
   #jobProbe(handle: string): Probe {
-    return new Probe({ type: PacketType.GET_STATUS, args: [handle] }, PacketType.STATUS_RES, ([, known]) => {
+    return new Probe(PacketType.GET_STATUS, handle, PacketType.STATUS_RES, ([, known]) => {
       if (readText(known!) !== "0") return;
       this.jobs.vanish(handle, new GearmanError("the server does not know it any more"), this.name);
     });
@@ -274,7 +273,6 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
       throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
     }
     awaiting.shift();
-    this.#sendHeldSoon(); // the connection is confirmed
     return request;
   }
 
@@ -305,8 +303,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   #updateWaiting(): void {
     const waiting = this.#live > this.#lagging;
-    if (waiting !== this.#waiting) this.server.setWaiting(waiting);
-    this.#waiting = waiting;
+    this.server.setWaiting(waiting);
     if (this.#resume !== undefined && (waiting || this.#live === 0)) this.#resume();
   }
 }
@@ -318,5 +315,5 @@ function mayBeUnanswered(request: Request | undefined, type: PacketType): boolea
 }
 
 function echoProbe(): Probe {
-  return new Probe({ type: PacketType.ECHO_REQ, args: [""] }, PacketType.ECHO_RES);
+  return new Probe(PacketType.ECHO_REQ, "", PacketType.ECHO_RES);
 }

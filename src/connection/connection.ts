@@ -141,7 +141,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   sendPacket(packet: EncodablePacket): void {
     this.#assertOpen();
     this.#encoder.writePacket(packet);
-    if (this.#writing === undefined) this.#write();
+    this.#writeSoon();
   }
 
   /**
@@ -153,7 +153,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   sendBytes(bytes: Uint8Array): void {
     this.#assertOpen();
     this.#encoder.writeBytes(bytes);
-    if (this.#writing === undefined) this.#write();
+    this.#writeSoon();
   }
 
   /**
@@ -179,7 +179,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
    */
   onceDrained(onDrained: () => void): void {
     this.#onDrained = onDrained;
-    if (this.#writing === undefined) this.#write();
+    this.#writeSoon();
   }
 
   /**
@@ -307,10 +307,15 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     if ("error" in this.#state) throw this.#state.error;
   }
 
-  /** Writes until nothing is queued. */
-  async #write(): Promise<void> {
+  /** Writes at the end of the tick, so that everything sent in it leaves in one write. */
+  #writeSoon(): void {
+    if (this.#writing !== undefined) return;
     const writing = this.#writing = deferred<void>();
-    await undefined; // to the end of the tick, so that everything sent in it leaves in one write
+    queueMicrotask(() => this.#write(writing));
+  }
+
+  /** Writes until nothing is queued. */
+  async #write(writing: Deferred<void>): Promise<void> {
     try {
       for (let group = this.#nextGroup(); group !== undefined; group = this.#nextGroup()) {
         for (const piece of group) {

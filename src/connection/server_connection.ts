@@ -24,6 +24,8 @@ export interface ServerConnectionUser<Item = Packet> {
    * within `connectTimeout`. Without this method, connections are confirmed from the start.
    */
   onOpen?(): void;
+  /** The connection is confirmed: a packet arrived, the first one or the first since the server was asked something. */
+  onConfirmed?(): void;
   /** Makes the decoder of a new connection. Without this method it decodes packets, and skips oversized ones. */
   makeDecoder?(): PacketDecoder<Item>;
   /** Something has waited for another `probeInterval`; if it was silent, it is time to ask the server something. */
@@ -103,11 +105,6 @@ export class ServerConnection<Item = Packet> {
     return this.#backOff.failures > 0;
   }
 
-  /** True if the server is connected, and not failing. */
-  get usable(): boolean {
-    return this.connection !== undefined && !this.failing;
-  }
-
   /** Milliseconds until the next connection attempt; 0 if one may be made now. */
   get retryDelay(): number {
     return this.#state.phase === "backing off" ? Math.max(0, this.#state.until - performance.now()) : 0;
@@ -139,10 +136,15 @@ export class ServerConnection<Item = Packet> {
    * Tells whether something waits for the server: only then is silence watched, and the process kept alive. Both go on
    * for some microtasks: calls that are awaited one after the other must not pay for a timer and for `ref` each time.
    */
-  async setWaiting(waiting: boolean): Promise<void> {
+  setWaiting(waiting: boolean): void {
+    if (waiting === this.#waiting) return;
     this.#waiting = waiting;
-    for (let tick = 0; !this.#waiting && tick < IDLE_TICKS; tick++) await undefined;
-    this.#updateKeepAlive();
+    if (waiting) return this.#updateKeepAlive();
+    // Begun apart from the caller: Bun compiles an async function into its callers, and leaves their code at each call.
+    queueMicrotask(async () => {
+      for (let tick = 0; !this.#waiting && tick < IDLE_TICKS; tick++) await undefined;
+      this.#updateKeepAlive();
+    });
   }
 
   /** Lets pending writes go out, closes, and opens no more. */
@@ -217,9 +219,7 @@ export class ServerConnection<Item = Packet> {
   async #read(connection: Connection<Item>, keepAlive: KeepAlive): Promise<void> {
     try {
       await connection.pump((packet) => {
-        if (this.#heardOn !== connection) this.#backOff.reset(); // the server is well
-        this.#heardOn = connection;
-        if (!keepAlive.confirmed) keepAlive.confirm();
+        if (this.#heardOn !== connection || !keepAlive.confirmed) this.#onHeard(connection, keepAlive);
         return this.#user.onPacket(packet);
       });
       const isClosing = this.#state.phase === "closing";
@@ -227,6 +227,14 @@ export class ServerConnection<Item = Packet> {
     } catch (error) {
       this.#onLost(connection, error as GearmanError);
     }
+  }
+
+  /** The first packet on a connection, or since the server was asked something: it is well. */
+  #onHeard(connection: Connection<Item>, keepAlive: KeepAlive): void {
+    this.#backOff.reset();
+    this.#heardOn = connection;
+    keepAlive.confirm();
+    this.#user.onConfirmed?.();
   }
 
   /** The connection has ended, or failed. */

@@ -31,7 +31,9 @@ export function wholeNumber<K extends string, T>(
  * @throws {TypeError} They must be an object.
  */
 export function checkOptions(options: object): void {
-  if (Object(options) !== options) throw new TypeError("Cannot use the options: expected an object");
+  if (typeof options === "object" ? options === null : typeof options !== "function") {
+    throw new TypeError("Cannot use the options: expected an object");
+  }
 }
 
 /**

@@ -40,7 +40,12 @@ export class WorkerConnection implements ServerConnectionUser {
 
   /** True if a grab makes sense. A server that has failed must answer something first: a grab would only hold a slot. */
   get canGrab(): boolean {
-    return this.#server.usable && this.#registration?.canGrab === true;
+    return this.#isUsable && this.#registration?.canGrab === true;
+  }
+
+  /** True if the server is connected, and not failing. */
+  get #isUsable(): boolean {
+    return this.#server.connection !== undefined && !this.#server.failing;
   }
 
   /** Serves on one connection after the other, until the signal fires. */
@@ -193,7 +198,7 @@ export class WorkerConnection implements ServerConnectionUser {
   /** Registers, and resolves when the connection is lost. */
   async #register(connection: Connection): Promise<void> {
     this.#nextAttemptAt = performance.now() + this.#worker.settings.minBackoff;
-    const confirmed = this.#server.usable;
+    const confirmed = this.#isUsable;
     const registration = new Registration(this.#worker, connection, this.#server.name, this.#abilities, { confirmed });
     this.#registration = registration;
     this.#server.setWaiting(true);
