@@ -842,4 +842,26 @@ describe("a connection that proves nothing", () => {
     await Promise.all(calls);
     assert.equal(server.peers.length, 1);
   });
+
+  test("while an answer is awaited, goes on with any packet, as with that of a job", { timeout }, async () => {
+    using intervals = fakeTimers(60_000);
+    const late: (() => void)[] = [];
+    const server = new FakeServer((packet, peer) => {
+      const answer = () => answerEverything()(packet, peer);
+      if (packet.type === PacketType.SUBMIT_JOB) answer();
+      else late.push(answer);
+    });
+    await using client = clientOf(server, { probeInterval: 60_000 });
+    const handle = await client.do("f").created();
+    intervals.fire(); // it was not silent, and is asked about the job
+    intervals.fire(); // it was silent
+    await until(() => late.length > 0);
+    const job = client.doBackground("f", "2");
+    await turns();
+    assert.equal(server.peer.requests.filter(isSubmission).length, 1);
+    server.peer.answer(PacketType.WORK_STATUS, handle, "1", "2");
+    await until(() => server.peer.requests.filter(isSubmission).length === 2);
+    for (const answerLate of late) answerLate();
+    await job;
+  });
 });
