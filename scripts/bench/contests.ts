@@ -1,5 +1,6 @@
 /**
- * The contests: groups of measurements that are compared. In each round all sides of a contest run one after the other.
+ * The contests: groups of measurements that are compared. In each round all sides of a contest run one after the other, or
+ * take turns.
  */
 
 import { buildNpm, compileUnbundled, moduleOf, PACKAGE } from "../build/npm.ts";
@@ -14,6 +15,7 @@ import {
   php,
   type Runtime,
   RUNTIMES,
+  TurnTaker,
   withGearmand,
   withJobServer,
   withLargeResult,
@@ -24,7 +26,9 @@ import {
 /** The measurements of one round of a contest, by side. */
 export type Round = Readonly<Record<string, Measure>>;
 /** The sides of a contest by name, each with the function that measures it. */
-export type Contest = Record<string, () => Promise<Measure>>;
+type Sides = Record<string, () => Promise<Measure>>;
+/** Measures all sides, once or several times. Each time begins with another side, so that other load affects all alike. */
+export type Contest = (time: number) => Promise<Round[]>;
 
 /** The clients on npm that are measured. */
 export const PEERS = ["abraxas", "gearman", "gearmanode", "node-gearman"] as const;
@@ -36,7 +40,7 @@ export const STREAMED = 1_073_741_824;
 const IMPORTS = 9;
 
 /** Makes a side for each runtime. */
-function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Contest {
+function each(name: string, run: (runtime: Runtime) => Promise<Measure>): Sides {
   return Object.fromEntries(RUNTIMES.map((runtime) => [`${name} ${runtime}`, () => run(runtime)]));
 }
 
@@ -45,7 +49,7 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
   const some = (jobs: number) => quick ? jobs / 5 : jobs;
   const background = (program: string, mode: string, jobs: number, env = {}) => (runtime: Runtime) =>
     withGearmand((server) => measured(ours(runtime, program, mode, server, some(jobs))), env);
-  const pipelined = (env: Record<string, string>): Contest => ({
+  const pipelined = (env: Record<string, string>): Sides => ({
     ...each("raw", background("raw.ts", "pipelined", 500_000, env)),
     ...each("ours", background("submit.ts", "pipelined", 500_000, env)),
     ...Object.fromEntries(PEERS.map((name) => [
@@ -71,19 +75,12 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       return await measured(command(server, port, jobs));
     });
 
-  const warm = (program: string, args: string[], jobs: number, warmUp: number) => (runtime: Runtime) =>
-    withGearmand((server) => measured(ours(runtime, program, ...args, server, some(jobs), some(warmUp))), FAST);
-  const naive = (jobs: number, warmUp: number): Contest => ({
-    ...each("naive", warm("naive.ts", [], jobs, warmUp)),
-    ...each("ours", warm("submit.ts", ["bytes"], jobs, warmUp)),
-    ...each("all", warm("submit.ts", ["all"], jobs, warmUp)),
-  });
+  const first = (program: string, ...args: string[]) => (runtime: Runtime) =>
+    withGearmand((server) => measured(ours(runtime, program, ...args, server, some(200_000), 0)), FAST);
 
-  return {
+  const sequences: Record<string, Sides> = {
     "pipelined": pipelined({}),
     "fast": pipelined(FAST),
-    "naive": naive(500_000, 100_000),
-    "cold": naive(200_000, 0),
     "generated": {
       "libgearman": () => withGearmand((_, port) => measured(c("background", port, some(50_000)))),
       ...each("ours", background("submit.ts", "generated", 50_000)),
@@ -153,9 +150,60 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       ...each("many", (runtime) => measured(ours(runtime, "queue.ts", 100_000))),
     },
   };
+  const cold = inSequence({ ...each("naive", first("naive.ts")), ...each("ours", first("submit.ts", "bytes")) });
+  return {
+    ...Object.fromEntries(Object.entries(sequences).map(([name, sides]) => [name, inSequence(sides)])),
+    "naive": inTurns(quick ? 5 : 20, some(100_000), 50_000),
+    "cold": repeated(quick ? 1 : 7, cold),
+  };
 }
 
-function codec(what: "decode" | "encode", some: (packets: number) => number): Contest {
+/** Runs all sides one after the other. */
+function inSequence(sides: Sides): Contest {
+  return async (time) => {
+    const measured: Record<string, Measure> = {};
+    for (const [side, run] of rotated(Object.entries(sides), time)) measured[side] = await run();
+    return [Object.fromEntries(Object.keys(sides).map((side) => [side, measured[side]!]))];
+  };
+}
+
+/** Runs a contest several times in each round: one measurement is short, and the machine differs from second to second. */
+function repeated(times: number, contest: Contest): Contest {
+  return async (round) => {
+    const rounds: Round[] = [];
+    for (let time = 0; time < times; time++) rounds.push(...await contest(round + time));
+    return rounds;
+  };
+}
+
+/** Has the naive client and ours take turns, after jobs that are not counted; all three of a runtime share a gearmand. */
+function inTurns(turns: number, before: number, jobs: number): Contest {
+  const programs = { naive: ["naive.ts"], ours: ["submit.ts", "bytes"], all: ["submit.ts", "all"] };
+  return async () => {
+    const rounds: Record<string, Measure>[] = Array.from({ length: turns }, () => ({}));
+    for (const runtime of RUNTIMES) {
+      await withGearmand(async (server) => {
+        const takers = Object.entries(programs).map(([side, [file, ...args]]) => {
+          return [`${side} ${runtime}`, new TurnTaker(ours(runtime, file!, ...args, server, jobs, before))] as const;
+        });
+        for (const [, taker] of takers) await taker.ready();
+        for (const [time, round] of rounds.entries()) {
+          for (const [side, taker] of rotated(takers, time)) round[side] = await taker.takeTurn();
+        }
+        for (const [, taker] of takers) taker.end();
+      }, FAST);
+    }
+    return rounds;
+  };
+}
+
+/** Returns the items, beginning with another one each time. */
+function rotated<T>(items: readonly T[], time: number): T[] {
+  const first = time % items.length;
+  return [...items.slice(first), ...items.slice(0, first)];
+}
+
+function codec(what: "decode" | "encode", some: (packets: number) => number): Sides {
   const folder = install("gearman-packet");
   return {
     ...each("gearman-packet", (runtime) => measured(ours(runtime, "peer_codec.ts", what, some(100_000), folder))),

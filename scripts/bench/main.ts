@@ -18,7 +18,7 @@ import { must, ROOT } from "../support/tools.ts";
 import { chart } from "./chart.ts";
 import { contests, type Round } from "./contests.ts";
 import { figure, markdown } from "./report.ts";
-import { cells, ROWS } from "./rows.ts";
+import { cells, median, ROWS } from "./rows.ts";
 
 const FOLDER = `${ROOT}scripts/bench/`;
 
@@ -36,15 +36,13 @@ for (let round = 1; round <= rounds; round++) {
   for (const name of names) {
     const contest = all[name];
     if (contest === undefined) throw new Error(`Unknown contest "${name}"; known are ${Object.keys(all).join(", ")}`);
-    const measured: Record<string, Round[string]> = {};
-    // Each round begins with another side, so that other load on the machine affects all sides alike.
-    const sides = Object.entries(contest);
-    for (const [side, run] of [...sides.slice(round % sides.length), ...sides.slice(0, round % sides.length)]) {
-      measured[side] = await run();
-      const { jobs, ms } = measured[side];
-      console.log(`round ${round}, ${name}: ${side}: ${figure(jobs / ms * 1_000)}/s, ${figure(ms / jobs * 1_000)} us`);
+    const measured = await contest(round);
+    for (const side of Object.keys(measured[0]!)) {
+      const each = median(measured.map((round) => round[side]!.ms / round[side]!.jobs * 1_000));
+      const cpu = median(measured.map((round) => round[side]!.cpu / round[side]!.jobs * 1_000));
+      console.log(`round ${round}, ${name}: ${side}: ${figure(each)} us a job, ${figure(cpu)} us of CPU`);
     }
-    results[name]!.push(Object.fromEntries(Object.keys(contest).map((side) => [side, measured[side]!])));
+    results[name]!.push(...measured);
   }
   if (!quick && only === undefined) {
     // After each round, so that an interrupted run leaves its results.

@@ -2,10 +2,12 @@
  * Starts the programs that are measured: ours on each runtime, and those in C and PHP, each with its own job server.
  */
 
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { freePort } from "../../test/support/socket_server.ts";
 import { startGearmand } from "../../test/support/gearmand.ts";
 import { encodeResponse, PacketDecoder, PacketType } from "../../src/codec/mod.ts";
@@ -57,6 +59,41 @@ export async function measured(command: readonly string[]): Promise<Measure> {
   const line = output.split("\n").findLast((line) => line.startsWith('{"jobs"'));
   if (status !== 0 || line === undefined) throw new Error(`${command.join(" ")} ended with ${status}:\n${output}`);
   return JSON.parse(line);
+}
+
+/** A program that takes turns with others: it is running, and does its jobs each time when it is told to. */
+export class TurnTaker {
+  readonly #command: readonly string[];
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(command: readonly string[]) {
+    const [file, ...args] = command as [string, ...string[]];
+    const env = { ...process.env, TAKES_TURNS: "1" };
+    this.#command = command;
+    this.#child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"], env });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Resolves when the jobs that are not counted are done. */
+  async ready(): Promise<void> {
+    await this.#line();
+  }
+
+  async takeTurn(): Promise<Measure> {
+    this.#child.stdin.write("\n");
+    return JSON.parse(await this.#line());
+  }
+
+  end(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  async #line(): Promise<string> {
+    const { done, value } = await this.#lines.next();
+    if (done === true) throw new Error(`${this.#command.join(" ")} has ended`);
+    return value;
+  }
 }
 
 /**

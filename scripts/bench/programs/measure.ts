@@ -48,16 +48,24 @@ export function startMeasuring(): (jobs: number, each?: number) => void {
  */
 export const warmUp = (jobs: number): number => Math.floor(Math.min(Math.max(20_000, jobs / 20), jobs / 2));
 
-/** Measures the work of `jobs` jobs, after some that are not `counted`, and prints the measurement. */
+/**
+ * Measures the work of `jobs` jobs, after some that are not `counted`, and prints the measurement. A program that takes
+ * turns with others does this each time when a line arrives.
+ */
 export async function measure(
   jobs: number,
   work: (jobs: number, counted: boolean) => unknown,
   before: number = warmUp(jobs),
 ): Promise<void> {
+  const measureOnce = async () => {
+    const print = startMeasuring();
+    await work(jobs, true);
+    print(jobs);
+  };
   if (before > 0) await work(before, false);
-  const print = startMeasuring();
-  await work(jobs, true);
-  print(jobs);
+  if (process.env["TAKES_TURNS"] === undefined) return await measureOnce();
+  process.stdout.write("ready\n");
+  for await (const _ of process.stdin) await measureOnce();
 }
 
 /** Calls `each` for every job, with at most `window` calls in flight. */
