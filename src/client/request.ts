@@ -197,10 +197,10 @@ export class Query<T> extends Request {
 /** A question of a session's own, about a connection that is open. It is not asked again, and its errors are ignored. */
 export class Probe extends Request {
   override readonly expects: PacketType;
-  readonly #onAnswer: ReadReply<void>;
+  readonly #onAnswer: ReadReply<void> | undefined;
 
   /** Takes the packet's type and its one argument, and the type of the reply. */
-  constructor(type: PacketType, argument: string, expects: PacketType, onAnswer: ReadReply<void> = () => {}) {
+  constructor(type: PacketType, argument: string, expects: PacketType, onAnswer?: ReadReply<void>) {
     super({ type, args: [argument] });
     this.expects = expects;
     this.#onAnswer = onAnswer;
@@ -208,7 +208,7 @@ export class Probe extends Request {
 
   override onReply({ args }: Packet): void {
     this.settle();
-    this.#onAnswer(args);
+    this.#onAnswer?.(args);
   }
 
   override onLost(): boolean {

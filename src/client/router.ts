@@ -57,12 +57,7 @@ export class Router {
   /** The servers for a request, in the order in which they are to be tried. */
   #candidates({ pinnedTo, balanceKey }: Request): readonly Session[] {
     if (pinnedTo !== undefined) return [this.#pinned(pinnedTo)];
-    return orderServers(this.#sessions, this.#balance, balanceKey, () => this.#nextTurn());
-  }
-
-  #nextTurn(): number {
-    this.#turns += 1;
-    return this.#turns - 1;
+    return orderServers(this.#sessions, this.#balance, balanceKey, () => this.#turns++);
   }
 
   async #route(request: Request, cause?: unknown): Promise<void> {

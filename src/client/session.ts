@@ -68,13 +68,10 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   send(request: Request): void {
     this.#watch(request);
     const { ready } = this.server;
-    if (ready !== undefined && this.#held.length === 0 && !request.isLarge) {
-      this.#encode(ready, request);
-    } else {
-      request.copyArguments();
-      this.#held.push(request);
-      this.#sendHeldSoon();
-    }
+    if (ready !== undefined && this.#held.length === 0 && !request.isLarge) return this.#encode(ready, request);
+    request.copyArguments();
+    this.#held.push(request);
+    this.#sendHeldSoon();
   }
 
   release(request: Request): void {

@@ -132,7 +132,7 @@ export class PacketEncoder {
     this.#end = end;
     this.#size += HEADER_SIZE + bodySize;
     if (uncopied !== undefined) {
-      this.#finishGroup([uncopied]);
+      this.#finishGroup(uncopied);
     }
   }
 
@@ -179,7 +179,7 @@ export class PacketEncoder {
     this.#end = 0;
   }
 
-  #finishGroup(uncopied: readonly Uint8Array[] = []): void {
+  #finishGroup(...uncopied: Uint8Array[]): void {
     if (this.#end > this.#start) this.#groups.push([this.#slab.subarray(this.#start, this.#end), ...uncopied]);
     this.#start = this.#end;
   }

@@ -1,7 +1,7 @@
 /** A connection: packets over a transport. One write a tick; packets are read one by one, or pumped. */
 
 import { ConnectionError, GearmanError } from "../errors.ts";
-import { type Deferred, deferred, ignoreErrors } from "../internal/promises.ts";
+import { ignoreErrors, Notifier } from "../internal/promises.ts";
 import { messageOf } from "../internal/text.ts";
 import { type DecoderOptions, MAX_UINT32, PacketDecoder } from "../codec/decoder.ts";
 import { type EncodablePacket, PacketEncoder } from "../codec/encoder.ts";
@@ -76,8 +76,10 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   #iterator: AsyncIterator<Uint8Array> | undefined;
   /** The read that is under way; callers at the same time share it. */
   #reading: Promise<boolean> | undefined;
-  /** Settles when everything queued has been written, or never will be. */
-  #writing: Deferred<void> | undefined;
+  /** True from the moment that something is queued until everything has been written, or never will be. */
+  #isWriting = false;
+  /** Notifies at that moment. */
+  readonly #written = new Notifier();
   /** Ends what `pump` or iteration waits for, a read or a pause, with an error. */
   #interrupt: ((error: unknown) => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -188,7 +190,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
    * @throws {ConnectionError} The connection failed or was closed before. After `destroy(reason)` it throws the reason.
    */
   async flush(): Promise<void> {
-    await this.#writing?.promise;
+    if (this.#isWriting && this.#transportClosed === undefined) await this.#written.wait();
     this.#throwIfBroken();
     if (this.#state.phase === "closed" && !this.#state.everythingSent) {
       throw new ConnectionError("Cannot flush: the connection was closed before everything was sent");
@@ -272,19 +274,18 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
 
   /** Resolves when nothing is left to write, or when the peer has had enough time to read it. */
   async #finishWriting(): Promise<void> {
-    const writing = this.#writing;
-    if (writing === undefined) return;
+    if (!this.#isWriting) return;
     const timer = setTimeout(() => {
       this.#state = { phase: "closed", everythingSent: false };
       this.#closeTransport();
     }, GRACEFUL_CLOSE_TIMEOUT);
-    await writing.promise;
+    await this.#written.wait();
     clearTimeout(timer);
   }
 
   /** Closes the transport; packets that it was not given stay where `recall` finds them. */
   #closeTransport(): Promise<void> {
-    this.#writing?.resolve(); // a transport may never settle a write that its peer does not read
+    this.#written.notify(); // a transport may never settle a write that its peer does not read
     return this.#transportClosed ??= ignoreErrors(() => this.#transport.close());
   }
 
@@ -309,13 +310,13 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
 
   /** Writes at the end of the tick, so that everything sent in it leaves in one write. */
   #writeSoon(): void {
-    if (this.#writing !== undefined) return;
-    const writing = this.#writing = deferred<void>();
-    queueMicrotask(() => this.#write(writing));
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    queueMicrotask(this.#write);
   }
 
   /** Writes until nothing is queued. */
-  async #write(writing: Deferred<void>): Promise<void> {
+  readonly #write = async (): Promise<void> => {
     try {
       for (let group = this.#nextGroup(); group !== undefined; group = this.#nextGroup()) {
         for (const piece of group) {
@@ -337,9 +338,9 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
       else if (this.#phase === "closing") this.#state = { phase: "closed", everythingSent: false };
     }
     this.#unwritten = 0;
-    this.#writing = undefined;
-    writing.resolve();
-  }
+    this.#isWriting = false;
+    this.#written.notify();
+  };
 
   /** Takes the packets that are to be written next. */
   #nextGroup(): Uint8Array[] | undefined {

@@ -140,12 +140,14 @@ export class ServerConnection<Item = Packet> {
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
     if (waiting) return this.#updateKeepAlive();
-    // Begun apart from the caller: Bun compiles an async function into its callers, and leaves their code at each call.
-    queueMicrotask(async () => {
-      for (let tick = 0; !this.#waiting && tick < IDLE_TICKS; tick++) await undefined;
-      this.#updateKeepAlive();
-    });
+    queueMicrotask(this.#becomeIdle);
   }
+
+  /** A function by itself: Bun would compile a method into its callers, and leave their code at each call. */
+  readonly #becomeIdle = async (): Promise<void> => {
+    for (let tick = 0; !this.#waiting && tick < IDLE_TICKS; tick++) await undefined;
+    this.#updateKeepAlive();
+  };
 
   /** Lets pending writes go out, closes, and opens no more. */
   async close(): Promise<void> {
@@ -202,7 +204,7 @@ export class ServerConnection<Item = Packet> {
     const connection: Connection<Item> = new Connection(transport, { decoder, onFailed });
     const keepAlive = new KeepAlive(connection, transport, this.#settings, {
       onTick: (tick) => this.#user.onTick?.(tick),
-      onDead: (time) => this.#onDead(connection, time),
+      onDead: (time) => this.#onLost(connection, connectionLost(`${this.name} did not answer within ${time} ms`), true),
     });
     this.#state = { phase: "open", connection, keepAlive };
     this.#abortedDialTime = 0;
@@ -237,16 +239,16 @@ export class ServerConnection<Item = Packet> {
     this.#user.onConfirmed?.();
   }
 
-  /** The connection has ended, or failed. */
-  #onLost(connection: Connection<Item>, error: GearmanError): void {
-    // A server that accepts connections and ends them unanswered is failing too; the first time it may be chance.
-    const failed = this.connection === connection && this.#heardOn !== connection;
+  /**
+   * The connection has ended, or failed. A server that accepts connections and ends them unanswered is failing too; the
+   * first time it may be chance.
+   */
+  #onLost(
+    connection: Connection<Item>,
+    error: GearmanError,
+    failed: boolean = this.connection === connection && this.#heardOn !== connection,
+  ): void {
     this.#end(connection, error, failed ? this.#recordFailure(error, { firstIsFree: true }) : undefined);
-  }
-
-  #onDead(connection: Connection<Item>, time: number): void {
-    const error = connectionLost(`${this.name} did not answer within ${time} ms`);
-    this.#end(connection, error, this.#recordFailure(error, { firstIsFree: true }));
   }
 
   /** Ends the phases with a connection, and goes to the next one. */
