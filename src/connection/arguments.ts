@@ -21,7 +21,7 @@ const MAX_ID = 127;
  * @throws {RangeError} It must have at most 63 bytes, and no NUL, line feed or lone surrogate.
  */
 export function checkUnique(unique: string): void {
-  checkText(unique, "unique", MAX_UNIQUE);
+  if (unique !== "") checkText(unique, "unique", MAX_UNIQUE);
 }
 
 /**

@@ -64,7 +64,6 @@ export function checkOneOf(value: string, name: string, words: readonly string[]
  */
 export function checkText(text: string, what: string, maxBytes: number): void {
   if (typeof text !== "string") throw new TypeError(`Cannot use the ${what}: it must be a string`);
-  if (text === "") return;
   // A UTF-16 unit takes at most three bytes of UTF-8: most texts are short enough to skip the count.
   if (text.length * 3 > maxBytes && byteLength(text) > maxBytes) {
     throw new RangeError(`Cannot use the ${what}: it has ${byteLength(text)} bytes, and the maximum is ${maxBytes}`);
