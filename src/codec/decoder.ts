@@ -1,5 +1,6 @@
 /** Decoding bytes to packets, in any chunking and in linear time. */
 
+import { freeMemory } from "../internal/bytes.ts";
 import { wholeNumber } from "../internal/checks.ts";
 import { findNul, readUint32 } from "./bytes.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
@@ -22,6 +23,8 @@ export interface DecoderOptions {
 /**
  * Option of decoders inside this library: makes the packets of one argument, of which most are replies. On Deno, the view
  * of an argument costs more than everything else about a packet, and a packet made here need not have one.
+ *
+ * Such a decoder also frees the chunks of sockets that it has copied ({@linkcode freeMemory}).
  */
 export const MAKE_REPLY: unique symbol = /* @__PURE__ */ Symbol();
 
@@ -83,7 +86,7 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
   readonly #skipOversized: boolean;
   readonly #makeReply: MakeReply | undefined;
   readonly #readLine: ReadLine<Item> | undefined;
-  readonly #received = new ReceivedBytes();
+  readonly #received: ReceivedBytes;
 
   /**
    * Makes a decoder.
@@ -94,6 +97,8 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
     this.#maxPacketSize = wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, MAX_UINT32);
     this.#skipOversized = options.skipOversized ?? false;
     this.#makeReply = (options as InternalOptions<Item>)[MAKE_REPLY];
+    // Decoders of callers leave the chunks alone: a proxy may send them on.
+    this.#received = new ReceivedBytes(this.#makeReply && freeMemory);
     this.#readLine = (options as InternalOptions<Item>)[READ_LINE];
   }
 
@@ -115,7 +120,7 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
    */
   next(): IteratorResult<Item, undefined> {
     const value = this.read();
-    return value === undefined ? { done: true, value: undefined } : { done: false, value };
+    return { done: value === undefined, value } as IteratorResult<Item, undefined>;
   }
 
   /** Returns the same as {@linkcode PacketDecoder.prototype.next | next} by itself, or `undefined` if none is complete yet. */

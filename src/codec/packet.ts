@@ -182,7 +182,10 @@ export type LabelledArguments<Names, B> = Names extends
 /** The number that no packet has. */
 const UNUSED = 5;
 /** The names of the packets, by their numbers. */
-const NAMES: readonly (string | undefined)[] = /* @__PURE__ */ namesByNumber();
+const NAMES: readonly (string | undefined)[] = /* @__PURE__ */ byNumber(
+  /* @__PURE__ */ Object.keys(PACKETS),
+  undefined,
+);
 
 /**
  * Packet types by their names in PROTOCOL.
@@ -191,7 +194,9 @@ const NAMES: readonly (string | undefined)[] = /* @__PURE__ */ namesByNumber();
  * `ERROR INVALID_COMMAND`. The documentation of `./codec` lists all packets with their arguments and meaning.
  */
 export const PacketType: { readonly [Name in keyof typeof PACKETS]: (typeof PACKETS)[Name]["type"] } =
-  /* @__PURE__ */ numbersByName();
+  /* @__PURE__ */ Object.fromEntries(
+    /* @__PURE__ */ Object.keys(PACKETS).map((name) => [name, NAMES.indexOf(name)]),
+  ) as typeof PacketType;
 
 /** One of the packet types. */
 export type PacketType = (typeof PACKETS)[keyof typeof PACKETS]["type"];
@@ -238,7 +243,9 @@ export type PacketInput<T extends PacketType = PacketType> = PacketArgs<string |
 export const NO_PACKET = -1;
 
 /** The number of arguments by packet type. It is a typed array since decoder and encoder look here for every packet. */
-const ARGUMENT_COUNTS: Int8Array = /* @__PURE__ */ countsByNumber();
+const ARGUMENT_COUNTS: Int8Array = /* @__PURE__ */ Int8Array.from(
+  /* @__PURE__ */ byNumber(/* @__PURE__ */ Object.values(PACKETS), NO_PACKET),
+);
 
 /** Returns the number of arguments of a packet type, or `NO_PACKET`. */
 export function argumentCount(type: number): number {
@@ -250,20 +257,11 @@ export function packetName(type: number): string {
   return NAMES[type] ?? `packet type ${type}`;
 }
 
-function namesByNumber(): (string | undefined)[] {
-  const names: (string | undefined)[] = [undefined, ...Object.keys(PACKETS)];
-  names.splice(UNUSED, 0, undefined);
-  return names;
-}
-
-function numbersByName(): typeof PacketType {
-  return Object.fromEntries(Object.keys(PACKETS).map((name) => [name, NAMES.indexOf(name)])) as typeof PacketType;
-}
-
-function countsByNumber(): Int8Array {
-  const counts = new Int8Array(256).fill(NO_PACKET);
-  for (const [name, count] of Object.entries(PACKETS)) counts[NAMES.indexOf(name)] = count;
-  return counts;
+/** Puts one value for each entry of the table at the place of the packet's number, and another one where there is no packet. */
+function byNumber<T, U>(values: T[], unused: U): (T | U)[] {
+  const list: (T | U)[] = [unused, ...values];
+  list.splice(UNUSED, 0, unused);
+  return list;
 }
 
 /** Length of a packet's header in bytes: magic, type and body length. */

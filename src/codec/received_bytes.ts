@@ -5,10 +5,12 @@ import { ProtocolError } from "../errors.ts";
 /** At most this many bytes are copied at once, so that the memory of the chunk that they are a view of is released. */
 const MAX_COPIED = 4_096;
 /**
- * Maximum number of chunks that wait for the rest of a packet, to be copied together into memory of the right size. More
- * are not held: thousands of tiny chunks must not cost an object each.
+ * Chunks of at least this many bytes on average wait for more of a long packet. Shorter ones are copied as they arrive:
+ * thousands of tiny chunks must not cost an object each.
  */
-const MAX_WAITING = 16;
+const MIN_WAITING = 2_048;
+/** Memory is made for at most this many times the bytes that have arrived, whatever a header announces. */
+const MAX_GROWTH = 4;
 
 const EMPTY: Uint8Array = new Uint8Array(0);
 
@@ -19,6 +21,7 @@ const EMPTY: Uint8Array = new Uint8Array(0);
  * over chunks is copied there, and nothing else is copied.
  */
 export class ReceivedBytes {
+  readonly #onCopied: ((chunk: Uint8Array) => void) | undefined;
   #head = EMPTY;
   /** The first bytes are those of `head` from here to `#end`; the rest of `head` is room. */
   #position = 0;
@@ -40,6 +43,11 @@ export class ReceivedBytes {
 
   /** Why decoding has ended, if it has. */
   error: ProtocolError | undefined;
+
+  /** `onCopied` is called with each chunk, or part of a chunk, that was copied. Nothing here refers to it any more. */
+  constructor(onCopied?: (chunk: Uint8Array) => void) {
+    this.#onCopied = onCopied;
+  }
 
   /** Number of bytes in one piece, at the front. */
   get size(): number {
@@ -76,7 +84,10 @@ export class ReceivedBytes {
 
   /** Moves waiting bytes to the front, where some are missing; false if none are waiting, or if they should wait on. */
   pull(): boolean {
-    if (this.#waiting === 0 || this.#shouldWait()) {
+    const isLong = this.#waiting >= MIN_WAITING * this.#chunks.length;
+    // Until then there is no memory for all that is needed, and what was copied now would be copied again.
+    const shouldWait = isLong && this.needed > MAX_GROWTH * (this.size + this.#waiting);
+    if (this.#waiting === 0 || shouldWait) {
       this.#release();
       return false;
     }
@@ -94,6 +105,7 @@ export class ReceivedBytes {
       const part = this.#shift(end - this.#end);
       this.#head.set(part, this.#end);
       this.#end += part.length;
+      this.#onCopied?.(part);
     }
     return true;
   }
@@ -117,22 +129,10 @@ export class ReceivedBytes {
     return this.error;
   }
 
-  /** True if chunks should wait on: more bytes are needed, and what waits is long and in few chunks. */
-  #shouldWait(): boolean {
-    const isShort = this.#waiting <= MAX_COPIED || this.size === 0;
-    const isFew = this.#chunks.length - this.#nextChunk < MAX_WAITING;
-    return !isShort && isFew && this.size + this.#waiting < this.needed;
-  }
-
   /** Releases the last chunk, of which a short end may have to wait for long. */
   #release(): void {
-    if (this.size === 0) {
-      this.#head = EMPTY;
-      this.#position = 0;
-      this.#end = 0;
-    } else if (this.#end === this.#head.length && this.size <= MAX_COPIED) {
-      this.#move();
-    }
+    if (this.size === 0) this.#head = EMPTY;
+    else if (this.#end === this.#head.length && this.size <= MAX_COPIED) this.#move();
   }
 
   /** Takes at most `maxSize` bytes of the first chunk that waits. */
@@ -151,10 +151,10 @@ export class ReceivedBytes {
     return part;
   }
 
-  /** Moves the bytes at the front to new memory: at most four times as much as has arrived, whatever is announced. */
+  /** Moves the bytes at the front to new memory, with room for what is to follow. */
   #move(): void {
     const bytes = this.#head.subarray(this.#position, this.#end);
-    this.#head = new Uint8Array(Math.min(this.#target, 4 * (bytes.length + this.#waiting)));
+    this.#head = new Uint8Array(Math.min(this.#target, MAX_GROWTH * (bytes.length + this.#waiting)));
     this.#head.set(bytes);
     this.#position = 0;
     this.#end = bytes.length;

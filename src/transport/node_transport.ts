@@ -1,5 +1,6 @@
 /** A transport over a socket of `node:net` or `node:tls`, on Deno, Node and Bun. */
 
+import { markExclusive } from "../internal/bytes.ts";
 import { ChunkQueue } from "./chunk_queue.ts";
 import type { Transport } from "./transport.ts";
 
@@ -25,6 +26,9 @@ export function socketModule<T>(name: "node:net" | "node:tls"): T | undefined {
 
 /** Milliseconds that a closed socket has to end its stream and see the peer's end, before it is destroyed. */
 const SOCKET_CLOSE_TIMEOUT = 1_000;
+
+/** A chunk of at least this many bytes may be freed by its reader. Shorter ones are not worth being marked. */
+const MIN_FREED = 16_384;
 
 /** A transport over a connected socket. */
 export class NodeTransport implements Transport {
@@ -94,6 +98,8 @@ export class NodeTransport implements Transport {
   }
 
   #onData(chunk: Uint8Array): void {
+    // A socket makes new memory for each chunk.
+    if (chunk.length >= MIN_FREED) markExclusive(chunk);
     this.#received.push(chunk);
     if (this.#received.size === 0) return;
     this.#paused = true;

@@ -13,8 +13,8 @@ export interface ServerAddress {
 /**
  * A stream of bytes in both directions, such as a socket.
  *
- * Iterating yields chunks as they arrive. They belong to the reader and are never overwritten. The iteration ends when
- * the peer ends the stream, throws when the stream breaks, and can be started once.
+ * Iterating yields chunks as they arrive. They belong to the reader, which may free their memory, and are never
+ * overwritten. The iteration ends when the peer ends the stream, throws when the stream breaks, and can be started once.
  */
 export interface Transport extends AsyncIterable<Uint8Array> {
   /** Sends bytes, which belong to the transport from this call on; a returned promise resolves when it can take more. */

@@ -6,6 +6,9 @@ import { test } from "node:test";
 import { encodeRequest, encodeResponse, MixedDecoder, PacketDecoder } from "../../src/codec/mod.ts";
 import { packetName, PacketType, ProtocolError } from "../../src/codec/mod.ts";
 import type { DecoderOptions, MixedDecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
+import { MAKE_REPLY, PacketDecoder as InternalDecoder } from "../../src/codec/decoder.ts";
+import { makeReply } from "../../src/connection/reply.ts";
+import { markExclusive } from "../../src/internal/bytes.ts";
 import { chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
 /** Formats a packet or line as one string: "RES ECHO_RES hello" or "TEXT status". */
@@ -479,6 +482,24 @@ test("a line is a bad magic for a decoder of packets, also between packets", () 
   const decoder = decoderOf([join([echo, utf8("status\r\n")])]);
   assert.equal(words(decoder.next().value!), "RES ECHO_RES hello");
   assert.equal(failure(decoder).offset, echo.length);
+});
+
+test("decoders inside this library free what they have copied of a socket, and no memory of an argument", () => {
+  const stream = join([echo, encodeResponse(PacketType.WORK_COMPLETE, "H:1", pattern(200_000)), echo]);
+  /** Decodes the stream in chunks of 50,000 bytes; returns what is left of each. */
+  const decode = (options: DecoderOptions): number[] => {
+    const parts = chunks(stream, [50_000]).map((part) => part.slice());
+    for (const part of parts) markExclusive(part);
+    const args = [...pushed(new InternalDecoder(options), parts)].map((packet) => packet.args.at(-1)!);
+    assert.deepEqual(args.map((arg) => arg.length), [5, 200_000, 5]);
+    assert.equal(text(args[0]!) + text(args[2]!), "hellohello");
+    assert.ok(toHex(args[1]!) === toHex(pattern(200_000)));
+    return parts.map((part) => part.length);
+  };
+  const freed = "transfer" in ArrayBuffer.prototype ? 0 : 50_000; // Node 20 cannot free memory
+  const inside = { skipOversized: false, [MAKE_REPLY]: makeReply };
+  assert.deepEqual(decode(inside), [50_000, freed, freed, freed, 50]);
+  assert.deepEqual(decode({}), [50_000, 50_000, 50_000, 50_000, 50]);
 });
 
 test("the type of a packet determines the types of its arguments for the compiler", () => {

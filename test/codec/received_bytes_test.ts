@@ -82,21 +82,48 @@ test("memory is reserved for four times the bytes that have arrived, and at most
   }
 });
 
-test("few long chunks wait until they make up what is needed, and short ones do not wait", () => {
+test("long chunks wait until there may be memory for all that is needed, and short ones do not wait", () => {
   /** True if chunks of these sizes wait behind 5,000 bytes at the front, of which more are needed. */
   const wait = (needed: number, ...sizes: number[]): boolean => {
     const list = listOf(pattern(5_000));
-    assert.equal(pull(list, needed), true, "nothing was at the front yet");
+    assert.equal(list.pull(), true, "nothing was at the front yet");
+    list.need(needed);
     for (const size of sizes) list.push(pattern(size));
     const pulled = list.pull();
     assert.equal(list.size, pulled ? Math.min(needed, sizes.reduce((sum, size) => sum + size, 5_000)) : 5_000);
     return !pulled;
   };
-  assert.equal(wait(10_000, 4_096), false, "4,096 bytes wait");
-  assert.equal(wait(9_098, 4_096, 1), true);
-  assert.equal(wait(9_097, 4_096, 1), false, "there are 9,097 bytes");
-  assert.equal(wait(10_000, 4_096, ...Array<number>(14).fill(1)), true, "15 chunks");
-  assert.equal(wait(10_000, 4_096, ...Array<number>(15).fill(1)), false, "16 chunks");
+  assert.equal(wait(36_001, 4_000), true, "a quarter of it are 9,001 bytes");
+  assert.equal(wait(36_000, 4_000), false, "there are 9,000 bytes");
+  assert.equal(wait(100_000, 2_048), true);
+  assert.equal(wait(100_000, 2_047), false);
+  assert.equal(wait(100_000, 4_095, 1), true, "2,048 bytes on average");
+  assert.equal(wait(100_000, 4_094, 1), false);
+});
+
+test("chunks that have waited are copied once, into memory of the needed size", () => {
+  const list = listOf(pattern(5_000));
+  list.pull();
+  list.need(32_000);
+  list.push(pattern(2_999));
+  assert.equal(list.pull(), false);
+  list.push(pattern(2_999));
+  assert.equal(list.pull(), true);
+  assert.deepEqual([list.size, list.head.buffer.byteLength], [10_998, 32_000]);
+});
+
+test("each chunk that was copied is reported, and one that is at the front is not", () => {
+  const copied: Uint8Array[] = [];
+  const list = new ReceivedBytes((chunk) => copied.push(chunk));
+  const chunks = [utf8("abc"), utf8("def"), utf8("ghi")];
+  for (const chunk of chunks) list.push(chunk);
+  list.pull();
+  assert.equal(pull(list, 8), true);
+  assert.deepEqual(copied.map(text), ["def", "gh"]);
+  list.drop(8);
+  list.pull();
+  assert.equal(text(front(list)), "i");
+  assert.deepEqual(copied.map((chunk) => chunk.buffer), [chunks[1]!.buffer, chunks[2]!.buffer]);
 });
 
 test("drop() also drops bytes that wait in several chunks, and bytes that are pushed later", () => {

@@ -1,9 +1,9 @@
-/** Tests of joining bytes. */
+/** Tests of joining bytes, and of freeing memory. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { joinBytes } from "../../src/internal/bytes.ts";
+import { freeMemory, joinBytes, markExclusive } from "../../src/internal/bytes.ts";
 
 test("joinBytes() joins all pieces in order, empty ones too", () => {
   fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 10 }), (pieces) => {
@@ -23,4 +23,24 @@ test("joinBytes() returns memory of its own, also for a single piece", () => {
   joined.fill(9);
   assert.deepEqual([...piece], [1, 2]);
   assert.equal(joined.buffer.byteLength, 2);
+});
+
+/** Node 20 cannot free memory. */
+const canFree = "transfer" in ArrayBuffer.prototype;
+
+test("freeMemory() frees memory that was marked as exclusive, and no other", () => {
+  const [marked, other] = [new Uint8Array(10), new Uint8Array(10)];
+  markExclusive(marked);
+  freeMemory(marked);
+  freeMemory(other);
+  assert.deepEqual([marked.length, other.length], [canFree ? 0 : 10, 10]);
+});
+
+test("freeMemory() leaves memory alone of which the bytes are a part, when it is marked or freed", () => {
+  const [marked, other] = [new Uint8Array(10), new Uint8Array(10)];
+  markExclusive(marked);
+  freeMemory(marked.subarray(1));
+  markExclusive(other.subarray(1));
+  freeMemory(other);
+  assert.deepEqual([marked.length, other.length], [10, 10]);
 });

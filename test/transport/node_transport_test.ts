@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
+import { freeMemory } from "../../src/internal/bytes.ts";
 import { type NodeSocket, NodeTransport } from "../../src/transport/node_transport.ts";
 import { text, utf8 } from "../support/bytes.ts";
 import { fakeTimers } from "../support/fake_timers.ts";
@@ -47,6 +48,16 @@ function open(): [FakeSocket, NodeTransport] {
   const socket = new FakeSocket();
   return [socket, new NodeTransport(socket)];
 }
+
+test("the reader may free a chunk of 16 KiB or more, if it is all of its memory", { timeout }, async () => {
+  const [socket, transport] = open();
+  const chunks = [new Uint8Array(16_384), new Uint8Array(16_383), new Uint8Array(20_000).subarray(1)];
+  for (const chunk of chunks) socket.emit("data", chunk);
+  socket.emit("end");
+  for await (const chunk of transport) freeMemory(chunk);
+  const freed = "transfer" in ArrayBuffer.prototype ? 0 : 16_384; // Node 20 cannot free memory
+  assert.deepEqual(chunks.map((chunk) => chunk.length), [freed, 16_383, 19_999]);
+});
 
 test("a socket is paused while something is unread, and resumed when all of it was read", { timeout }, async () => {
   const [socket, transport] = open();
