@@ -63,7 +63,7 @@ export function ownedBytes(args: readonly Uint8Array[]): Bytes {
   const first = args[0]!;
   const last = args[args.length - 1]!;
   const memorySize = last.buffer.byteLength;
-  const beginsMemory = first.byteOffset <= HEADER_SIZE;
+  const beginsMemory = first.buffer === last.buffer && first.byteOffset <= HEADER_SIZE;
   const endsMemory = last.byteOffset + last.length === memorySize;
   return beginsMemory && endsMemory && memorySize > MAX_SHARED ? last as Bytes : last.slice();
 }

@@ -4,7 +4,7 @@ import { freeMemory } from "../internal/bytes.ts";
 import { wholeNumber } from "../internal/checks.ts";
 import { findNul, readUint32 } from "./bytes.ts";
 import { argumentCount, HEADER_SIZE, MAGIC_REQ, MAGIC_RES, NO_PACKET, type Packet, type PacketType } from "./packet.ts";
-import { ReceivedBytes } from "./received_bytes.ts";
+import { EMPTY, ReceivedBytes } from "./received_bytes.ts";
 
 /** Options of {@linkcode PacketDecoder}. */
 export interface DecoderOptions {
@@ -182,7 +182,7 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
     const packet = { magic: direction, type: type as PacketType, args };
     if (isOversized) {
       Object.assign(packet, { oversized: bodySize });
-      if (count > 0) args[count - 1] = new Uint8Array(0);
+      args.fill(EMPTY, -1);
     }
     received.drop(HEADER_SIZE + bodySize);
     return packet as Item;
@@ -204,16 +204,15 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
     const args = new Array<Uint8Array>(count); // an array that grows by push() has room for 17
     const last = count - 1;
     let begin = start;
-    for (let i = 0; i < last; i++) {
-      const separator = findNul(body, begin, end);
-      if (separator === end) {
+    // The body of a packet without arguments is ignored, as gearmand does.
+    for (let i = 0; i < count; i++) {
+      const next = i === last ? end : findNul(body, begin, end);
+      if (i < last && next === end) {
         throw this.#received.fail(`it has ${i + 1} arguments of ${count} in ${end - start} bytes`);
       }
-      args[i] = body.subarray(begin, separator);
-      begin = separator + 1;
+      args[i] = next === begin ? EMPTY : body.subarray(begin, next);
+      begin = next + 1;
     }
-    // The body of a packet without arguments is ignored, as gearmand does.
-    if (count > 0) args[last] = body.subarray(begin, end);
     return args;
   }
 }

@@ -12,7 +12,7 @@ const MIN_WAITING = 2_048;
 /** Memory is made for at most this many times the bytes that have arrived, whatever a header announces. */
 const MAX_GROWTH = 4;
 
-const EMPTY: Uint8Array = new Uint8Array(0);
+export const EMPTY: Uint8Array = new Uint8Array(0);
 
 /**
  * Received bytes: the first ones in one piece, and the chunks that wait behind it.

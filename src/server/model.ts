@@ -87,6 +87,8 @@ export class AbilityGroup {
 /** A function with its jobs and workers. */
 export class FunctionQueue implements Namesake<FunctionQueue> {
   readonly name: string;
+  /** Start of the handles of its jobs. */
+  readonly handlePrefix: string;
   /** Functions that differ only in the case of their letters. */
   olderNamesake: FunctionQueue | undefined;
   newerNamesake: FunctionQueue | undefined;
@@ -110,8 +112,9 @@ export class FunctionQueue implements Namesake<FunctionQueue> {
   /** Jobs that further submissions join, by {@linkcode coalesceKeyOf}. */
   readonly coalescable: Map<string, ServerJob> = new Map();
 
-  constructor(name: string) {
+  constructor(name: string, handlePrefix: string) {
     this.name = name;
+    this.handlePrefix = handlePrefix;
   }
 
   /** The queue of the highest priority that holds a job. */
@@ -149,12 +152,39 @@ export interface JobDetails {
   readonly due: number;
 }
 
+/** How further submissions find a job that they join. Most jobs have no unique, and need no such object. */
+export class Joining implements Namesake<Joining> {
+  readonly job: ServerJob;
+  /** Key of the job in `coalescable`; see {@linkcode coalesceKeyOf}. */
+  readonly key: string;
+  /** The same of jobs of other functions with this unique. */
+  olderNamesake: Joining | undefined;
+  newerNamesake: Joining | undefined;
+
+  constructor(job: ServerJob, key: string) {
+    this.job = job;
+    this.key = key;
+  }
+}
+
+/** A running job's worker, and how far it is. */
+export interface JobRun {
+  /** The ability that the job was assigned for. */
+  readonly ability: Ability;
+  numerator: number;
+  denominator: number;
+}
+
 /** Shared by all jobs without clients: a map of its own would be a third of the memory of a background job. */
 export const NO_CLIENTS: Map<Participant, number> = new Map();
 
-/** One job, from JOB_CREATED to its last packet. */
-export class ServerJob implements Namesake<ServerJob> {
-  readonly #handlePrefix: string;
+/**
+ * One job, from JOB_CREATED to its last packet.
+ *
+ * What only some jobs have is in objects of their own: half of the time that a background job costs is spent on moving and
+ * marking it in memory (Node 24).
+ */
+export class ServerJob {
   /** Number of the job, counted from 1: the end of its handle. */
   readonly number: number;
   readonly functionQueue: FunctionQueue;
@@ -167,37 +197,28 @@ export class ServerJob implements Namesake<ServerJob> {
   readonly #memory: Uint8Array;
   readonly #start: number;
   readonly #end: number;
-  /** Key of the job in `coalescable`; see {@linkcode coalesceKeyOf}. */
-  readonly coalesceKey: string | undefined;
-  /** Jobs of other functions with the same unique. */
-  olderNamesake: ServerJob | undefined;
-  newerNamesake: ServerJob | undefined;
+  /** Undefined for a job that no submission can join. */
+  readonly joining: Joining | undefined;
   /** True if there was a background submission: the job runs even if no client waits for it. */
   background = false;
   /** True if no client wants the job any more: it is discarded instead of being assigned to a worker. */
   ignored = false;
   /** Number of foreground submissions of each connection that waits for the job. */
   clients: Map<Participant, number> = NO_CLIENTS;
-  /** Number of foreground submissions of all connections that wait for the job. */
-  subscriptionCount = 0;
-  /** The ability that the job was assigned for; undefined while it does not run. */
-  ability: Ability | undefined;
+  /** Its run; undefined while it does not run. */
+  run: JobRun | undefined;
   /** Number of times that its worker was lost. */
   retries = 0;
-  numerator = 0;
-  denominator = 0;
   /** Position in its queue: jobs with a lower number come first. */
   sequence = 0;
 
   constructor(
-    handlePrefix: string,
     number: number,
     functionQueue: FunctionQueue,
     { unique, priority, reducer, due }: JobDetails,
     { memory, start, end }: KeptWorkload,
     coalesceKey: string | undefined,
   ) {
-    this.#handlePrefix = handlePrefix;
     this.number = number;
     this.functionQueue = functionQueue;
     this.unique = unique;
@@ -207,7 +228,7 @@ export class ServerJob implements Namesake<ServerJob> {
     this.priority = priority;
     this.reducer = reducer;
     this.due = due;
-    this.coalesceKey = coalesceKey;
+    if (coalesceKey !== undefined) this.joining = new Joining(this, coalesceKey);
   }
 
   get workload(): Uint8Array {
@@ -216,7 +237,19 @@ export class ServerJob implements Namesake<ServerJob> {
 
   /** The handle is not kept: there may be a million jobs, and their handles would be a tenth of their memory. */
   get handle(): string {
-    return `${this.#handlePrefix}:${this.number}`;
+    return `${this.functionQueue.handlePrefix}:${this.number}`;
+  }
+
+  /** The ability that the job was assigned for; undefined while it does not run. */
+  get ability(): Ability | undefined {
+    return this.run?.ability;
+  }
+
+  /** Number of foreground submissions of all connections that wait for the job. */
+  get subscriptionCount(): number {
+    let count = 0;
+    for (const submissions of this.clients.values()) count += submissions;
+    return count;
   }
 
   /** The queue of its function and priority. */

@@ -19,6 +19,26 @@ export function toName(bytes: Uint8Array): string {
   return Reflect.apply(String.fromCharCode, undefined, bytes); // spreading the bytes takes ten times as long
 }
 
+/** Converts bytes to names, and returns the last name again for the same bytes: making one and its hash takes longer. */
+export class NameReader {
+  #bytes = new Uint8Array(0);
+  #name = "";
+
+  read(bytes: Uint8Array): string {
+    if (!areEqual(bytes, this.#bytes)) {
+      this.#bytes = bytes.slice();
+      this.#name = toName(bytes);
+    }
+    return this.#name;
+  }
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i += 1;
+  return i === a.length && i === b.length;
+}
+
 /** Converts the bytes before the first NUL to a name: gearmand reads the last argument of a packet as a string of C. */
 export function toNameUntilNul(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);

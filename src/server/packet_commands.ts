@@ -6,7 +6,7 @@ import { ownedBytes } from "../codec/arguments.ts";
 import { type Packet, packetName, PacketType } from "../codec/mod.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { HIGH, LOW, NORMAL, type Participant, type PriorityIndex, type ServerJob } from "./model.ts";
-import { leadingDigits, leadingUint32, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
+import { leadingDigits, leadingUint32, NameReader, toLowerCase, toName, toNameUntilNul, toWire } from "./names.ts";
 import type { ServerState } from "./state.ts";
 import { MAX_PAGED_WORKLOAD } from "./workloads.ts";
 
@@ -27,6 +27,8 @@ const MAX_EPOCH = 2 ** 63 * 1_000;
 export class PacketCommands {
   readonly #state: ServerState;
   readonly #dispatcher: Dispatcher;
+  /** The functions of submissions: most are for the same function as the one before. */
+  readonly #functionNames = new NameReader();
 
   constructor(state: ServerState, dispatcher: Dispatcher) {
     this.#state = state;
@@ -107,7 +109,7 @@ export class PacketCommands {
     if (Math.abs(due) > MAX_EPOCH) return sendError(peer, "ARGUMENT_TOO_LARGE", "Epoch value too large");
     const kind = SUBMISSION_KINDS[packet.type];
     const job = this.#dispatcher.submit(peer, {
-      functionName: toName(functionName),
+      functionName: this.#functionNames.read(functionName),
       unique: toName(unique),
       workload: workloadOf(packet),
       priority: kind.priority,
@@ -170,11 +172,12 @@ export class PacketCommands {
   #workStatus(worker: Participant, packet: Packet<typeof PacketType.WORK_STATUS>): void {
     const [handle, numerator, denominator] = packet.args;
     const job = this.#runningJob(worker, handle);
-    if (job === undefined) return sendJobNotFound(worker, RESULT_WITHOUT_JOB);
+    if (job?.run === undefined) return sendJobNotFound(worker, RESULT_WITHOUT_JOB);
+    const { run } = job;
     // Clients receive the worker's bytes, whatever they are. GET_STATUS answers with the numbers that C reads from them.
     forward(job, packet);
-    job.numerator = leadingUint32(toName(numerator));
-    job.denominator = leadingUint32(toName(denominator.subarray(0, GEARMAND_BUFFER_SIZE)));
+    run.numerator = leadingUint32(toName(numerator));
+    run.denominator = leadingUint32(toName(denominator.subarray(0, GEARMAND_BUFFER_SIZE)));
   }
 
   #workComplete(worker: Participant, packet: Packet<typeof PacketType.WORK_COMPLETE>): void {
@@ -315,8 +318,8 @@ function statusOf(
   job: ServerJob | undefined,
 ): [known: string, running: string, numerator: string, denominator: string] {
   if (job === undefined) return ["0", "0", "0", "0"];
-  const running = job.ability === undefined ? "0" : "1";
-  return ["1", running, String(job.numerator), String(job.denominator)];
+  if (job.run === undefined) return ["1", "0", "0", "0"];
+  return ["1", "1", String(job.run.numerator), String(job.run.denominator)];
 }
 
 /** Sets an option, in any case. gearmand knows one; its answer repeats the bytes of the request. */

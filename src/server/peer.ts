@@ -69,7 +69,7 @@ export class Peer extends Participant {
     const before = this.#connection.queued;
     if (!this.#canSend(before)) return;
     try {
-      this.#connection.send(type, ...args);
+      this.#connection.sendPacket({ type, args });
     } catch (error) {
       this.#failToSend(error);
     }

@@ -21,6 +21,7 @@ import {
   FunctionQueue,
   isKeyOfUnique,
   type JobDetails,
+  type Joining,
   NO_CLIENTS,
   type Participant,
   ServerJob,
@@ -62,7 +63,7 @@ export class ServerState {
   /** Functions by their names in lower case. */
   readonly #functionNames = new NamesakeIndex<FunctionQueue>();
   /** Jobs that further submissions join by their unique, in all functions. */
-  readonly #uniques = new NamesakeIndex<ServerJob>();
+  readonly #uniques = new NamesakeIndex<Joining>();
   /** Epoch jobs that are not due yet. */
   readonly #waiting = new IndexedHeap<ServerJob>(isDueBefore);
   readonly #workloads = new WorkloadPages();
@@ -86,7 +87,7 @@ export class ServerState {
     if (this.functions.size >= MAX_FUNCTIONS) {
       throw new ProtocolError(`Cannot add a function: the server has ${MAX_FUNCTIONS} already`);
     }
-    const functionQueue = new FunctionQueue(name);
+    const functionQueue = new FunctionQueue(name, this.#settings.handlePrefix);
     this.functions.set(name, functionQueue);
     this.#functionNames.add(toLowerCase(name), functionQueue);
     return functionQueue;
@@ -120,7 +121,7 @@ export class ServerState {
    * of all functions.
    */
   jobByUnique(unique: string): ServerJob | undefined {
-    return this.#uniques.newest(coalesceKeyOfUnique(unique));
+    return this.#uniques.newest(coalesceKeyOfUnique(unique))?.job;
   }
 
   // ---- Clients
@@ -151,12 +152,12 @@ export class ServerState {
   #createJob(functionQueue: FunctionQueue, details: JobDetails, coalesceKey: string | undefined): ServerJob {
     this.#lastJobNumber += 1;
     const workload = this.#workloads.keep(details.workload);
-    const { handlePrefix } = this.#settings;
-    const job = new ServerJob(handlePrefix, this.#lastJobNumber, functionQueue, details, workload, coalesceKey);
+    const job = new ServerJob(this.#lastJobNumber, functionQueue, details, workload, coalesceKey);
     this.jobs.add(job.number, job);
-    if (coalesceKey !== undefined) {
-      functionQueue.coalescable.set(coalesceKey, job);
-      if (isKeyOfUnique(coalesceKey)) this.#uniques.add(coalesceKey, job);
+    const { joining } = job;
+    if (joining !== undefined) {
+      functionQueue.coalescable.set(joining.key, job);
+      if (isKeyOfUnique(joining.key)) this.#uniques.add(joining.key, joining);
     }
     return job;
   }
@@ -199,7 +200,6 @@ export class ServerState {
    */
   abandon(client: Participant): void {
     for (const job of client.awaitedJobs) {
-      job.subscriptionCount -= job.clients.get(client)!;
       job.clients.delete(client);
       if (job.clients.size === 0 && !job.background) job.ignored = true;
     }
@@ -257,7 +257,7 @@ export class ServerState {
     const ability = group.abilities.first!;
     this.#takeTurn(group);
     const job = functionQueue.nextQueue!.shift()!;
-    job.ability = ability;
+    job.run = { ability, numerator: 0, denominator: 0 };
     ability.jobs.add(job);
     functionQueue.running += 1;
     return job;
@@ -317,8 +317,6 @@ export class ServerState {
    */
   requeue(job: ServerJob): readonly Participant[] | undefined {
     this.#unassign(job);
-    job.numerator = 0;
-    job.denominator = 0;
     job.retries += 1;
     if (job.retries === this.#settings.jobRetries) return undefined;
     job.sequence = this.#nextSequence();
@@ -346,9 +344,9 @@ export class ServerState {
   }
 
   #unassign(job: ServerJob): void {
-    if (job.ability === undefined) return;
-    job.ability.jobs.delete(job);
-    job.ability = undefined;
+    if (job.run === undefined) return;
+    job.run.ability.jobs.delete(job);
+    job.run = undefined;
     job.functionQueue.running -= 1;
   }
 
@@ -361,12 +359,11 @@ export class ServerState {
   #detach(job: ServerJob): void {
     for (const client of job.clients.keys()) client.awaitedJobs.delete(job);
     job.clients = NO_CLIENTS;
-    job.subscriptionCount = 0;
-    const { coalesceKey, functionQueue: { coalescable } } = job;
+    const { joining, functionQueue: { coalescable } } = job;
     // After `cancel job`, the key may belong to a newer job.
-    if (coalesceKey === undefined || coalescable.get(coalesceKey) !== job) return;
-    coalescable.delete(coalesceKey);
-    if (isKeyOfUnique(coalesceKey)) this.#uniques.delete(coalesceKey, job);
+    if (joining === undefined || coalescable.get(joining.key) !== job) return;
+    coalescable.delete(joining.key);
+    if (isKeyOfUnique(joining.key)) this.#uniques.delete(joining.key, joining);
   }
 }
 
@@ -384,7 +381,6 @@ function subscribe(job: ServerJob, client: Participant, { background }: JobDetai
   }
   if (job.clients === NO_CLIENTS) job.clients = new Map();
   job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
-  job.subscriptionCount += 1;
   client.awaitedJobs.add(job);
 }
 

@@ -18,6 +18,14 @@ test("readNumber() returns a finite number for any text", () => {
   assert.deepEqual(["", "abc", "NaN", "Infinity", "1e999", "\0", "\u00fc"].map(read), Array(7).fill(0));
 });
 
+test("ownedBytes() copies the end of a long chunk, also if the argument before it is empty", () => {
+  const before = encodeResponse(PacketType.ECHO_RES, new Uint8Array(100_000));
+  const decoder = new PacketDecoder();
+  decoder.push(join([before, encodeResponse(PacketType.WORK_DATA, "", "data")]));
+  const [, packet] = [...decoder];
+  assert.equal(ownedBytes(packet!.args).buffer.byteLength, 4);
+});
+
 test("ownedBytes() returns bytes that share no memory with chunks or other arguments", () => {
   const packets = join([
     encodeResponse(PacketType.WORK_DATA, "H:1", "first"),

@@ -240,10 +240,12 @@ describe("the order of jobs", () => {
     const job = setting.submit("f");
     setting.submit("f");
     setting.state.grab(worker);
-    job.numerator = 1;
+    assert.ok(job.run !== undefined);
+    job.run.numerator = 1;
     assert.deepEqual(setting.state.requeue(job), []);
-    assert.deepEqual([job.numerator, job.retries, job.ability], [0, 1, undefined]);
+    assert.deepEqual([job.run, job.retries, job.ability], [undefined, 1, undefined]);
     assert.deepEqual(setting.grabAll(worker), ["H:2", "H:1"]);
+    assert.deepEqual([job.run.numerator, job.run.denominator], [0, 0]);
     assert.equal(setting.state.requeue(job), undefined, "it was lost too often");
     assert.equal(job.functionQueue.running, 1);
   });
