@@ -139,8 +139,8 @@ export class ServerConnection<Item = Packet> {
   setWaiting(waiting: boolean): void {
     if (waiting === this.#waiting) return;
     this.#waiting = waiting;
-    if (waiting) return this.#updateKeepAlive();
-    queueMicrotask(this.#becomeIdle);
+    if (waiting) this.#updateKeepAlive();
+    else queueMicrotask(this.#becomeIdle);
   }
 
   /** A function by itself: Bun would compile a method into its callers, and leave their code at each call. */
