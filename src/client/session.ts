@@ -106,6 +106,8 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
     if (packet.magic !== "RES") throw new ProtocolError("The server sent a request");
     if (packet.oversized !== undefined) return this.#onOversized(packet);
     switch (packet.type) {
+      case PacketType.JOB_CREATED:
+        return this.#takeAwaiting(packet.type).onReply(packet, this);
       case PacketType.WORK_DATA:
         this.jobs.nextReceiver(readText(packet.args[0]))?.onEvent({ type: "data", data: ownedBytes(packet.args) });
         return this.#pauseIfAllLag();
@@ -125,8 +127,12 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
         return this.jobs.lastReceiver(readHandle(packet.args[0]))?.onFailed(undefined);
       case PacketType.WORK_EXCEPTION:
         return this.jobs.lastReceiver(readHandle(packet.args[0]))?.onFailed(ownedBytes(packet.args));
+      case PacketType.ERROR:
+        return this.#takeAwaiting(packet.type).fail(
+          new ServerError(readText(packet.args[0]), readText(packet.args[1])),
+        );
       default:
-        return this.#onReply(packet);
+        return this.#takeAwaiting(packet.type).onReply(packet, this);
     }
   }
 
@@ -254,23 +260,20 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   // ---- receiving
 
-  #onReply(packet: Packet): void {
-    const request = this.#takeAwaiting(packet.type);
-    if (packet.type !== PacketType.ERROR) request.onReply(packet, this);
-    else request.fail(new ServerError(readText(packet.args[0]), readText(packet.args[1])));
-  }
-
   /** Takes out the request that a packet of this type is the reply to. */
   #takeAwaiting(type: PacketType): Request {
     const { awaiting } = this;
-    // The greeting begins with what a server may leave unanswered; the echo behind it is answered by each.
-    while (type !== PacketType.ERROR && mayBeUnanswered(awaiting.first, type)) awaiting.shift();
-    const request = awaiting.first;
-    if (request === undefined || (type !== PacketType.ERROR && type !== request.expects)) {
-      throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
+    if (type !== awaiting.first?.expects && type !== PacketType.ERROR) this.#skipUnanswered(type);
+    return awaiting.shift() ?? throwUnexpected(type);
+  }
+
+  /** The greeting begins with what a server may leave unanswered; the echo behind it is answered by each. */
+  #skipUnanswered(type: PacketType): void {
+    const { awaiting } = this;
+    for (let expects = awaiting.first?.expects; expects !== type; expects = awaiting.first?.expects) {
+      if (expects !== PacketType.OPTION_RES && expects !== PacketType.SET_CLIENT_ID) throwUnexpected(type);
+      awaiting.shift();
     }
-    awaiting.shift();
-    return request;
   }
 
   /** Ends what a packet over `maxPacketSize` is for, and nothing else. */
@@ -305,10 +308,8 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   }
 }
 
-/** True if a reply of this type is not that of the request, and the request may be left without one. */
-function mayBeUnanswered(request: Request | undefined, type: PacketType): boolean {
-  const expects = request?.expects;
-  return type !== expects && (expects === PacketType.OPTION_RES || expects === PacketType.SET_CLIENT_ID);
+function throwUnexpected(type: PacketType): never {
+  throw new ProtocolError(`The server sent ${packetName(type)} without a request for it`);
 }
 
 function echoProbe(): Probe {
