@@ -175,8 +175,39 @@ export interface JobRun {
   denominator: number;
 }
 
-/** Shared by all jobs without clients: a map of its own would be a third of the memory of a background job. */
-export const NO_CLIENTS: Map<Participant, number> = new Map();
+/** The foreground submissions of a job, by the connections that wait for it. */
+export class JobClients {
+  readonly #submissions = new Map<Participant, number>();
+  /** Number of submissions of all connections. */
+  submissionCount = 0;
+
+  /** Number of connections. */
+  get size(): number {
+    return this.#submissions.size;
+  }
+
+  keys(): IterableIterator<Participant> {
+    return this.#submissions.keys();
+  }
+
+  /** Iterates over the connections, each with the number of its submissions. */
+  [Symbol.iterator](): IterableIterator<[Participant, number]> {
+    return this.#submissions.entries();
+  }
+
+  add(client: Participant): void {
+    this.#submissions.set(client, (this.#submissions.get(client) ?? 0) + 1);
+    this.submissionCount += 1;
+  }
+
+  delete(client: Participant): void {
+    this.submissionCount -= this.#submissions.get(client) ?? 0;
+    this.#submissions.delete(client);
+  }
+}
+
+/** Shared by all jobs without clients: clients of its own would be a third of the memory of a background job. */
+export const NO_CLIENTS: JobClients = new JobClients();
 
 /**
  * One job, from JOB_CREATED to its last packet.
@@ -203,8 +234,8 @@ export class ServerJob {
   background = false;
   /** True if no client wants the job any more: it is discarded instead of being assigned to a worker. */
   ignored = false;
-  /** Number of foreground submissions of each connection that waits for the job. */
-  clients: Map<Participant, number> = NO_CLIENTS;
+  /** The connections that wait for the job. */
+  clients: JobClients = NO_CLIENTS;
   /** Its run; undefined while it does not run. */
   run: JobRun | undefined;
   /** Number of times that its worker was lost. */
@@ -243,13 +274,6 @@ export class ServerJob {
   /** The ability that the job was assigned for; undefined while it does not run. */
   get ability(): Ability | undefined {
     return this.run?.ability;
-  }
-
-  /** Number of foreground submissions of all connections that wait for the job. */
-  get subscriptionCount(): number {
-    let count = 0;
-    for (const submissions of this.clients.values()) count += submissions;
-    return count;
   }
 
   /** The queue of its function and priority. */

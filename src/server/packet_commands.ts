@@ -138,7 +138,7 @@ export class PacketCommands {
   #getStatusUnique(peer: Participant, packet: Packet<typeof PacketType.GET_STATUS_UNIQUE>): void {
     const unique = toNameUntilNul(packet.args[0]);
     const job = this.#state.jobByUnique(unique);
-    const clients = String(job?.subscriptionCount ?? 0);
+    const clients = String(job?.clients.submissionCount ?? 0);
     peer.send(PacketType.STATUS_RES_UNIQUE, toWire(unique), ...statusOf(job), clients);
   }
 

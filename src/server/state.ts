@@ -20,6 +20,7 @@ import {
   coalesceKeyOfUnique,
   FunctionQueue,
   isKeyOfUnique,
+  JobClients,
   type JobDetails,
   type Joining,
   NO_CLIENTS,
@@ -379,8 +380,8 @@ function subscribe(job: ServerJob, client: Participant, { background }: JobDetai
     job.background = true;
     return;
   }
-  if (job.clients === NO_CLIENTS) job.clients = new Map();
-  job.clients.set(client, (job.clients.get(client) ?? 0) + 1);
+  if (job.clients === NO_CLIENTS) job.clients = new JobClients();
+  job.clients.add(client);
   client.awaitedJobs.add(job);
 }
 

@@ -79,7 +79,7 @@ describe("submissions", () => {
     ];
     for (const other of others) assert.equal(other, first);
     assert.deepEqual([first.priority, [...first.workload], first.background], [LOW, [1], true]);
-    assert.equal(first.subscriptionCount, 3);
+    assert.equal(first.clients.submissionCount, 3);
     assert.equal([...first.subscribers()].length, 3);
     assert.notEqual(setting.submit("g", foreground("u")), first);
   });
@@ -274,7 +274,7 @@ describe("jobs that are not wanted any more", () => {
       const job = setting.submit("f", foreground("u"));
       setting.submit("f", foreground("u"), new FakeParticipant());
       setting.state.abandon(setting.client);
-      assert.deepEqual([job.ignored, job.subscriptionCount], [false, 1]);
+      assert.deepEqual([job.ignored, job.clients.submissionCount], [false, 1]);
       for (const client of [...job.clients.keys()]) setting.state.abandon(client);
       assert.deepEqual([job.ignored, setting.handles], [true, ["H:1"]]);
       assert.ok(!setting.state[look](setting.worker("f")));
@@ -296,7 +296,7 @@ describe("jobs that are not wanted any more", () => {
     const setting = new Setting();
     const job = setting.submit("f", foreground("u"));
     setting.state.cancel(job);
-    assert.deepEqual([setting.client.awaitedJobs.size, job.subscriptionCount], [0, 0]);
+    assert.deepEqual([setting.client.awaitedJobs.size, job.clients.submissionCount], [0, 0]);
     const again = setting.submit("f", foreground("u"));
     assert.notEqual(again, job);
     setting.state.cancel(job);

@@ -38,7 +38,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const { state, dispatcher } = createServerParts();
     const foreground = jobDetails("f", { unique: "u", background: false });
     for (let i = 0; i < size; i++) dispatcher.submit(new FakeParticipant(), foreground);
-    return () => assert.equal(state.jobByUnique("u")!.subscriptionCount, size);
+    return () => assert.equal(state.jobByUnique("u")!.clients.submissionCount, size);
   },
 
   "CANT_DO and CAN_DO among abilities": (size) => {
