@@ -106,8 +106,6 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
     if (packet.magic !== "RES") throw new ProtocolError("The server sent a request");
     if (packet.oversized !== undefined) return this.#onOversized(packet);
     switch (packet.type) {
-      case PacketType.JOB_CREATED:
-        return this.#takeAwaiting(packet.type).onReply(packet, this);
       case PacketType.WORK_DATA:
         this.jobs.nextReceiver(readText(packet.args[0]))?.onEvent({ type: "data", data: ownedBytes(packet.args) });
         return this.#pauseIfAllLag();

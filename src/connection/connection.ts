@@ -76,9 +76,9 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   #iterator: AsyncIterator<Uint8Array> | undefined;
   /** The read that is under way; callers at the same time share it. */
   #reading: Promise<boolean> | undefined;
-  /** True from the moment that something is queued until everything has been written, or never will be. */
+  /** True from the moment that something is queued until everything is written, or a write has failed. */
   #isWriting = false;
-  /** Notifies at that moment. */
+  /** Notifies then, and when the transport is closed: its last write may never settle. */
   readonly #written = new Notifier();
   /** Ends what `pump` or iteration waits for, a read or a pause, with an error. */
   #interrupt: ((error: unknown) => void) | undefined;
@@ -285,7 +285,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
 
   /** Closes the transport; packets that it was not given stay where `recall` finds them. */
   #closeTransport(): Promise<void> {
-    this.#written.notify(); // a transport may never settle a write that its peer does not read
+    this.#written.notify();
     return this.#transportClosed ??= ignoreErrors(() => this.#transport.close());
   }
 

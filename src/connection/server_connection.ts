@@ -143,7 +143,7 @@ export class ServerConnection<Item = Packet> {
     else queueMicrotask(this.#becomeIdle);
   }
 
-  /** A function by itself: Bun would compile a method into its callers, and leave their code at each call. */
+  /** Begins in a microtask: Bun would compile a call of it into the callers of `setWaiting`, and leave their code each time. */
   readonly #becomeIdle = async (): Promise<void> => {
     for (let tick = 0; !this.#waiting && tick < IDLE_TICKS; tick++) await undefined;
     this.#updateKeepAlive();
