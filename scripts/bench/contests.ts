@@ -186,11 +186,14 @@ function inTurns(turns: number, before: number, jobs: number): Contest {
         const takers = Object.entries(programs).map(([side, [file, ...args]]) => {
           return [`${side} ${runtime}`, new TurnTaker(ours(runtime, file!, ...args, server, jobs, before))] as const;
         });
-        for (const [, taker] of takers) await taker.ready();
-        for (const [time, round] of rounds.entries()) {
-          for (const [side, taker] of rotated(takers, time)) round[side] = await taker.takeTurn();
+        try {
+          for (const [, taker] of takers) await taker.ready();
+          for (const [time, round] of rounds.entries()) {
+            for (const [side, taker] of rotated(takers, time)) round[side] = await taker.takeTurn();
+          }
+        } finally {
+          for (const [, taker] of takers) taker.end();
         }
-        for (const [, taker] of takers) taker.end();
       }, FAST);
     }
     return rounds;

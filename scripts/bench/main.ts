@@ -18,7 +18,7 @@ import { must, ROOT } from "../support/tools.ts";
 import { chart } from "./chart.ts";
 import { contests, type Round } from "./contests.ts";
 import { figure, markdown } from "./report.ts";
-import { cells, median, ROWS } from "./rows.ts";
+import { cells, cost, cpu, median, ROWS } from "./rows.ts";
 
 const FOLDER = `${ROOT}scripts/bench/`;
 
@@ -38,9 +38,9 @@ for (let round = 1; round <= rounds; round++) {
     if (contest === undefined) throw new Error(`Unknown contest "${name}"; known are ${Object.keys(all).join(", ")}`);
     const measured = await contest(round);
     for (const side of Object.keys(measured[0]!)) {
-      const each = median(measured.map((round) => round[side]!.ms / round[side]!.jobs * 1_000));
-      const cpu = median(measured.map((round) => round[side]!.cpu / round[side]!.jobs * 1_000));
-      console.log(`round ${round}, ${name}: ${side}: ${figure(each)} us a job, ${figure(cpu)} us of CPU`);
+      const each = median(measured.map((round) => cost.value(round[side]!)));
+      const used = median(measured.map((round) => cpu.value(round[side]!)));
+      console.log(`round ${round}, ${name}: ${side}: ${figure(each)} us a job, ${figure(used)} us of CPU`);
     }
     results[name]!.push(...measured);
   }

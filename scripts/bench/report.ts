@@ -3,7 +3,8 @@
 import { cpus, release, totalmem } from "node:os";
 import { must } from "../support/tools.ts";
 import type { Round } from "./contests.ts";
-import { type Cell, cells, median, type Row, ROWS } from "./rows.ts";
+import type { Measure } from "./programs/measure.ts";
+import { type Cell, cells, cost, cpu, median, rate, type Row, ROWS } from "./rows.ts";
 import { COMMANDS, RUNTIMES } from "./run.ts";
 
 /** The rounds of each contest that was run. */
@@ -46,14 +47,14 @@ export function markdown(results: Results, rounds: number): string {
       `| ${contest} | jobs | jobs/s | us a job | CPU us a job | MiB |`,
       "| --- | --: | --: | --: | --: | --: |",
       ...Object.keys(rounds[0]!).map((side) => {
-        const of = (value: (round: Round) => number) => figure(median(rounds.map(value)));
-        return `| ${side} | ${figure(rounds[0]![side]!.jobs)} | ${
-          of((round) => round[side]!.jobs / round[side]!.ms * 1e3)
-        } ` +
-          `| ${of((round) => round[side]!.ms / round[side]!.jobs * 1e3)} ` +
-          `| ${of((round) => round[side]!.cpu / round[side]!.jobs * 1e3)} | ${
-            of((round) => round[side]!.peak / 2 ** 20)
-          } |`;
+        const of = (value: (measure: Measure) => number) => figure(median(rounds.map((round) => value(round[side]!))));
+        const mebibytes = ({ peak }: Measure) => peak / 2 ** 20;
+        const columns = [
+          side,
+          figure(rounds[0]![side]!.jobs),
+          ...[rate.value, cost.value, cpu.value, mebibytes].map(of),
+        ];
+        return `| ${columns.join(" | ")} |`;
       }),
       "",
     ]),
@@ -62,14 +63,13 @@ export function markdown(results: Results, rounds: number): string {
 
 /** Explains the figures, and which targets were missed for which reason; `deno fmt` wraps the lines. */
 function introduction(rounds: number): string {
+  const measured = rounds === 1 ? "1 round" : `${rounds} rounds`;
   return `\
 Client, worker and gearmand share the cores with everything else that runs, so the figures are noisy: a job that takes
 0.9 us may take 1.8 us minutes later. Compare the ratios. In each round all sides of a contest run one after the other,
-each with its own gearmand, and a ratio is the median of ${rounds} ${
-    rounds === 1 ? "round" : "rounds"
-  }. Beside the naive
-client, ours is measured in 20 turns of 50,000 jobs in each round, and its first 200,000 jobs in seven processes: there a
-ratio is the median of all turns, or of all pairs of processes.
+each with its own gearmand, and a ratio is the median of ${measured}. Beside the naive client, ours is measured in 20
+turns of 50,000 jobs in each round, and its first 200,000 jobs in seven processes: there a ratio is the median of all
+turns, or of all pairs of processes.
 
 Programs on a JIT (ours, the raw socket, and the packages of npm) first do 20,000 jobs that are not counted; for the
 packages of npm it is 10,000. A background job costs gearmand 5 to 8 us here. It spends most of them in the kernel, to get

@@ -30,9 +30,9 @@ export interface Row {
 }
 
 /** Values and sides that several rows share. */
-const rate = { value: ({ jobs, ms }: Measure) => jobs / ms * 1_000, unit: "/s" };
-const cpu = { value: ({ jobs, cpu }: Measure) => cpu / jobs * 1_000, unit: " us" };
-const cost = { value: ({ jobs, ms }: Measure) => ms / jobs * 1_000, unit: " us" };
+export const rate: Pick<Row, "value" | "unit"> = { value: ({ jobs, ms }) => jobs / ms * 1_000, unit: "/s" };
+export const cpu: Pick<Row, "value" | "unit"> = { value: ({ jobs, cpu }) => cpu / jobs * 1_000, unit: " us" };
+export const cost: Pick<Row, "value" | "unit"> = { value: ({ jobs, ms }) => ms / jobs * 1_000, unit: " us" };
 const own = (runtime: Runtime) => `ours ${runtime}`;
 const raw = (runtime: Runtime) => `raw ${runtime}`;
 const on = (name: string) => (runtime: Runtime) => [`${name} ${runtime}`];

@@ -72,7 +72,7 @@ export async function measured(command: readonly string[]): Promise<Measure> {
   return JSON.parse(line);
 }
 
-/** A program that takes turns with others: it is running, and does its jobs each time when it is told to. */
+/** A program that takes turns with others: it runs on, and does its jobs once for each turn. */
 export class TurnTaker {
   readonly #command: readonly string[];
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
