@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { freeMemory, joinBytes, markExclusive } from "../../src/internal/bytes.ts";
+import { CAN_FREE_MEMORY } from "../support/bytes.ts";
 
 test("joinBytes() joins all pieces in order, empty ones too", () => {
   fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 10 }), (pieces) => {
@@ -25,15 +26,12 @@ test("joinBytes() returns memory of its own, also for a single piece", () => {
   assert.equal(joined.buffer.byteLength, 2);
 });
 
-/** Node 20 cannot free memory. */
-const canFree = "transfer" in ArrayBuffer.prototype;
-
 test("freeMemory() frees memory that was marked as exclusive, and no other", () => {
   const [marked, other] = [new Uint8Array(10), new Uint8Array(10)];
   markExclusive(marked);
   freeMemory(marked);
   freeMemory(other);
-  assert.deepEqual([marked.length, other.length], [canFree ? 0 : 10, 10]);
+  assert.deepEqual([marked.length, other.length], [CAN_FREE_MEMORY ? 0 : 10, 10]);
 });
 
 test("freeMemory() leaves memory alone of which the bytes are a part, when it is marked or freed", () => {
