@@ -8,7 +8,7 @@ interface Named {
   readonly name: string;
 }
 
-/** Orders at least two servers for a job with that unique, if it has one; `turn` is one more at each call. */
+/** Orders servers for a job with that unique, if it has one; `turn` is one more at each call. */
 type Policy = <T extends Named>(
   servers: readonly T[],
   unique: Workload | undefined,
@@ -42,7 +42,7 @@ export function orderServers<T extends Named>(
   unique: Workload | undefined,
   turn: () => number,
 ): readonly T[] {
-  return servers.length === 1 ? servers : POLICIES[balance](servers, unique, turn);
+  return POLICIES[balance](servers, unique, turn);
 }
 
 function rotate<T>(servers: readonly T[], first: number): readonly T[] {

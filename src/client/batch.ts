@@ -9,7 +9,7 @@ import type { AnyFunction } from "../function/function.ts";
 import { signalOf } from "../connection/options.ts";
 import type { BackgroundJob, StatusSource } from "./background_job.ts";
 import { BatchSubmission } from "./submission.ts";
-import { backgroundPacket, type DoBackgroundOptions, type SharedOptions } from "./submission_packet.ts";
+import { type DoBackgroundOptions, packetOf, type SharedOptions } from "./submission_packet.ts";
 
 /** Options of many submissions in the background. */
 export interface DoBackgroundAllOptions<Input = Workload> extends Omit<DoBackgroundOptions, "unique"> {
@@ -94,7 +94,7 @@ async function* runBatch(
   const inFlight = wholeNumber(options, "inFlight", 1_000, 1, Number.MAX_SAFE_INTEGER);
   checkFunction(unique, "unique");
   const signal = signalOf(options);
-  backgroundPacket(fn, "-", "", options); // what is wrong with every job is not blamed on the first
+  packetOf("background", fn, "-", "", options); // what is wrong with every job is not blamed on the first
   if (typeof inputs !== "object" || inputs instanceof Uint8Array) {
     throw new TypeError("Cannot use the workloads: expected an iterable of them");
   }
@@ -227,7 +227,7 @@ class Batch {
     const { options, unique: makeUnique, signal } = this.#settings;
     const unique = makeUnique(input as never, index);
     try {
-      const packet = backgroundPacket(this.#fn, input, unique, options);
+      const packet = packetOf("background", this.#fn, input, unique, options);
       const submission = new BatchSubmission(packet, this.#context.source, this.#onSettled);
       this.#submissions.push(submission);
       return this.#context.send(submission, signal, this.#fn, input);

@@ -31,7 +31,7 @@ import { Query, type Question } from "./request.ts";
 import { Router } from "./router.ts";
 import { type JobStatus, readStatus, readUniqueStatus, type UniqueJobStatus } from "./status.ts";
 import { AwaitedSubmission, type Submission } from "./submission.ts";
-import { backgroundPacket, type DoBackgroundOptions, type DoOptions, foregroundPacket } from "./submission_packet.ts";
+import { type DoBackgroundOptions, type DoOptions, foregroundPacket, packetOf } from "./submission_packet.ts";
 
 /** Options of {@linkcode GearmanClient}. */
 export interface ClientOptions extends ConnectOptions {
@@ -144,7 +144,7 @@ export class GearmanClient implements AsyncDisposable {
   doBackground(fn: string | AnyFunction, input?: unknown, options: DoBackgroundOptions = {}): Promise<BackgroundJob> {
     return new Promise((resolve, reject) => {
       checkOptions(options);
-      const packet = backgroundPacket(fn, input, options.unique ?? this.#makeUnique(), options);
+      const packet = packetOf("background", fn, input, options.unique ?? this.#makeUnique(), options);
       this.#send(new AwaitedSubmission(packet, this, resolve, reject), signalOf(options), fn, input, BACKGROUND);
     });
   }

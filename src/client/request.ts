@@ -29,7 +29,7 @@ export interface RequestSession {
 }
 
 /** Stands for the packet of a request that needs it no longer. */
-const DROPPED: Outgoing = { type: PacketType.NOOP, args: [] };
+export const DROPPED: Outgoing = { type: PacketType.NOOP, args: [] };
 
 /**
  * One request; each kind of call has its subclass.
@@ -81,11 +81,6 @@ export abstract class Request {
     if (!this.isLarge) args[args.length - 1] = copySmall(this.lastArgument);
   }
 
-  /** Drops the packet: it is encoded, or will not be. */
-  dropPacket(): void {
-    this.packet = DROPPED;
-  }
-
   /** It was encoded into the connection's memory. */
   onEncoded(): void {}
 
@@ -108,7 +103,7 @@ export abstract class Request {
   /** Ends it: nothing waits for it any more. */
   settle(): void {
     this.settled = true;
-    this.dropPacket();
+    this.packet = DROPPED;
     this.abortable?.forget();
     this.abortable = undefined;
     this.session?.release(this);

@@ -32,11 +32,12 @@ export class Router {
   send(request: Request, signal: AbortSignal | undefined): void {
     request.abortOn(signal);
     if (request.settled) return;
+    const candidates = this.#candidates(request);
+    const first = candidates[0]!;
     // The usual case, without a detour: the server of choice is connected.
-    const first = this.#firstChoice(request);
-    if (first?.server.ready !== undefined) return first.send(request);
+    if (first.server.ready !== undefined) return first.send(request);
     request.copyArguments();
-    this.#route(request);
+    this.#route(request, candidates);
   }
 
   /** Lets pending writes go out, closes every connection, and ends all that still waits. */
@@ -44,25 +45,14 @@ export class Router {
     return this.#closing ??= Promise.all(this.#sessions.map((session) => session.close())).then(() => {});
   }
 
-  /** The server that a request goes to if it is well, where that can be told without ordering all. */
-  #firstChoice(request: Request): Session | undefined {
-    if (request.pinnedTo !== undefined) return this.#pinned(request.pinnedTo);
-    return this.#balance === "failover" ? this.#sessions[0] : undefined;
-  }
-
-  #pinned(name: string): Session {
-    return this.#sessions.find((session) => session.name === name)!;
-  }
-
   /** The servers for a request, in the order in which they are to be tried. */
-  #candidates({ pinnedTo, balanceKey }: Request): readonly Session[] {
-    if (pinnedTo !== undefined) return [this.#pinned(pinnedTo)];
-    return orderServers(this.#sessions, this.#balance, balanceKey, () => this.#turns++);
+  #candidates(request: Request): readonly Session[] {
+    if (request.pinnedTo !== undefined) return this.#sessions.filter(({ name }) => name === request.pinnedTo);
+    if (this.#sessions.length === 1) return this.#sessions;
+    return orderServers(this.#sessions, this.#balance, request.balanceKey, () => this.#turns++);
   }
 
-  async #route(request: Request, cause?: unknown): Promise<void> {
-    let lastError = cause;
-    const candidates = this.#candidates(request);
+  async #route(request: Request, candidates: readonly Session[], lastError?: unknown): Promise<void> {
     const failing = candidates.filter(({ server }) => server.failing);
     const healthy = candidates.filter(({ server }) => !server.failing);
     // If another server takes the request, the dial of a failing one goes on beside it, however little time the request
@@ -88,6 +78,6 @@ export class Router {
     const count = this.#reroutes.get(request) ?? 0;
     this.#reroutes.set(request, count + 1);
     if (count === 2 * this.#sessions.length) request.onUnsent(cause);
-    else this.#route(request, cause);
+    else this.#route(request, this.#candidates(request), cause);
   }
 }

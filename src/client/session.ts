@@ -268,7 +268,8 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   /** The greeting begins with what a server may leave unanswered; the echo behind it is answered by each. */
   #skipUnanswered(type: PacketType): void {
     const { awaiting } = this;
-    for (let expects = awaiting.first?.expects; expects !== type; expects = awaiting.first?.expects) {
+    while (awaiting.first?.expects !== type) {
+      const expects = awaiting.first?.expects;
       if (expects !== PacketType.OPTION_RES && expects !== PacketType.SET_CLIENT_ID) throwUnexpected(type);
       awaiting.shift();
     }

@@ -7,7 +7,7 @@ import { checkWorkload, isUncopied, type Workload } from "../connection/argument
 import { firstText } from "../connection/reply.ts";
 import { type BackgroundJob, ClientBackgroundJob, type StatusSource } from "./background_job.ts";
 import { checkStorable } from "./submission_packet.ts";
-import { type Outgoing, Request, type RequestSession } from "./request.ts";
+import { DROPPED, type Outgoing, Request, type RequestSession } from "./request.ts";
 
 /** How far a submission came that cannot run, in words. */
 const STAGES = {
@@ -48,7 +48,7 @@ export abstract class Submission extends Request {
   }
 
   override onEncoded(): void {
-    this.dropPacket(); // a submission is sent once
+    this.packet = DROPPED; // a submission is sent once
   }
 
   override onLost(cause: GearmanError, server: string): boolean {

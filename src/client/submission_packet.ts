@@ -72,18 +72,8 @@ export function foregroundPacket(
   return packetOf("foreground", fn, input, options.unique ?? "", options);
 }
 
-/** Makes the packet of a background job. */
-export function backgroundPacket(
-  fn: string | AnyFunction,
-  input: unknown,
-  unique: string,
-  options: PacketOptions,
-): Outgoing {
-  return packetOf("background", fn, input, unique, options);
-}
-
-/** The workload is the input of a function by name. That of a typed function is set when it is encoded. */
-function packetOf(
+/** Makes the packet of a job. The workload is the input of a function by name. That of a typed function is set when it is encoded. */
+export function packetOf(
   mode: "foreground" | "background",
   fn: string | AnyFunction,
   input: unknown,

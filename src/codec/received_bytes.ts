@@ -22,9 +22,10 @@ export const EMPTY: Uint8Array = new Uint8Array(0);
  */
 export class ReceivedBytes {
   readonly #onCopied: ((chunk: Uint8Array) => void) | undefined;
-  #head = EMPTY;
+  /** The memory with the first bytes. */
+  head: Uint8Array = EMPTY;
   /** The first bytes are those of `head` from here to `#end`; the rest of `head` is room. */
-  #position = 0;
+  position = 0;
   #end = 0;
   /** Chunks that were pushed and not pulled yet: those from `#nextChunk` on. */
   #chunks: Uint8Array[] = [];
@@ -51,17 +52,7 @@ export class ReceivedBytes {
 
   /** Number of bytes in one piece, at the front. */
   get size(): number {
-    return this.#end - this.#position;
-  }
-
-  /** The memory with the first byte. */
-  get head(): Uint8Array {
-    return this.#head;
-  }
-
-  /** Position of the first byte in `head`. */
-  get position(): number {
-    return this.#position;
+    return this.#end - this.position;
   }
 
   /** True if every byte was dropped, and nothing is left to drop. */
@@ -88,22 +79,24 @@ export class ReceivedBytes {
     // Until then there is no memory for all that is needed, and what was copied now would be copied again.
     const shouldWait = isLong && this.needed > MAX_GROWTH * (this.size + this.#waiting);
     if (this.#waiting === 0 || shouldWait) {
-      this.#release();
+      // The last chunk is released: a short end of it may have to wait for long.
+      if (this.size === 0) this.head = EMPTY;
+      else if (this.#end === this.head.length && this.size <= MAX_COPIED) this.#move();
       return false;
     }
     if (this.size === 0) {
-      this.#head = this.#shift(Infinity);
-      this.#end = this.#head.length;
-      this.#position = Math.min(this.#toDrop, this.#end);
-      this.#toDrop -= this.#position;
+      this.head = this.#shift(Infinity);
+      this.#end = this.head.length;
+      this.position = Math.min(this.#toDrop, this.#end);
+      this.#toDrop -= this.position;
       return true;
     }
     const missing = Math.min(this.#target - this.size, this.#waiting);
-    if (this.#head.length - this.#end < missing) this.#move();
+    if (this.head.length - this.#end < missing) this.#move();
     const end = this.#end + missing;
     while (this.#end < end) {
       const part = this.#shift(end - this.#end);
-      this.#head.set(part, this.#end);
+      this.head.set(part, this.#end);
       this.#end += part.length;
       this.#onCopied?.(part);
     }
@@ -113,7 +106,7 @@ export class ReceivedBytes {
   /** Drops the next bytes: those at the front, and the rest as it is pulled. What follows has at least one. */
   drop(size: number): void {
     const dropped = Math.min(size, this.size);
-    this.#position += dropped;
+    this.position += dropped;
     this.#toDrop = size - dropped;
     this.#droppedOffset = this.#offset;
     this.#offset += size;
@@ -124,15 +117,9 @@ export class ReceivedBytes {
   fail(reason: string): ProtocolError {
     const offset = this.#toDrop > 0 ? this.#droppedOffset : this.#offset;
     this.error = new ProtocolError(`Cannot decode: ${reason}`, { offset });
-    this.#head = EMPTY;
+    this.head = EMPTY;
     this.#chunks = [];
     return this.error;
-  }
-
-  /** Releases the last chunk, of which a short end may have to wait for long. */
-  #release(): void {
-    if (this.size === 0) this.#head = EMPTY;
-    else if (this.#end === this.#head.length && this.size <= MAX_COPIED) this.#move();
   }
 
   /** Takes at most `maxSize` bytes of the first chunk that waits. */
@@ -153,10 +140,10 @@ export class ReceivedBytes {
 
   /** Moves the bytes at the front to new memory, with room for what is to follow. */
   #move(): void {
-    const bytes = this.#head.subarray(this.#position, this.#end);
-    this.#head = new Uint8Array(Math.min(this.#target, MAX_GROWTH * (bytes.length + this.#waiting)));
-    this.#head.set(bytes);
-    this.#position = 0;
+    const bytes = this.head.subarray(this.position, this.#end);
+    this.head = new Uint8Array(Math.min(this.#target, MAX_GROWTH * (bytes.length + this.#waiting)));
+    this.head.set(bytes);
+    this.position = 0;
     this.#end = bytes.length;
   }
 }

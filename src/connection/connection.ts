@@ -223,12 +223,9 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   [Symbol.asyncIterator](): AsyncIterator<Item, void, undefined> {
     return {
       next: async () => {
-        for (;;) {
-          const value = this.#decode();
-          if (value !== undefined) return { done: false, value };
-          const hasMore = await this.#readMore();
-          if (!hasMore) return { done: true, value: undefined };
-        }
+        let value = this.#decode();
+        while (value === undefined && await this.#readMore()) value = this.#decode();
+        return { done: value === undefined, value } as IteratorResult<Item, undefined>;
       },
     };
   }

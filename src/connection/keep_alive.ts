@@ -29,15 +29,16 @@ export interface KeepAliveUser {
 /**
  * Watches one connection, from `start` to `stop`, and again. Only while it is watched, it keeps the process alive.
  *
- * - `confirmed`: the server has sent something not long ago, or nothing was asked yet.
- * - `asked`: it was asked something, since the connection is new or was silent, and has not sent a packet since.
+ * The server is asked something when the connection is new, or was silent. From then to its next packet the connection is
+ * not confirmed.
  */
 export class KeepAlive {
   readonly #connection: WatchedConnection;
   readonly #transport: Pick<Transport, "ref" | "unref">;
   readonly #settings: KeepAliveSettings;
   readonly #user: KeepAliveUser;
-  #state: "confirmed" | "asked" = "confirmed";
+  /** False from a question to the next packet. */
+  confirmed = true;
   /** Time for an answer to the last question. */
   #answerTime = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,19 +56,16 @@ export class KeepAlive {
     this.#user = user;
   }
 
-  /** False while the answer to a question is awaited. */
-  get confirmed(): boolean {
-    return this.#state === "confirmed";
-  }
-
-  /** The server was asked something on a new connection. */
-  asked(): void {
-    this.#ask(this.#settings.connectTimeout);
+  /** The server was asked something, and has `answerTime` ms to answer; on a new connection it is `connectTimeout`. */
+  asked(answerTime: number = this.#settings.connectTimeout): void {
+    this.confirmed = false;
+    this.#answerTime = answerTime;
+    this.#reschedule();
   }
 
   /** The server has sent a packet. */
   confirm(): void {
-    this.#state = "confirmed";
+    this.confirmed = true;
     this.#reschedule();
   }
 
@@ -106,13 +104,7 @@ export class KeepAlive {
 
   #report(tick: { readonly silent: boolean }): void {
     const { probeInterval, connectTimeout } = this.#settings;
-    if (tick.silent) this.#ask(Math.min(probeInterval, connectTimeout));
+    if (tick.silent) this.asked(Math.min(probeInterval, connectTimeout));
     this.#user.onTick(tick);
-  }
-
-  #ask(answerTime: number): void {
-    this.#state = "asked";
-    this.#answerTime = answerTime;
-    this.#reschedule();
   }
 }

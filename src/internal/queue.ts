@@ -26,8 +26,8 @@ export class Fifo<T extends object> {
   }
 
   shift(): T | undefined {
-    if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
+    if (item === undefined) return undefined;
     this.#items[this.#head] = undefined;
     this.#head += 1;
     // At most half of the list is empty, so that an item moves at most once for each item that was taken.

@@ -271,18 +271,18 @@ export class WebSocketTransport implements Transport {
 
   #onAcknowledgement(text: string): void {
     const size = Number(text);
-    if (this.#acknowledge && /^\d+$/.test(text) && size >= this.#confirmed && size <= this.#sent) {
+    if (this.#acknowledge && String(size) === text && size >= this.#confirmed && size <= this.#sent) {
       this.#confirmed = size;
-      this.#send();
-    } else {
-      this.#end(new ProtocolError(`Cannot use the acknowledgement ${printable(text)}`), CLOSE_BAD_REQUEST);
+      return this.#send();
     }
+    this.#end(new ProtocolError(`Cannot use the acknowledgement ${printable(text)}`), CLOSE_BAD_REQUEST);
   }
 
   /** Sends as much as there is room for. */
   #send(): void {
     clearTimeout(this.#poll);
-    for (let frame = this.#unsent.first; frame !== undefined && this.#isOpen; frame = this.#unsent.first) {
+    while (this.#unsent.length > 0 && this.#isOpen) {
+      const frame = this.#unsent.first!;
       const onTheWay = this.#acknowledge ? this.#sent - this.#confirmed : this.#socket.bufferedAmount ?? 0;
       if (onTheWay + frame.length > WINDOW) {
         // The buffer of a socket has no event that tells when there is room.

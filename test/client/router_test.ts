@@ -85,6 +85,22 @@ describe("a router", () => {
     await router.close();
   });
 
+  test("encodes a request at the call where its server is connected, whatever the policy", { timeout }, async () => {
+    for (const balance of ["failover", "round-robin", "unique"] as const) {
+      const fleet = new Fleet("a:1", "b:2");
+      const router = routerOf("a:1,b:2", fleet.dial, balance);
+      for (let i = 0; i < 2; i++) await submit(router);
+      const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "", "w"] };
+      const accepted = new Promise<BackgroundJob>((resolve, reject) => {
+        const submission = new AwaitedSubmission(packet, NO_STATUS, resolve, reject);
+        router.send(submission, undefined);
+        assert.notEqual(submission.packet, packet, `${balance}: the packet is dropped once it is encoded`);
+      });
+      assert.equal((await accepted).server, "a:1");
+      await router.close();
+    }
+  });
+
   test("closes the connections to all of its servers", { timeout }, async () => {
     const fleet = new Fleet("a:1", "b:2", "c:3");
     const router = routerOf("a:1,b:2,c:3", fleet.dial, "round-robin");

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DoBackgroundOptions } from "../../mod.ts";
 import { PacketType } from "../../src/codec/mod.ts";
-import { backgroundPacket, foregroundPacket } from "../../src/client/submission_packet.ts";
+import { foregroundPacket, packetOf } from "../../src/client/submission_packet.ts";
 
 const foreground = (options: Record<string, unknown> = {}) => foregroundPacket("f", "w", options);
-const background = (options: DoBackgroundOptions = {}) => backgroundPacket("f", "w", "u", options);
+const background = (options: DoBackgroundOptions = {}) => packetOf("background", "f", "w", "u", options);
 
 test("each priority, a reducer and a time have packet types of their own", () => {
   assert.deepEqual(foreground(), { type: PacketType.SUBMIT_JOB, args: ["f", "", "w"] });
@@ -67,5 +67,5 @@ test("a reducer and a unique are strings within their lengths in bytes", () => {
 test("options are not changed", () => {
   const options = Object.freeze({ priority: "high", unique: "u", signal: new AbortController().signal } as const);
   foregroundPacket("f", "w", options);
-  backgroundPacket("f", "w", "u", options);
+  packetOf("background", "f", "w", "u", options);
 });
