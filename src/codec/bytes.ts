@@ -1,16 +1,8 @@
-/** Reading and writing the bytes of packets. */
+/** Reading the bytes of packets. */
 
 /** Reads a big-endian number of 32 bits. */
 export function readUint32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
-}
-
-/** Writes a big-endian number of 32 bits. */
-export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }
 
 /** Returns the position of the first NUL from `start` on, or `end` if there is none before it. */
