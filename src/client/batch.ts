@@ -7,7 +7,7 @@ import { orAbort } from "../internal/signals.ts";
 import type { Workload } from "../connection/arguments.ts";
 import type { AnyFunction } from "../function/function.ts";
 import { signalOf } from "../connection/options.ts";
-import type { BackgroundJob, StatusSource } from "./background_job.ts";
+import type { BackgroundJob } from "./background_job.ts";
 import { BatchSubmission } from "./submission.ts";
 import { type DoBackgroundOptions, packetOf, type SharedOptions } from "./submission_packet.ts";
 
@@ -25,7 +25,6 @@ export type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
 /** What a batch needs of its client. */
 export interface BatchContext {
   makeUnique(): string;
-  readonly source: StatusSource;
   /** Sends a submission; returns a promise if its input is encoded asynchronously, which resolves when it was sent. */
   send(
     submission: BatchSubmission,
@@ -228,7 +227,7 @@ class Batch {
     const unique = makeUnique(input as never, index);
     try {
       const packet = packetOf("background", this.#fn, input, unique, options);
-      const submission = new BatchSubmission(packet, this.#context.source, this.#onSettled);
+      const submission = new BatchSubmission(packet, this.#onSettled);
       this.#submissions.push(submission);
       return this.#context.send(submission, signal, this.#fn, input);
     } catch (error) {

@@ -95,7 +95,7 @@ export class GearmanClient implements AsyncDisposable {
       lagging: new LaggingJobs(wholeNumber(given, "maxBufferedTotal", 268_435_456, 1, Number.MAX_SAFE_INTEGER)),
     };
     if (given.id !== undefined) checkId(given.id);
-    this.#router = new Router(servers, { ...settings, id: given.id }, balance);
+    this.#router = new Router(servers, { ...settings, id: given.id, statusSource: this }, balance);
   }
 
   /**
@@ -145,7 +145,7 @@ export class GearmanClient implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       checkOptions(options);
       const packet = packetOf("background", fn, input, options.unique ?? this.#makeUnique(), options);
-      this.#send(new AwaitedSubmission(packet, this, resolve, reject), signalOf(options), fn, input, BACKGROUND);
+      this.#send(new AwaitedSubmission(packet, resolve, reject), signalOf(options), fn, input, BACKGROUND);
     });
   }
 
@@ -198,7 +198,6 @@ export class GearmanClient implements AsyncDisposable {
   ): AsyncGenerator<BackgroundJob, void, undefined> {
     return submitAll(fn as string | AnyFunction, inputs, options, {
       makeUnique: () => this.#makeUnique(),
-      source: this,
       send: (submission, signal, fn, input) => this.#send(submission, signal, fn, input, BACKGROUND),
     });
   }

@@ -6,6 +6,7 @@ import { onAbort } from "../internal/signals.ts";
 import { messageOf } from "../internal/text.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import { copySmall, isUncopied } from "../connection/arguments.ts";
+import type { StatusSource } from "./background_job.ts";
 import type { RunningJobs } from "./running_jobs.ts";
 
 /** A packet that is to be sent. */
@@ -18,6 +19,8 @@ export interface Outgoing {
 export interface RequestSession {
   /** The server as `host:port`, `[v6]:port` or `unix:/path`. */
   readonly name: string;
+  /** Is asked for the status of the background jobs that the server has accepted. */
+  readonly statusSource: StatusSource;
   /** The foreground jobs that the server has accepted. */
   readonly jobs: RunningJobs;
   /** Nothing waits for the request any more; its reply, if one arrives, is discarded. */
@@ -35,7 +38,8 @@ export const DROPPED: Outgoing = { type: PacketType.NOOP, args: [] };
  * One request; each kind of call has its subclass.
  *
  * There is one for each job, so its fields are few, and assigned in the constructors: on V8 an object with four levels of
- * initialized fields, or two that are private by `#`, takes twice as long.
+ * initialized fields, or two that are private by `#`, takes twice as long. What a reply needs is assigned first: its request
+ * is out of the caches by then, and each line of it is fetched anew.
  */
 export abstract class Request {
   /** What to send; dropped when it is no longer needed. */
@@ -53,11 +57,11 @@ export abstract class Request {
   declare private abortable: { readonly signal: AbortSignal; readonly forget: () => void } | undefined;
 
   constructor(packet: Outgoing) {
-    this.packet = packet;
-    this.isLarge = isUncopied(this.lastArgument);
-    this.session = undefined;
     this.settled = false;
+    this.session = undefined;
+    this.packet = packet;
     this.abortable = undefined;
+    this.isLarge = isUncopied(this.lastArgument);
   }
 
   get lastArgument(): string | Uint8Array {

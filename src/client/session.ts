@@ -11,6 +11,7 @@ import type { Connection } from "../connection/connection.ts";
 import type { PostUser } from "../connection/dial_fetch.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
 import { ServerConnection, type ServerConnectionUser } from "../connection/server_connection.ts";
+import type { StatusSource } from "./background_job.ts";
 import { Probe, type Request, type RequestSession } from "./request.ts";
 import { RunningJobs } from "./running_jobs.ts";
 
@@ -21,6 +22,8 @@ const MAX_PROBED_JOBS = 1_000;
 export interface SessionSettings extends ConnectionSettings {
   /** Name that the servers show. */
   readonly id: string | undefined;
+  /** Is asked for the status of background jobs: the client. */
+  readonly statusSource: StatusSource;
 }
 
 /** Takes a request that was not sent to another server. */
@@ -29,6 +32,7 @@ export type Reroute = (request: Request, cause: GearmanError) => void;
 /** One server of a client. */
 export class Session implements RequestSession, ServerConnectionUser, PostUser {
   readonly server: ServerConnection;
+  readonly statusSource: StatusSource;
   readonly #settings: SessionSettings;
   readonly #reroute: Reroute;
   /**
@@ -51,6 +55,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   constructor(server: ServerAddress, settings: SessionSettings, reroute: Reroute) {
     this.#settings = settings;
+    this.statusSource = settings.statusSource;
     this.server = new ServerConnection(server, settings, this);
     this.#reroute = reroute;
   }

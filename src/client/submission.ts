@@ -5,7 +5,7 @@ import { messageOf, printable } from "../internal/text.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import { checkWorkload, isUncopied, type Workload } from "../connection/arguments.ts";
 import { firstText } from "../connection/reply.ts";
-import { type BackgroundJob, ClientBackgroundJob, type StatusSource } from "./background_job.ts";
+import { type BackgroundJob, ClientBackgroundJob } from "./background_job.ts";
 import { checkStorable } from "./submission_packet.ts";
 import { DROPPED, type Outgoing, Request, type RequestSession } from "./request.ts";
 
@@ -22,8 +22,8 @@ export abstract class Submission extends Request {
 
   constructor(packet: Outgoing) {
     super(packet);
-    this.functionName = packet.args[0] as string;
     this.unique = packet.args[1] as string;
+    this.functionName = packet.args[0] as string;
   }
 
   override get expects(): PacketType {
@@ -69,13 +69,6 @@ export abstract class Submission extends Request {
 
 /** The submission of a background job; it is over when the server has accepted it. */
 abstract class BackgroundSubmission extends Submission {
-  declare private readonly source: StatusSource;
-
-  constructor(packet: Outgoing, source: StatusSource) {
-    super(packet);
-    this.source = source;
-  }
-
   override setWorkload(workload: Workload): void {
     super.setWorkload(workload);
     checkStorable(workload);
@@ -84,7 +77,7 @@ abstract class BackgroundSubmission extends Submission {
   override onReply(packet: Packet, session: RequestSession): void {
     if (this.settled) return;
     this.settle();
-    this.accept(new ClientBackgroundJob(this.source, firstText(packet), session.name, this.unique));
+    this.accept(new ClientBackgroundJob(session.statusSource, firstText(packet), session.name, this.unique));
   }
 
   abstract accept(job: BackgroundJob): void;
@@ -98,11 +91,10 @@ export class AwaitedSubmission extends BackgroundSubmission {
   /** Takes the functions that settle the promise. */
   constructor(
     packet: Outgoing,
-    source: StatusSource,
     resolve: (job: BackgroundJob) => void,
     reject: (error: unknown) => void,
   ) {
-    super(packet, source);
+    super(packet);
     this.accept = resolve;
     this.reject = reject;
   }
@@ -116,8 +108,8 @@ export class BatchSubmission extends BackgroundSubmission {
   /** The failure, once it has failed. */
   declare failure: { readonly error: unknown } | undefined;
 
-  constructor(packet: Outgoing, source: StatusSource, onSettled: (submission: BatchSubmission) => void) {
-    super(packet, source);
+  constructor(packet: Outgoing, onSettled: (submission: BatchSubmission) => void) {
+    super(packet);
     this.onSettled = onSettled;
     this.job = undefined;
     this.failure = undefined;

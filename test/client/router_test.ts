@@ -62,7 +62,7 @@ class Fleet {
 function submit(router: Router, signal?: AbortSignal): Promise<BackgroundJob> {
   const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "", "w"] };
   return new Promise((resolve, reject) => {
-    router.send(new AwaitedSubmission(packet, NO_STATUS, resolve, reject), signal);
+    router.send(new AwaitedSubmission(packet, resolve, reject), signal);
   });
 }
 
@@ -71,7 +71,7 @@ const NO_STATUS = undefined as never;
 
 function routerOf(servers: string, dial: Dial, balance: Balance = "failover"): Router {
   const options = readConnectOptions({ servers, dial, minBackoff: 0, maxBackoff: 0 });
-  return new Router(options.servers, { ...options.settings, id: undefined }, balance);
+  return new Router(options.servers, { ...options.settings, id: undefined, statusSource: NO_STATUS }, balance);
 }
 
 describe("a router", () => {
@@ -92,7 +92,7 @@ describe("a router", () => {
       for (let i = 0; i < 2; i++) await submit(router);
       const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "", "w"] };
       const accepted = new Promise<BackgroundJob>((resolve, reject) => {
-        const submission = new AwaitedSubmission(packet, NO_STATUS, resolve, reject);
+        const submission = new AwaitedSubmission(packet, resolve, reject);
         router.send(submission, undefined);
         assert.notEqual(submission.packet, packet, `${balance}: the packet is dropped once it is encoded`);
       });

@@ -27,7 +27,11 @@ const NO_STATUS = undefined as never;
 /** Opens a session; requests that it cannot send fail. */
 async function openSession(options: ConnectOptions): Promise<Session> {
   const { servers, settings } = readConnectOptions({ minBackoff: 1, maxBackoff: 1, ...options });
-  const session = new Session(servers[0]!, { ...settings, id: undefined }, (request, cause) => request.onUnsent(cause));
+  const session = new Session(
+    servers[0]!,
+    { ...settings, id: undefined, statusSource: NO_STATUS },
+    (request, cause) => request.onUnsent(cause),
+  );
   await session.server.open();
   return session;
 }
@@ -166,7 +170,7 @@ onEveryServer("a session keeps nothing", (kind) => {
       const query = echo();
       query.answer.catch(() => {});
       const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["background", `${i}`, ""] };
-      const background = new BatchSubmission(packet, NO_STATUS, () => {});
+      const background = new BatchSubmission(packet, () => {});
       if (i % 2 === 0) { for (const request of [query, background]) request.abortOn(controller.signal); }
       for (const request of [query, background]) session.send(request);
     }
@@ -209,7 +213,7 @@ describe("a session drops", () => {
     const large = pattern(100_000);
     const job = new TestJob("f", "", large);
     const packet = { type: PacketType.SUBMIT_JOB_BG, args: ["f", "u", large] };
-    const background = new BatchSubmission(packet, NO_STATUS, () => {});
+    const background = new BatchSubmission(packet, () => {});
     const question = echo();
     question.answer.catch(() => {});
     for (const request of [job, background, question]) session.send(request);
