@@ -5,7 +5,7 @@ import type { Bytes } from "../internal/bytes.ts";
 import { attempt, type Deferred, deferred, markHandled, type Settle } from "../internal/promises.ts";
 import { messageOf, printable, readText } from "../internal/text.ts";
 import type { Packet } from "../codec/packet.ts";
-import { firstText } from "../connection/reply.ts";
+import { handleOf } from "../connection/reply.ts";
 import { Collector } from "./collector.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { JobEvent } from "./job.ts";
@@ -71,7 +71,7 @@ export class ForegroundJob extends Submission implements JobSubscriber, LaggingJ
   // ---- what the session reports
 
   override onReply(packet: Packet, session: RequestSession): void {
-    const handle = this.handle = firstText(packet);
+    const handle = this.handle = handleOf(packet);
     this.#settleCreated();
     session.jobs.subscribe(handle, this);
     if (!this.settled) this.onEvent({ type: "created", handle });

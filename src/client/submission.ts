@@ -4,7 +4,7 @@ import { ConnectionError, type GearmanError } from "../errors.ts";
 import { messageOf, printable } from "../internal/text.ts";
 import { type Packet, PacketType } from "../codec/packet.ts";
 import { checkWorkload, isUncopied, type Workload } from "../connection/arguments.ts";
-import { firstText } from "../connection/reply.ts";
+import { handleOf } from "../connection/reply.ts";
 import { type BackgroundJob, ClientBackgroundJob } from "./background_job.ts";
 import { checkStorable } from "./submission_packet.ts";
 import { DROPPED, type Outgoing, Request, type RequestSession } from "./request.ts";
@@ -77,7 +77,7 @@ abstract class BackgroundSubmission extends Submission {
   override onReply(packet: Packet, session: RequestSession): void {
     if (this.settled) return;
     this.settle();
-    this.accept(new ClientBackgroundJob(session.statusSource, firstText(packet), session.name, this.unique));
+    this.accept(new ClientBackgroundJob(session.statusSource, handleOf(packet), session.name, this.unique));
   }
 
   abstract accept(job: BackgroundJob): void;

@@ -26,16 +26,16 @@ export interface DecoderOptions {
  *
  * Such a decoder also frees the chunks of sockets that it has copied ({@linkcode freeMemory}).
  */
-export const MAKE_REPLY: unique symbol = /* @__PURE__ */ Symbol();
+export const REPLY_CLASS: unique symbol = /* @__PURE__ */ Symbol();
 
-/** Makes a packet of one argument, which is the body from `start` to `end`. */
-export type MakeReply = (
+/** The class of packets of one argument, which is the body from `start` to `end`. */
+export type ReplyClass = new (
   magic: "REQ" | "RES",
   type: PacketType,
   body: Uint8Array,
   start: number,
   end: number,
-) => Packet;
+) => object;
 
 /**
  * Option of decoders inside this library: reads what begins with a byte other than NUL, which packets do not. It returns
@@ -48,7 +48,7 @@ export type ReadLine<Item> = (received: ReceivedBytes) => Item | undefined;
 
 /** The options of decoders inside this library. */
 interface InternalOptions<Item> {
-  readonly [MAKE_REPLY]?: MakeReply;
+  readonly [REPLY_CLASS]?: ReplyClass;
   readonly [READ_LINE]?: ReadLine<Item>;
 }
 
@@ -84,7 +84,7 @@ const MAX_OVERSIZED_ARGUMENTS = 65_536;
 export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
   readonly #maxPacketSize: number;
   readonly #skipOversized: boolean;
-  readonly #makeReply: MakeReply | undefined;
+  readonly #Reply: ReplyClass | undefined;
   readonly #readLine: ReadLine<Item> | undefined;
   readonly #received: ReceivedBytes;
 
@@ -96,9 +96,9 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
   constructor(options: DecoderOptions = {}) {
     this.#maxPacketSize = wholeNumber(options, "maxPacketSize", DEFAULT_MAX_PACKET_SIZE, 0, MAX_UINT32);
     this.#skipOversized = options.skipOversized ?? false;
-    this.#makeReply = (options as InternalOptions<Item>)[MAKE_REPLY];
+    this.#Reply = (options as InternalOptions<Item>)[REPLY_CLASS];
     // Decoders of callers leave the chunks alone: a proxy may send them on.
-    this.#received = new ReceivedBytes(this.#makeReply && freeMemory);
+    this.#received = new ReceivedBytes(this.#Reply && freeMemory);
     this.#readLine = (options as InternalOptions<Item>)[READ_LINE];
   }
 
@@ -174,9 +174,9 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
     }
     const direction = magic === MAGIC_REQ ? "REQ" : "RES";
     const bodyEnd = bodyStart + keptSize;
-    if (count === 1 && this.#makeReply !== undefined && !isOversized) {
+    if (count === 1 && this.#Reply !== undefined && !isOversized) {
       received.drop(HEADER_SIZE + bodySize);
-      return this.#makeReply(direction, type as PacketType, head, bodyStart, bodyEnd) as Item;
+      return new this.#Reply(direction, type as PacketType, head, bodyStart, bodyEnd) as Item;
     }
     const args = this.#splitBody(head, bodyStart, bodyEnd, count);
     const packet = { magic: direction, type: type as PacketType, args };

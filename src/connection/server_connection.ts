@@ -2,7 +2,7 @@
 
 import { ConnectionError, type GearmanError } from "../errors.ts";
 import { orAbort } from "../internal/signals.ts";
-import { MAKE_REPLY, PacketDecoder } from "../codec/decoder.ts";
+import { PacketDecoder, REPLY_CLASS } from "../codec/decoder.ts";
 import type { Packet } from "../codec/packet.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
@@ -11,7 +11,7 @@ import { Connection } from "./connection.ts";
 import { dialServer } from "./dial_server.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import type { ConnectionSettings } from "./options.ts";
-import { makeReply } from "./reply.ts";
+import { Reply } from "./reply.ts";
 
 /** The owner of a server connection, and the events that it receives. */
 export interface ServerConnectionUser<Item = Packet> {
@@ -198,7 +198,7 @@ export class ServerConnection<Item = Packet> {
 
   /** Makes the connection over an open transport. */
   #connect(transport: Transport): Connection<Item> {
-    const options = { maxPacketSize: this.#settings.maxPacketSize, skipOversized: true, [MAKE_REPLY]: makeReply };
+    const options = { maxPacketSize: this.#settings.maxPacketSize, skipOversized: true, [REPLY_CLASS]: Reply };
     const decoder = this.#user.makeDecoder?.() ?? new PacketDecoder<Item>(options);
     const onFailed = (error: GearmanError) => this.#onLost(connection, error);
     const connection: Connection<Item> = new Connection(transport, { decoder, onFailed });

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { encodeRequest, encodeResponse, MixedDecoder, PacketDecoder } from "../../src/codec/mod.ts";
 import { packetName, PacketType, ProtocolError } from "../../src/codec/mod.ts";
 import type { DecoderOptions, MixedDecoderOptions, Packet, TextLine } from "../../src/codec/mod.ts";
-import { MAKE_REPLY, PacketDecoder as InternalDecoder } from "../../src/codec/decoder.ts";
-import { makeReply } from "../../src/connection/reply.ts";
+import { PacketDecoder as InternalDecoder, REPLY_CLASS } from "../../src/codec/decoder.ts";
+import { Reply } from "../../src/connection/reply.ts";
 import { markExclusive } from "../../src/internal/bytes.ts";
 import { CAN_FREE_MEMORY, chunks, fromHex, header, join, pattern, text, toHex, utf8 } from "../support/bytes.ts";
 
@@ -497,7 +497,7 @@ test("decoders inside this library free what they have copied of a socket, and n
     return parts.map((part) => part.length);
   };
   const freed = CAN_FREE_MEMORY ? 0 : 50_000;
-  const inside = { skipOversized: false, [MAKE_REPLY]: makeReply };
+  const inside = { skipOversized: false, [REPLY_CLASS]: Reply };
   assert.deepEqual(decode(inside), [50_000, freed, freed, freed, 50]);
   assert.deepEqual(decode({}), [50_000, 50_000, 50_000, 50_000, 50]);
 });
