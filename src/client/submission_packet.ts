@@ -72,7 +72,10 @@ export function foregroundPacket(
   return packetOf("foreground", fn, input, options.unique ?? "", options);
 }
 
-/** Makes the packet of a job. The workload is the input of a function by name. That of a typed function is set when it is encoded. */
+/**
+ * Makes the packet of a job. The workload is the input of a function by name; that of a typed function is set when it is
+ * encoded.
+ */
 export function packetOf(
   mode: "foreground" | "background",
   fn: string | AnyFunction,

@@ -21,8 +21,8 @@ export interface DecoderOptions {
 }
 
 /**
- * Option of decoders inside this library: makes the packets of one argument, of which most are replies. On Deno, the view
- * of an argument costs more than everything else about a packet, and a packet made here need not have one.
+ * Option of decoders inside this library: the class of packets of one argument, of which most are replies. On Deno, the
+ * view of an argument costs more than everything else about a packet, and a packet of this class need not have one.
  *
  * Such a decoder also frees the chunks of sockets that it has copied ({@linkcode freeMemory}).
  */
