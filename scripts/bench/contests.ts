@@ -5,7 +5,7 @@
 
 import { buildNpm, compileUnbundled, moduleOf, PACKAGE } from "../build/npm.ts";
 import { BUILD, install } from "../support/tools.ts";
-import { type Measure, warmUp } from "./programs/measure.ts";
+import type { Measure } from "./programs/measure.ts";
 import {
   beside,
   c,
@@ -58,13 +58,13 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     ])),
     "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000))), env),
   });
-  const foreground = (program: string, mode: string) => (runtime: Runtime) =>
+  const foreground = (runtime: Runtime, program: string, mode: string) => () =>
     withGearmand((server, port) =>
-      beside(c("worker", port), () => measured(ours(runtime, program, mode, server, some(50_000))))
+      beside(c("worker", port), () => measured(ours(runtime, program, mode, server, some(20_000), some(20_000))))
     );
   const worker = (command: (server: string, port: number) => string[]) => () =>
     withGearmand((server, port) =>
-      beside(command(server, port), () => measured(c("tasks", port, some(50_000), warmUp(some(50_000)))))
+      beside(command(server, port), () => measured(c("tasks", port, some(20_000), some(20_000))))
     );
   const submitted = (runtime: Runtime, server: string, pid: number) =>
     withServerCpu(pid, () => measured(ours(runtime, "submit.ts", "pipelined", server, some(200_000))));
@@ -93,18 +93,6 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     "echo": {
       ...each("raw", background("raw.ts", "echo", 50_000)),
       ...each("ours", background("submit.ts", "echo", 50_000)),
-    },
-    "foreground": {
-      "libgearman": worker((_, port) => c("worker", port)),
-      ...each("ours", foreground("submit.ts", "sets")),
-      ...each("sliding", foreground("submit.ts", "foreground")),
-      ...each("raw", foreground("raw.ts", "foreground")),
-      ...each("raw sets", foreground("raw.ts", "sets")),
-    },
-    "worker": {
-      "libgearman": worker((_, port) => c("worker", port)),
-      ...each("raw", (runtime) => worker((server) => ours(runtime, "raw_worker.ts", server, 1))()),
-      ...each("ours", (runtime) => worker((server) => ours(runtime, "worker.ts", server, 1))()),
     },
     "concurrency": {
       "libgearman": queued((_, port, jobs) => c("worker", port, jobs)),
@@ -150,9 +138,23 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       ...each("many", (runtime) => measured(ours(runtime, "queue.ts", 100_000))),
     },
   };
+  const foregroundSides = (runtime: Runtime) => ({
+    [`libgearman ${runtime}`]: worker((_, port) => c("worker", port)),
+    [`ours ${runtime}`]: foreground(runtime, "submit.ts", "sets"),
+    [`sliding ${runtime}`]: foreground(runtime, "submit.ts", "foreground"),
+    [`raw ${runtime}`]: foreground(runtime, "raw.ts", "foreground"),
+    [`raw sets ${runtime}`]: foreground(runtime, "raw.ts", "sets"),
+  });
+  const workerSides = (runtime: Runtime) => ({
+    [`libgearman ${runtime}`]: worker((_, port) => c("worker", port)),
+    [`raw ${runtime}`]: worker((server) => ours(runtime, "raw_worker.ts", server, 1)),
+    [`ours ${runtime}`]: worker((server) => ours(runtime, "worker.ts", server, 1)),
+  });
   const cold = inSequence({ ...each("naive", first("naive.ts")), ...each("ours", first("submit.ts", "bytes")) });
   return {
     ...Object.fromEntries(Object.entries(sequences).map(([name, sides]) => [name, inSequence(sides)])),
+    "foreground": repeated(quick ? 1 : 2, inSequence(Object.assign({}, ...RUNTIMES.map(foregroundSides)))),
+    "worker": repeated(quick ? 1 : 2, inSequence(Object.assign({}, ...RUNTIMES.map(workerSides)))),
     "naive": inTurns(quick ? 5 : 20, some(100_000), 50_000),
     "cold": repeated(quick ? 1 : 7, cold),
   };

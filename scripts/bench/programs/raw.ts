@@ -1,6 +1,6 @@
 /**
  * Measures a raw socket that sends encoded packets and counts the answers, which no client can beat:
- * `raw.ts MODE SERVER JOBS`.
+ * `raw.ts MODE SERVER JOBS [WARM_UP]`.
  */
 
 import { connect } from "node:net";
@@ -21,7 +21,7 @@ const MODES: Record<string, readonly [packet: Uint8Array, answer: number, window
   queued: [encodeRequest(SUBMIT_JOB_BG, "echo", "", WORKLOAD), JOB_CREATED, 1_000], // for a later worker
 };
 
-const [mode, server, count] = process.argv.slice(2) as [string, string, string];
+const [mode, server, count, before] = process.argv.slice(2) as [string, string, string, string?];
 const [one, answer, window, set = 1] = MODES[mode]!;
 const packets = new Uint8Array(one.length * window);
 for (let i = 0; i < window; i++) packets.set(one, i * one.length);
@@ -31,7 +31,7 @@ await new Promise<void>((resolve) => socket.once("connect", resolve));
 
 const buffer = Buffer.from(packets.buffer);
 const unique = buffer.indexOf(UNIQUE); // -1 if the packet has none
-await measure(Number(count), (jobs, counted) =>
+const work = (jobs: number, counted: boolean) =>
   new Promise<void>((resolve) => {
     socket.removeAllListeners("data");
     let sent = 0, answered = 0, free = 0;
@@ -60,5 +60,6 @@ await measure(Number(count), (jobs, counted) =>
       free = 0;
     });
     send(window);
-  }));
+  });
+await measure(Number(count), work, before === undefined ? undefined : Number(before));
 socket.destroy();
