@@ -184,7 +184,23 @@ test("without the subprotocol nothing is acknowledged, unless it is asked for", 
 });
 
 test("a text that is not a right acknowledgement is a ProtocolError, and closes with 4400", { timeout }, async () => {
-  const texts = ["", "x", "1.5", "-1", "+1", "0x10", "1e2", " 5", "5\n", "101", "49", "9".repeat(400), "1\0", "٣", "060"];
+  const texts = [
+    "",
+    "x",
+    "1.5",
+    "-1",
+    "+1",
+    "0x10",
+    "1e2",
+    " 5",
+    "5\n",
+    "101",
+    "49",
+    "9".repeat(400),
+    "1\0",
+    "٣",
+    "060",
+  ];
   for (const bad of texts) {
     const [socket, transport] = open();
     transport.write(pattern(100));

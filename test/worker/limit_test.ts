@@ -126,7 +126,9 @@ onEveryServer("a worker with a time limit", (kind) => {
     worker.addFunction("timed", () => there(two, "hold").then(() => void timed++), { timeout: 900 });
     worker.run();
     await started.promise;
-    assert.deepEqual([timed, ...await functionStatus(one, "timed")], [1, 1, 0, 1]);
+    assert.equal(timed, 1);
+    // The thread of gearmand that answers may not have heard yet that the first job has ended.
+    await until(async () => (await functionStatus(one, "timed")).join() === "1,0,1");
     if (kind.name === "gearmand") {
       // A timer that started later fires at the other server: the timer of the ended job would have fired before.
       const watched = await RawWorker.open(two);
