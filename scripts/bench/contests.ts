@@ -25,6 +25,8 @@ import {
 
 /** The measurements of one round of a contest, by side. */
 export type Round = Readonly<Record<string, Measure>>;
+/** Makes the command of a program for a job server. */
+type Command = (server: string, port: number) => string[];
 /** The sides of a contest by name, each with the function that measures it. */
 type Sides = Record<string, () => Promise<Measure>>;
 /** Measures all sides, once or several times. Each time begins with another side, so that other load affects all alike. */
@@ -36,6 +38,8 @@ export const PEERS = ["abraxas", "gearman", "gearmanode", "node-gearman"] as con
 export const LARGE = 67_108_864;
 /** Size of the result that is read as a stream, in bytes. */
 export const STREAMED = 1_073_741_824;
+/** Foreground jobs that are measured; as many before them are not counted. */
+const FOREGROUND_JOBS = 20_000;
 /** Number of imports of which the median counts. */
 const IMPORTS = 9;
 
@@ -58,14 +62,16 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     ])),
     "PHP's task sets": () => withGearmand((_, port) => measured(php("background.php", port, some(200_000))), env),
   });
-  const foreground = (runtime: Runtime, program: string, mode: string) => () =>
-    withGearmand((server, port) =>
-      beside(c("worker", port), () => measured(ours(runtime, program, mode, server, some(20_000), some(20_000))))
+  const besideWorker = (worker: Command, client: Command) => () =>
+    withGearmand((server, port) => beside(worker(server, port), () => measured(client(server, port))));
+  const libgearmanWorker: Command = (_, port) => c("worker", port);
+  const libgearmanTasks: Command = (_, port) => c("tasks", port, some(FOREGROUND_JOBS), some(FOREGROUND_JOBS));
+  const foreground = (runtime: Runtime, program: string, mode: string) =>
+    besideWorker(
+      libgearmanWorker,
+      (server) => ours(runtime, program, mode, server, some(FOREGROUND_JOBS), some(FOREGROUND_JOBS)),
     );
-  const worker = (command: (server: string, port: number) => string[]) => () =>
-    withGearmand((server, port) =>
-      beside(command(server, port), () => measured(c("tasks", port, some(20_000), some(20_000))))
-    );
+  const worker = (command: Command) => besideWorker(command, libgearmanTasks);
   const submitted = (runtime: Runtime, server: string, pid: number) =>
     withServerCpu(pid, () => measured(ours(runtime, "submit.ts", "pipelined", server, some(200_000))));
   const queued = (command: (server: string, port: number, jobs: number) => string[]) => () =>
@@ -139,22 +145,24 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     },
   };
   const foregroundSides = (runtime: Runtime) => ({
-    [`libgearman ${runtime}`]: worker((_, port) => c("worker", port)),
+    [`libgearman ${runtime}`]: worker(libgearmanWorker),
     [`ours ${runtime}`]: foreground(runtime, "submit.ts", "sets"),
     [`sliding ${runtime}`]: foreground(runtime, "submit.ts", "foreground"),
     [`raw ${runtime}`]: foreground(runtime, "raw.ts", "foreground"),
     [`raw sets ${runtime}`]: foreground(runtime, "raw.ts", "sets"),
   });
   const workerSides = (runtime: Runtime) => ({
-    [`libgearman ${runtime}`]: worker((_, port) => c("worker", port)),
+    [`libgearman ${runtime}`]: worker(libgearmanWorker),
     [`raw ${runtime}`]: worker((server) => ours(runtime, "raw_worker.ts", server, 1)),
     [`ours ${runtime}`]: worker((server) => ours(runtime, "worker.ts", server, 1)),
   });
+  const twice = (sidesOf: (runtime: Runtime) => Sides) =>
+    repeated(quick ? 1 : 2, inSequence(Object.assign({}, ...RUNTIMES.map(sidesOf))));
   const cold = inSequence({ ...each("naive", first("naive.ts")), ...each("ours", first("submit.ts", "bytes")) });
   return {
     ...Object.fromEntries(Object.entries(sequences).map(([name, sides]) => [name, inSequence(sides)])),
-    "foreground": repeated(quick ? 1 : 2, inSequence(Object.assign({}, ...RUNTIMES.map(foregroundSides)))),
-    "worker": repeated(quick ? 1 : 2, inSequence(Object.assign({}, ...RUNTIMES.map(workerSides)))),
+    "foreground": twice(foregroundSides),
+    "worker": twice(workerSides),
     "naive": inTurns(quick ? 5 : 20, some(100_000), 50_000),
     "cold": repeated(quick ? 1 : 7, cold),
   };

@@ -84,8 +84,9 @@ Targets that were missed on this machine, and why. A ratio near its target may b
 
 - 20 times the best package of npm is more than gearmand takes from a raw socket.
 - Jobs a second on Deno and Bun, with gearmand's memory in large pieces: gearmand answers a whole window of 1,000 jobs at
-  once, so that it waits for the client, and the client for it. In turns of 50,000 jobs ours had 0.78, 0.66 and 0.67 of
-  the raw socket's jobs a second on Deno, Bun and Node, and the naive client 0.77, 0.6 and 0.65.
+  once, so that it waits for the client, and the client for it. In turns of 50,000 jobs, measured apart from this run,
+  ours had 0.78, 0.66 and 0.67 of the raw socket's jobs a second on Deno, Bun and Node, and the naive client 0.77, 0.6 and
+  0.65.
 - CPU of a job, with gearmand's memory in large pieces: ours is spent on JavaScript, and a raw socket only counts answers.
   The naive client, which has a promise for each job too, is the fairer reference.
 - Awaited jobs on Deno: the raw socket of the same run is 8 % above the target.
