@@ -5,8 +5,11 @@ import { dialTcp } from "../../src/connection/mod.ts";
 import type { Transport } from "../../src/connection/mod.ts";
 import { type GearmandVersion, JobServer } from "../../src/server/mod.ts";
 import { startGearmand } from "../support/gearmand.ts";
-import { type Script, SILENT, SOON, UNTIL, WAIT } from "./script.ts";
+import { canDo, type Script, SILENT, SOON, UNTIL, WAIT } from "./script.ts";
 import { bytes, readable, Wire } from "./wire.ts";
+
+/** The function that a connection registers before it is closed. */
+const OF_ENDING = "of_a_connection_that_ends";
 
 /** A server that a script can be played against; scripts are written for handles that begin with "H:". */
 interface Stage {
@@ -62,7 +65,7 @@ async function play({ steps }: Script, stage: Stage): Promise<string[]> {
     if (received.endsWith("(end)")) wires.delete(name);
   };
   const watcher = new Wire(await stage.connect());
-  await waitForEnd(watcher, 0);
+  await waitUntilAlone(watcher);
   for (const [index, [name, ...given]] of steps.entries()) {
     let wire = wires.get(name);
     if (wire === undefined) {
@@ -76,9 +79,8 @@ async function play({ steps }: Script, stage: Stage): Promise<string[]> {
     }
     const parts = (given as string[]).map((part) => part && onStage(part, stage.handlePrefix));
     if (given[0] === null) {
-      await wire.close();
+      await end(wire, watcher);
       wires.delete(name);
-      await waitForEnd(watcher, wires.size);
     } else if (given[0] === WAIT) {
       addLine(index, name, await wire.until((received) => received !== ""));
     } else if (given[0] === SILENT) {
@@ -109,15 +111,25 @@ async function askUntil(wire: Wire, request: string, sought: string): Promise<st
   }
 }
 
-/** Waits until the server has noticed that a connection has ended: `workers` lists all of them, and the watcher. */
-async function waitForEnd(watcher: Wire, left: number): Promise<void> {
-  let connections = Infinity;
-  while (connections > left + 1) {
+/** Waits until the server lists no other connection: one asked for its process id before. */
+async function waitUntilAlone(watcher: Wire): Promise<void> {
+  let connections;
+  do {
     await watcher.send("workers\n");
     connections = (await watcher.sync()).split("\n").length - 2;
-  }
-  // gearmand takes a connection from its list shortly before it takes its functions from their counts.
-  for (let i = 0; i < 3; i++) await watcher.sync();
+  } while (connections > 1);
+}
+
+/**
+ * Closes a connection, and waits until the server has let go of its functions and jobs. gearmand takes it from the list of
+ * `workers` in the thread that reads it, before another thread does the rest. So it registers a function, which can be
+ * dropped only after that.
+ */
+async function end(wire: Wire, watcher: Wire): Promise<void> {
+  await wire.send(canDo(OF_ENDING));
+  await wire.sync();
+  await wire.close();
+  do await watcher.send(`drop function ${OF_ENDING}\n`); while (await watcher.sync() !== "OK\r\n");
 }
 
 /** Fills in epochs and handles of the server. Its handles are longer, so the length of their packet changes, too. */

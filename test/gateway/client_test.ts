@@ -8,7 +8,7 @@ import { pattern, text } from "../support/bytes.ts";
 import { startGateway, type TestGateway } from "../support/gateways.ts";
 import { describeEvents } from "../support/job_events.ts";
 import { RawWorker } from "../support/raw_worker.ts";
-import { countJobs, untilDisconnected } from "../support/server_commands.ts";
+import { countJobs, untilAbandoned } from "../support/server_commands.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
 import { heldHandler, startWorker } from "../support/workers.ts";
 
@@ -126,13 +126,14 @@ onEveryServer("a client over a gateway", (kind) => {
         { timeout },
         async () => {
           const leaving = gateway.client();
-          const job = leaving.do("queued", "its own");
+          const job = leaving.do("queued", "its own", { unique: "leaving" });
           await job.created();
           const other = client.do("queued", "another's");
           await other.created();
           const failed = assert.rejects(async () => await job, ConnectionError);
-          await untilDisconnected(server, () => leaving.close());
+          await leaving.close();
           await failed;
+          await untilAbandoned(server, "leaving");
           const worker = await RawWorker.open(server, "queued");
           const grabbed = await worker.grab();
           assert.equal(text(grabbed.workload), "another's");

@@ -8,7 +8,7 @@ import { pattern, text } from "../support/bytes.ts";
 import { HTTP_SERVERS, type HttpGateway, startHttpGateway } from "../support/http_gateways.ts";
 import { describeEvents } from "../support/job_events.ts";
 import { RawWorker } from "../support/raw_worker.ts";
-import { countJobs, untilDisconnected } from "../support/server_commands.ts";
+import { countJobs, untilAbandoned } from "../support/server_commands.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
 import { until } from "../support/wait.ts";
 import { heldHandler, startWorker } from "../support/workers.ts";
@@ -163,12 +163,12 @@ onEveryServer("a client over fetch", (kind) => {
         const other = own.do("aborted", "kept");
         await other.created();
         const controller = new AbortController();
-        const job = own.do("aborted", "x", { signal: controller.signal });
+        const job = own.do("aborted", "x", { unique: "aborted", signal: controller.signal });
         await job.created();
         assert.equal(await countJobs(server, "aborted"), 2);
-        const rejected = assert.rejects(async () => await job, { name: "AbortError" });
-        await untilDisconnected(server, () => controller.abort());
-        await rejected;
+        controller.abort();
+        await assert.rejects(async () => await job, { name: "AbortError" });
+        await untilAbandoned(server, "aborted");
         const worker = await RawWorker.open(server, "aborted");
         const kept = await worker.grab();
         assert.equal(text(kept.workload), "kept");
@@ -184,13 +184,14 @@ onEveryServer("a client over fetch", (kind) => {
         { timeout },
         async () => {
           const leaving = gateway.client();
-          const job = leaving.do("queued", "its own");
+          const job = leaving.do("queued", "its own", { unique: "leaving" });
           await job.created();
           const other = client.do("queued", "another's");
           await other.created();
           const failed = assert.rejects(async () => await job, ConnectionError);
-          await untilDisconnected(server, () => leaving.close());
+          await leaving.close();
           await failed;
+          await untilAbandoned(server, "leaving");
           const worker = await RawWorker.open(server, "queued");
           const grabbed = await worker.grab();
           assert.equal(text(grabbed.workload), "another's");

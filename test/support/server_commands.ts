@@ -1,10 +1,11 @@
 // Commands of the text protocol, for a look into a job server.
 
 import assert from "node:assert/strict";
+import { GearmanClient } from "../../mod.ts";
 import { encodeLine, MixedDecoder } from "../../src/codec/mod.ts";
 import type { RawWorker } from "./raw_worker.ts";
 import { openConnection, type TestServer } from "./servers.ts";
-import { turns, until } from "./wait.ts";
+import { until } from "./wait.ts";
 
 /** Sends a command of the text protocol, and reads its answer: one line, or with `list` all lines before `.`. */
 export async function textCommand(
@@ -55,25 +56,8 @@ export async function functionStatus(
   return [Number(jobs), Number(running), Number(workers)];
 }
 
-/** Does something that closes a connection to a server, and waits until the server has noticed. */
-export async function untilDisconnected(server: TestServer, disconnect: () => unknown): Promise<void> {
-  // One connection asks every time: the server may count one that was closed a moment ago.
-  await using connection = await openConnection(server, { decoder: new MixedDecoder() });
-  const count = async () => {
-    connection.sendBytes(encodeLine("workers"));
-    let lines = 0;
-    for await (const item of connection) {
-      if (item.magic === "TEXT" && item.line === ".") break;
-      lines += 1;
-    }
-    return lines;
-  };
-  // The smallest count holds none that was closed before.
-  let connections = await count();
-  for (let i = 0; i < 10; i++) {
-    await turns();
-    connections = Math.min(connections, await count());
-  }
-  await disconnect();
-  await until(async () => await count() < connections);
+/** Waits until a server has noticed that all clients of a foreground job have left. */
+export async function untilAbandoned(server: TestServer, unique: string): Promise<void> {
+  await using client = new GearmanClient(server.connect);
+  await until(async () => (await client.jobStatusByUnique(unique)).clients === 0);
 }
