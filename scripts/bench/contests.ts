@@ -186,9 +186,14 @@ function repeated(times: number, contest: Contest): Contest {
   };
 }
 
-/** Has the naive client and ours take turns, after jobs that are not counted; all three of a runtime share a gearmand. */
+/** Has a raw socket, the naive client and ours take turns, after jobs that are not counted; those of a runtime share a gearmand. */
 function inTurns(turns: number, before: number, jobs: number): Contest {
-  const programs = { naive: ["naive.ts"], ours: ["submit.ts", "bytes"], all: ["submit.ts", "all"] };
+  const programs = {
+    raw: ["raw.ts", "pipelined"],
+    naive: ["naive.ts"],
+    ours: ["submit.ts", "bytes"],
+    all: ["submit.ts", "all"],
+  };
   return async () => {
     const rounds: Record<string, Measure>[] = Array.from({ length: turns }, () => ({}));
     for (const runtime of RUNTIMES) {

@@ -72,6 +72,16 @@ export const ROWS: readonly Row[] = [
     },
   ]),
   {
+    what:
+      "`doBackground`, a promise each, 1,000 in flight, after 100,000 jobs, in turns of 50,000; gearmand with its memory in large pieces",
+    reference: "a raw socket with encoded packets, the same window",
+    contest: "naive",
+    min: 0.7,
+    side: own,
+    references: on("raw"),
+    ...rate,
+  },
+  {
     what: "CPU of `doBackground`, a promise each, 1,000 in flight, after 100,000 jobs",
     reference: "CPU of a naive client",
     contest: "naive",

@@ -386,7 +386,7 @@ export class GearmanClient implements AsyncDisposable {
   #knownServer(server: string): string {
     const name = parseServers(server).map(formatServer).join(); // a list of servers is the name of none
     if (this.#router.names.includes(name)) return name;
-    throw new RangeError(`Cannot ask "${printable(server)}": it is not among the servers of this client`);
+    throw new RangeError(`Cannot ask "${printable(server)}": it is no server of this client`);
   }
 
   /** Asks several servers for a status. */

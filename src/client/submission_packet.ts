@@ -112,9 +112,7 @@ export function packetOf(
  */
 export function checkStorable(workload: Workload): void {
   if (workload.length > 0) return;
-  throw new RangeError(
-    "Cannot use the workload: it is empty, and gearmand would not start again with such a job queued",
-  );
+  throw new RangeError("Cannot use the workload: it is empty, and gearmand cannot store that");
 }
 
 function seconds(at: Date): string {

@@ -12,6 +12,11 @@ import type { Transport } from "../transport/transport.ts";
 const GRACEFUL_CLOSE_TIMEOUT = 2_000;
 /** Longest write in bytes. A longer piece is written in parts, so that its progress shows in `transferred`. */
 const MAX_WRITE = 262_144;
+/**
+ * Packets of a chunk that are passed on at a time. Then those who wait for them go on, so that what they send leaves, and
+ * the peer works on it while the rest of the chunk is decoded.
+ */
+const MAX_BURST = 512;
 
 /** Options of a {@linkcode Connection}. */
 export interface ConnectionOptions<Item = Packet> extends DecoderOptions {
@@ -207,14 +212,18 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
    * @throws {ProtocolError} The peer sent something that is not a packet; the connection is closed.
    */
   async pump(onPacket: (packet: Item) => void | Promise<void>): Promise<void> {
+    let count = 0;
     for (;;) {
       const packet = this.#decode();
       if (packet === undefined) {
         const hasMore = await this.#readMore();
         if (!hasMore) return;
+        count = 0;
       } else {
         const pause = onPacket(packet);
-        if (pause !== undefined) await this.#unlessDestroyed(pause);
+        count += 1;
+        // With then() this takes three microtasks: a call may be awaited by a function that is awaited itself.
+        if (pause !== undefined || count % MAX_BURST === 0) await this.#unlessDestroyed(pause).then();
       }
     }
   }
@@ -400,7 +409,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 
   /** Settles as the promise does, or rejects when the connection is destroyed: a read or a pause may never settle. */
-  #unlessDestroyed<T>(promise: PromiseLike<T>): Promise<T> {
+  #unlessDestroyed<T>(promise: T | PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
       Promise.resolve(promise).then(resolve, reject);
@@ -424,5 +433,10 @@ function assertNotTransferred({ length }: Uint8Array): void {
 }
 
 function lostBy(cause: unknown): ConnectionError {
-  return new ConnectionError(`The connection was lost: ${messageOf(cause)}`, { cause });
+  return connectionLost(messageOf(cause), { cause });
+}
+
+/** The error of a connection that was not closed here. */
+export function connectionLost(reason: string, options?: ErrorOptions): ConnectionError {
+  return new ConnectionError(`The connection was lost: ${reason}`, options);
 }

@@ -124,7 +124,7 @@ export interface ConnectionSettings extends DefinedOptions {
 export function normalizeOptions<T extends ConnectOptions>(options: string | T = {} as T): T | { servers: string } {
   if (typeof options === "string") return { servers: options };
   if (typeof options !== "object" || options === null || Array.isArray(options) || "hostname" in options) {
-    throw new TypeError("Cannot use the options: expected servers as a string, or an object");
+    throw new TypeError("Cannot use the options: expected a string or an object");
   }
   return options;
 }

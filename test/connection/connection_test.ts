@@ -221,6 +221,32 @@ test("a promise that onPacket returns pauses reading until it settles", { timeou
   assert.deepEqual(found, ["a", "b", "c"]);
 });
 
+test("what the first packets of a long chunk lead to is sent before the rest is passed on", { timeout }, async () => {
+  const handledAtWrites: number[] = [];
+  let handled = 0;
+  const transport = new class extends FakeTransport {
+    override write(bytes: Uint8Array): void | Promise<void> {
+      handledAtWrites.push(handled);
+      return super.write(bytes);
+    }
+  }();
+  transport.receive(join(Array.from({ length: 1_300 }, () => echo("x"))), echo("y"));
+  transport.end();
+  const connection = new Connection(transport);
+  const replyTo = async (packet: Promise<Packet>) => await packet;
+  const answer = async (packet: Promise<Packet>) => {
+    await replyTo(packet);
+    connection.send(PacketType.ECHO_REQ, "");
+  };
+  await connection.pump((packet) => {
+    handled += 1;
+    answer(Promise.resolve(packet));
+  });
+  await connection.flush();
+  assert.deepEqual(handledAtWrites, [512, 1_024, 1_300, 1_301]);
+  assert.deepEqual(packetsPerWrite(transport), [512, 512, 276, 1]);
+});
+
 test("an error that onPacket throws ends the pump, and another pump can continue after it", { timeout }, async () => {
   const transport = new FakeTransport();
   transport.receive(join([echo("a"), echo("b"), echo("c")]));
