@@ -163,7 +163,7 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     ...Object.fromEntries(Object.entries(sequences).map(([name, sides]) => [name, inSequence(sides)])),
     "foreground": twice(foregroundSides),
     "worker": twice(workerSides),
-    "naive": inTurns(quick ? 5 : 20, some(100_000), 50_000),
+    "naive": inTurns(quick ? 3 : 12, some(100_000), 100_000),
     "cold": repeated(quick ? 1 : 7, cold),
   };
 }

@@ -73,7 +73,7 @@ export const ROWS: readonly Row[] = [
   ]),
   {
     what:
-      "`doBackground`, a promise each, 1,000 in flight, after 100,000 jobs, in turns of 50,000; gearmand with its memory in large pieces",
+      "`doBackground`, a promise each, 1,000 in flight, after 100,000 jobs; gearmand with its memory in large pieces",
     reference: "a raw socket with encoded packets, the same window",
     contest: "naive",
     min: 0.7,
