@@ -1,7 +1,7 @@
 /** A connection: packets over a transport. One write a tick; packets are read one by one, or pumped. */
 
 import { ConnectionError, GearmanError } from "../errors.ts";
-import { ignoreErrors, Notifier } from "../internal/promises.ts";
+import { ignoreErrors, markHandled, Notifier } from "../internal/promises.ts";
 import { messageOf } from "../internal/text.ts";
 import { type DecoderOptions, MAX_UINT32, PacketDecoder } from "../codec/decoder.ts";
 import { type EncodablePacket, PacketEncoder } from "../codec/encoder.ts";
@@ -27,7 +27,10 @@ export interface ConnectionOptions<Item = Packet> extends DecoderOptions {
    * protocol too. Default a {@linkcode PacketDecoder} with the options beside this one.
    */
   decoder?: PacketDecoder<Item> | undefined;
-  /** Called at once when the connection fails, also where a read never settles: on an edge, one of an earlier request. */
+  /**
+   * Called at once when the connection fails, also where a read never settles: on an edge, one of an earlier request. A
+   * pump passes on the packets that have arrived before that.
+   */
   onFailed?: ((error: GearmanError) => void) | undefined;
 }
 
@@ -38,14 +41,15 @@ export interface ConnectionOptions<Item = Packet> extends DecoderOptions {
  * nothing more.
  */
 type ConnectionState =
-  | { readonly phase: "open" }
-  | { readonly phase: "closing" }
-  | { readonly phase: "closed"; readonly everythingSent: boolean }
+  | { readonly phase: "open" | "closing" | "closed" | "cut off" }
   | { readonly phase: "failed"; readonly error: GearmanError }
   | { readonly phase: "destroyed"; readonly error: unknown };
 
 const OPEN: ConnectionState = { phase: "open" };
 const CLOSING: ConnectionState = { phase: "closing" };
+const CLOSED: ConnectionState = { phase: "closed" };
+/** Closed before everything was sent. */
+const CUT_OFF: ConnectionState = { phase: "cut off" };
 
 /**
  * Sends and receives packets over a transport.
@@ -87,6 +91,8 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   readonly #written = new Notifier();
   /** Ends what `pump` or iteration waits for, a read or a pause, with an error. */
   #interrupt: ((error: unknown) => void) | undefined;
+  /** Takes the packets, while a pump runs. */
+  #onPacket: ((packet: Item) => void | Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
   #transportClosed: Promise<void> | undefined;
   #transferred = 0;
@@ -197,8 +203,8 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   async flush(): Promise<void> {
     if (this.#isWriting && this.#transportClosed === undefined) await this.#written.wait();
     this.#throwIfBroken();
-    if (this.#state.phase === "closed" && !this.#state.everythingSent) {
-      throw new ConnectionError("Cannot flush: the connection was closed before everything was sent");
+    if (this.#state === CUT_OFF) {
+      throw new ConnectionError("Cannot send everything: the connection is closed");
     }
   }
 
@@ -212,19 +218,22 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
    * @throws {ProtocolError} The peer sent something that is not a packet; the connection is closed.
    */
   async pump(onPacket: (packet: Item) => void | Promise<void>): Promise<void> {
-    let count = 0;
-    for (;;) {
-      const packet = this.#decode();
-      if (packet === undefined) {
-        const hasMore = await this.#readMore();
-        if (!hasMore) return;
-        count = 0;
-      } else {
-        const pause = onPacket(packet);
-        count += 1;
-        // With then() this takes three microtasks: a call may be awaited by a function that is awaited itself.
-        if (pause !== undefined || count % MAX_BURST === 0) await this.#unlessDestroyed(pause).then();
+    this.#onPacket = onPacket;
+    try {
+      for (let count = 1;; count++) {
+        const packet = this.#decode();
+        if (packet === undefined) {
+          const hasMore = await this.#readMore();
+          if (!hasMore) return;
+          count = 0;
+        } else {
+          const pause = onPacket(packet);
+          // With then() this takes three microtasks: a call may be awaited by a function that is awaited itself.
+          if (pause !== undefined || count % MAX_BURST === 0) await this.#unlessDestroyed(pause).then();
+        }
       }
+    } finally {
+      this.#onPacket = undefined;
     }
   }
 
@@ -269,11 +278,11 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 
   async #close(): Promise<void> {
-    if (this.#state.phase === "open") {
+    if (this.#state === OPEN) {
       this.#state = CLOSING;
       await this.#finishWriting();
       // It may have failed, been cut off or been destroyed while it waited.
-      if (this.#phase === "closing") this.#state = { phase: "closed", everythingSent: true };
+      if (this.#state === CLOSING) this.#state = CLOSED;
     }
     await this.#closeTransport();
   }
@@ -282,7 +291,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   async #finishWriting(): Promise<void> {
     if (!this.#isWriting) return;
     const timer = setTimeout(() => {
-      this.#state = { phase: "closed", everythingSent: false };
+      this.#state = CUT_OFF;
       this.#closeTransport();
     }, GRACEFUL_CLOSE_TIMEOUT);
     await this.#written.wait();
@@ -295,17 +304,12 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     return this.#transportClosed ??= ignoreErrors(() => this.#transport.close());
   }
 
-  /** The phase, read anew: TypeScript takes it for unchanged across an `await`. */
-  get #phase(): ConnectionState["phase"] {
-    return this.#state.phase;
-  }
-
   get #canWrite(): boolean {
-    return this.#phase === "open" || this.#phase === "closing";
+    return this.#state === OPEN || this.#state === CLOSING;
   }
 
   #assertOpen(): void {
-    if (this.#state.phase === "open") return;
+    if (this.#state === OPEN) return;
     this.#throwIfBroken();
     throw new ConnectionError("Cannot send: the connection is closed");
   }
@@ -340,8 +344,8 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
         }
       }
     } catch (error) {
-      if (this.#phase === "open") this.#fail(error);
-      else if (this.#phase === "closing") this.#state = { phase: "closed", everythingSent: false };
+      if (this.#state === OPEN) this.#fail(error);
+      else if (this.#state === CLOSING) this.#state = CUT_OFF;
     }
     this.#unwritten = 0;
     this.#isWriting = false;
@@ -401,8 +405,8 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
       this.#decoder.push(value);
       return true;
     } catch (error) {
-      if (this.#phase === "closing" || this.#phase === "closed") return false;
-      throw this.#fail(error);
+      if (this.#state === OPEN || "error" in this.#state) throw this.#fail(error);
+      return false; // it was closed here
     } finally {
       this.#reading = undefined;
     }
@@ -422,8 +426,22 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     const error = fault instanceof GearmanError ? fault : lostBy(fault);
     this.#state = { phase: "failed", error };
     this.#closeTransport();
+    this.#passOnRest();
     this.#onFailed?.(error);
     return error;
+  }
+
+  /** Passes on what was received before the connection failed: a pump may have paused before it did that. */
+  #passOnRest(): void {
+    try {
+      while (this.#onPacket !== undefined) {
+        const packet = this.#decode();
+        if (packet === undefined) return;
+        markHandled(Promise.resolve(this.#onPacket(packet)));
+      }
+    } catch {
+      // What comes after a packet that is at fault is lost with the connection.
+    }
   }
 }
 
@@ -433,10 +451,5 @@ function assertNotTransferred({ length }: Uint8Array): void {
 }
 
 function lostBy(cause: unknown): ConnectionError {
-  return connectionLost(messageOf(cause), { cause });
-}
-
-/** The error of a connection that was not closed here. */
-export function connectionLost(reason: string, options?: ErrorOptions): ConnectionError {
-  return new ConnectionError(`The connection was lost: ${reason}`, options);
+  return new ConnectionError(`The connection was lost: ${messageOf(cause)}`, { cause });
 }

@@ -7,7 +7,7 @@ import type { Packet } from "../codec/packet.ts";
 import { formatServer } from "../transport/addresses.ts";
 import type { ServerAddress, Transport } from "../transport/transport.ts";
 import { BackOff } from "./back_off.ts";
-import { Connection, connectionLost } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { dialServer } from "./dial_server.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import type { ConnectionSettings } from "./options.ts";
@@ -281,6 +281,10 @@ export class ServerConnection<Item = Packet> {
     if (this.#waiting && state.phase !== "closing") state.keepAlive.start();
     else state.keepAlive.stop();
   }
+}
+
+function connectionLost(reason: string): ConnectionError {
+  return new ConnectionError(`The connection was lost: ${reason}`);
 }
 
 function connectionClosed(): ConnectionError {

@@ -16,10 +16,6 @@ export interface NodeSocket {
   ref(): unknown;
   unref(): unknown;
   readonly destroyed: boolean;
-  /** The error of a write that has failed; its event follows. */
-  readonly errored: Error | null;
-  /** Bytes of writes that the kernel has not taken yet. */
-  readonly writableLength: number;
 }
 
 /** Returns `node:net` or `node:tls`; `undefined` on a runtime without it, as edges are unless they are asked for it. */
@@ -38,7 +34,7 @@ const MIN_FREED = 16_384;
 export class NodeTransport implements Transport {
   readonly #socket: NodeSocket;
   readonly #received = new ChunkQueue(() => this.#resumeReading());
-  /** The reject functions of the writes that the kernel has not taken yet. */
+  /** The reject functions of the writes in flight. */
   readonly #writes = new Set<(error: Error) => void>();
   /** `closing`: `close()` was called, and the socket ends its stream. `closed`: the socket is gone. */
   #phase: "open" | "closing" | "closed" = "open";
@@ -54,22 +50,18 @@ export class NodeTransport implements Transport {
     socket.on("close", () => this.#onClose());
   }
 
-  write(bytes: Uint8Array): Promise<void> | undefined {
-    const socket = this.#socket;
-    if (this.#phase !== "open" || socket.destroyed) {
-      return Promise.reject(this.#error ?? new Error("the socket is closed"));
-    }
-    let settle: ((error?: Error | null) => void) | undefined;
-    socket.write(bytes, (error) => settle?.(error));
-    // Most writes are in the kernel at once; their callback comes a turn later.
-    if (socket.writableLength === 0 && !socket.errored) return undefined;
+  write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#phase !== "open" || this.#socket.destroyed) {
+        reject(this.#error ?? new Error("the socket is closed"));
+        return;
+      }
       this.#writes.add(reject);
-      settle = (error) => {
+      this.#socket.write(bytes, (error) => {
         this.#writes.delete(reject);
         if (error) reject(this.#error ?? error);
         else resolve();
-      };
+      });
     });
   }
 

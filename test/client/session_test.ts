@@ -204,6 +204,26 @@ describe("sending", () => {
     await client.close();
   });
 
+  test("jobs that a server has accepted are accepted, also if the connection breaks at the same moment", {
+    timeout,
+  }, async () => {
+    const transport = new GreetedTransport();
+    let dials = 0;
+    const dial = () => dials++ === 0 ? transport : Promise.reject(new Error("the server is gone"));
+    await using client = new GearmanClient({ dial, minBackoff: 1, maxBackoff: 1 });
+    const submit = () => outcomeOf(client.doBackground("f", "x"));
+    const jobs = Array.from({ length: 1_300 }, async () => [await submit(), await submit()]);
+    await until(() => transport.writes.length > 0);
+    transport.answers.push(Promise.reject(new Error("EPIPE")));
+    const created = Array.from({ length: 1_300 }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:${i}`));
+    transport.receive(join(created));
+    const outcomes = await Promise.all(jobs);
+    assert.ok(outcomes.every(([first]) => first === "done"));
+    const second = outcomes.map(([, second]) => second);
+    assert.equal(second.filter((outcome) => outcome === "unknown").length, 512, "they were given to the transport");
+    assert.equal(second.filter((outcome) => outcome === "not-sent").length, 788);
+  });
+
   test("a server that refuses the option, or does not answer it, still serves", { timeout }, async () => {
     const echo = encodeResponse(PacketType.ECHO_RES, "");
     for (const answers of [[encodeResponse(PacketType.ERROR, "unknown_option", ""), echo], [echo]]) {

@@ -247,6 +247,56 @@ test("what the first packets of a long chunk lead to is sent before the rest is 
   assert.deepEqual(packetsPerWrite(transport), [512, 512, 276, 1]);
 });
 
+test(
+  "what was received before a write failed is passed on before anybody hears of the failure",
+  { timeout },
+  async () => {
+    const cause = new Error("EPIPE");
+    for (const where of ["between packets", "while a packet pauses reading"] as const) {
+      const transport = new FakeTransport();
+      transport.answers.push(Promise.reject(cause));
+      transport.receive(join(Array.from({ length: 1_300 }, () => echo("x"))));
+      let handled = 0;
+      const handledAtFailure: number[] = [];
+      const connection = new Connection(transport, { onFailed: () => handledAtFailure.push(handled) });
+      const pause = deferred<void>();
+      const pumping = connection.pump((packet) => {
+        handled += 1;
+        if (handled === 1) connection.send(PacketType.ECHO_REQ, packet.args[0]!);
+        if (handled > 1_000) return Promise.reject(new Error("there is nobody who awaits this"));
+        return handled === 1 && where === "while a packet pauses reading" ? pause.promise : undefined;
+      });
+      const rejected = assert.rejects(pumping, { name: "ConnectionError", cause });
+      await until(() => handledAtFailure.length > 0);
+      pause.resolve();
+      await rejected;
+      assert.deepEqual([handledAtFailure, handled], [[1_300], 1_300], where);
+    }
+  },
+);
+
+test("what onPacket throws after a write has failed ends what is passed on", { timeout }, async () => {
+  const transport = new FakeTransport();
+  transport.answers.push(Promise.reject(new Error("EPIPE")));
+  transport.receive(join([echo("a"), echo("b"), echo("c")]));
+  const failed = deferred<GearmanError>();
+  const connection = new Connection(transport, { onFailed: failed.resolve });
+  const found: string[] = [];
+  const pause = deferred<void>();
+  const pumping = connection.pump((packet) => {
+    found.push(textOf(packet));
+    if (found.length === 2) throw new ProtocolError("it is at fault");
+    connection.send(PacketType.ECHO_REQ, "");
+    return pause.promise;
+  });
+  assert.match((await failed.promise).message, /EPIPE/);
+  assert.deepEqual(found, ["a", "b"]);
+  pause.reject(new Error("enough"));
+  await assert.rejects(pumping, /enough/);
+  await connection.close();
+  assert.deepEqual(found, ["a", "b"]);
+});
+
 test("an error that onPacket throws ends the pump, and another pump can continue after it", { timeout }, async () => {
   const transport = new FakeTransport();
   transport.receive(join([echo("a"), echo("b"), echo("c")]));
