@@ -300,6 +300,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
 
   /** Closes the transport; packets that it was not given stay where `recall` finds them. */
   #closeTransport(): Promise<void> {
+    this.#passOnRest();
     this.#written.notify();
     return this.#transportClosed ??= ignoreErrors(() => this.#transport.close());
   }
@@ -426,12 +427,11 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     const error = fault instanceof GearmanError ? fault : lostBy(fault);
     this.#state = { phase: "failed", error };
     this.#closeTransport();
-    this.#passOnRest();
     this.#onFailed?.(error);
     return error;
   }
 
-  /** Passes on what was received before the connection failed: a pump may have paused before it did that. */
+  /** Passes on what was received before the end, unless that is `destroy`: a pump may have paused before it did that. */
   #passOnRest(): void {
     try {
       while (this.#onPacket !== undefined) {
@@ -440,7 +440,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
         markHandled(Promise.resolve(this.#onPacket(packet)));
       }
     } catch {
-      // What comes after a packet that is at fault is lost with the connection.
+      // It was destroyed, or what comes after a packet that is at fault is lost with the connection.
     }
   }
 }

@@ -224,6 +224,22 @@ describe("sending", () => {
     assert.equal(second.filter((outcome) => outcome === "not-sent").length, 788);
   });
 
+  test("jobs that a server has accepted are accepted, also if the client is closed at the same moment", {
+    timeout,
+  }, async () => {
+    const transport = new GreetedTransport();
+    const client = new GearmanClient({ dial: () => transport });
+    const jobs = Array.from({ length: 1_301 }, () => outcomeOf(client.doBackground("f", "x")));
+    const closed = jobs[0]!.then(() => client.close());
+    await until(() => transport.writes.length > 0);
+    const created = Array.from({ length: 1_300 }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:${i}`));
+    transport.receive(join(created));
+    const last = jobs.pop();
+    assert.ok((await Promise.all(jobs)).every((outcome) => outcome === "done"));
+    assert.equal(await last, "unknown", "its reply has not arrived");
+    await closed;
+  });
+
   test("a server that refuses the option, or does not answer it, still serves", { timeout }, async () => {
     const echo = encodeResponse(PacketType.ECHO_RES, "");
     for (const answers of [[encodeResponse(PacketType.ERROR, "unknown_option", ""), echo], [echo]]) {
