@@ -186,7 +186,10 @@ function repeated(times: number, contest: Contest): Contest {
   };
 }
 
-/** Has a raw socket, the naive client and ours take turns, after jobs that are not counted; those of a runtime share a gearmand. */
+/**
+ * Has a raw socket, the naive client and ours take turns, after jobs that are not counted. All programs of a runtime share
+ * a gearmand.
+ */
 function inTurns(turns: number, before: number, jobs: number): Contest {
   const programs = {
     raw: ["raw.ts", "pipelined"],

@@ -13,7 +13,7 @@ const GRACEFUL_CLOSE_TIMEOUT = 2_000;
 /** Longest write in bytes. A longer piece is written in parts, so that its progress shows in `transferred`. */
 const MAX_WRITE = 262_144;
 /**
- * Packets of a chunk that are passed on at a time. Then those who wait for them go on, so that what they send leaves, and
+ * Packets of a chunk that are passed on at a time. Then the callers that wait for them go on: what they send leaves, and
  * the peer works on it while the rest of the chunk is decoded.
  */
 const MAX_BURST = 512;

@@ -35,6 +35,11 @@ function outcomeOf(call: PromiseLike<unknown>): Promise<unknown> {
   });
 }
 
+/** JOB_CREATED for a number of jobs, in one chunk. */
+function created(count: number): Uint8Array {
+  return join(Array.from({ length: count }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:${i}`)));
+}
+
 /** Creates every job as `H:n`, and completes it with its workload. */
 function completing(): (packet: Packet, peer: FakePeer) => void {
   const answer = answerEverything();
@@ -215,8 +220,7 @@ describe("sending", () => {
     const jobs = Array.from({ length: 1_300 }, async () => [await submit(), await submit()]);
     await until(() => transport.writes.length > 0);
     transport.answers.push(Promise.reject(new Error("EPIPE")));
-    const created = Array.from({ length: 1_300 }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:${i}`));
-    transport.receive(join(created));
+    transport.receive(created(1_300));
     const outcomes = await Promise.all(jobs);
     assert.ok(outcomes.every(([first]) => first === "done"));
     const second = outcomes.map(([, second]) => second);
@@ -232,8 +236,7 @@ describe("sending", () => {
     const jobs = Array.from({ length: 1_301 }, () => outcomeOf(client.doBackground("f", "x")));
     const closed = jobs[0]!.then(() => client.close());
     await until(() => transport.writes.length > 0);
-    const created = Array.from({ length: 1_300 }, (_, i) => encodeResponse(PacketType.JOB_CREATED, `H:${i}`));
-    transport.receive(join(created));
+    transport.receive(created(1_300));
     const last = jobs.pop();
     assert.ok((await Promise.all(jobs)).every((outcome) => outcome === "done"));
     assert.equal(await last, "unknown", "its reply has not arrived");

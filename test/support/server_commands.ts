@@ -1,4 +1,4 @@
-// Commands of the text protocol, for a look into a job server.
+// Looks into a job server, mostly with commands of the text protocol.
 
 import assert from "node:assert/strict";
 import { GearmanClient } from "../../mod.ts";
