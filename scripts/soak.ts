@@ -23,6 +23,7 @@ import { JobServer } from "../src/server/mod.ts";
 import { findProgram, REQUIRED } from "../test/support/requirements.ts";
 import { startGearmand } from "../test/support/gearmand.ts";
 import { type Faults, Proxy } from "../test/support/proxy.ts";
+import { sizeOf } from "../test/support/session_size.ts";
 
 const seconds = Number(process.argv[2] ?? 600);
 let state = Number(process.argv[3] ?? Date.now() % 1_000_000);
@@ -307,7 +308,7 @@ for (const { proxy } of servers) {
   proxy.resetAll();
 }
 for (let i = 0; i < 200 && pending().length > 0; i++) await pause(50);
-const size = () => [...sessions].reduce((sum, session) => sum + session.size, 0);
+const size = () => [...sessions].reduce((sum, session) => sum + sizeOf(session), 0);
 await Promise.all(clients.map((client) => client.echo("calm").catch(() => client.echo("calm"))));
 for (let i = 0; i < 200 && size() > 0; i++) await pause(50);
 

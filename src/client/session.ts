@@ -39,7 +39,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
    * Requests that are not encoded yet, in order: the connection is not confirmed, some were recalled, or one is large and
    * waits until it is the next to be written.
    */
-  readonly #held = new Fifo<Request>();
+  readonly held: Fifo<Request> = new Fifo();
   /** Requests that were encoded, in the order of their replies; the connection may still have the last of them. */
   readonly awaiting: Fifo<Request> = new Fifo();
   readonly jobs: RunningJobs = new RunningJobs();
@@ -64,18 +64,13 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
     return this.server.name;
   }
 
-  /** Number of requests, expected replies and jobs that it holds, including abandoned ones. */
-  get size(): number {
-    return this.#held.length + this.awaiting.length + this.jobs.size;
-  }
-
   /** Sends a request over the open connection, with all others of this tick. */
   send(request: Request): void {
     this.#watch(request);
     const { ready } = this.server;
-    if (ready !== undefined && this.#held.length === 0 && !request.isLarge) return this.#encode(ready, request);
+    if (ready !== undefined && this.held.length === 0 && !request.isLarge) return this.#encode(ready, request);
     request.copyArguments();
-    this.#held.push(request);
+    this.held.push(request);
     this.#sendHeldSoon();
   }
 
@@ -101,7 +96,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   /** Sends everything that is queued, closes the connection, and ends all that still waits. */
   async close(): Promise<void> {
     const { ready } = this.server;
-    if (ready !== undefined) { for (const request of this.#held.drain()) this.#encode(ready, request); }
+    if (ready !== undefined) { for (const request of this.held.drain()) this.#encode(ready, request); }
     await this.server.close();
   }
 
@@ -165,7 +160,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   onLost(error: GearmanError, connection: Connection): void {
     this.#holdUnsent(connection);
-    const unsent = this.#held.drain();
+    const unsent = this.held.drain();
     this.jobs.vanishAll(error, this.name);
     for (const request of this.awaiting.drain()) this.lose(request, error);
     for (const request of unsent) {
@@ -210,7 +205,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
       connection.sendPacket(request.packet);
     } catch (error) {
       // Either the connection has failed, and onLost will take the request elsewhere, or the request is at fault.
-      if (error instanceof GearmanError) this.#held.push(request);
+      if (error instanceof GearmanError) this.held.push(request);
       else request.fail(error);
       return;
     }
@@ -230,13 +225,13 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
       else unsent.push(request);
     }
     if (unsent.length === 0) return; // many aborts in a row take back nothing more, and move nothing
-    for (const request of [...unsent, ...this.#held.drain()]) this.#held.push(request);
+    for (const request of [...unsent, ...this.held.drain()]) this.held.push(request);
   }
 
   /** Sends what is held once the server has answered, and the transport has taken what it was given before. */
   #sendHeldSoon(): void {
     const { ready } = this.server;
-    if (this.#held.length > 0) ready?.onceDrained(() => this.#sendHeld(ready));
+    if (this.held.length > 0) ready?.onceDrained(() => this.#sendHeld(ready));
   }
 
   /**
@@ -244,11 +239,11 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
    */
   #sendHeld(connection: Connection): void {
     if (this.server.ready !== connection) return; // it is asked again whether it is alive: its answer continues here
-    let count = this.#held.length; // what fails to be sent is held again
+    let count = this.held.length; // what fails to be sent is held again
     while (count > 0) {
-      const request = this.#held.shift()!;
+      const request = this.held.shift()!;
       this.#encode(connection, request);
-      count = this.#held.first?.isLarge ? 0 : count - 1;
+      count = this.held.first?.isLarge ? 0 : count - 1;
     }
     this.#sendHeldSoon();
   }

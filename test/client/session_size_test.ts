@@ -14,6 +14,7 @@ import { pattern } from "../support/bytes.ts";
 import { answerEverything, FakeServer } from "../support/fake_server.ts";
 import { limitQueue } from "../support/server_commands.ts";
 import { RawWorker } from "../support/raw_worker.ts";
+import { sizeOf } from "../support/session_size.ts";
 import { until } from "../support/wait.ts";
 import { fakeTimers } from "../support/fake_timers.ts";
 import { onEveryServer, type TestServer } from "../support/servers.ts";
@@ -88,9 +89,9 @@ onEveryServer("a session keeps nothing", (kind) => {
     session = await openSession(server.connect);
     const worker = await RawWorker.open(server, "ends");
     const jobs = send(session, 1_000, "ends");
-    assert.ok(session.size >= 1_000, "unsent requests count");
+    assert.ok(sizeOf(session) >= 1_000, "unsent requests count");
     await created(jobs);
-    assert.equal(session.size, 1_000);
+    assert.equal(sizeOf(session), 1_000);
     for (let i = 0; i < jobs.length; i++) {
       const { handle } = await worker.grab();
       worker.send(PacketType.WORK_DATA, handle, "data");
@@ -101,7 +102,7 @@ onEveryServer("a session keeps nothing", (kind) => {
     await worker.served();
     await roundTrip(session);
     assert.ok(jobs.every(({ settled }) => settled));
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     await worker.close();
   });
 
@@ -122,9 +123,9 @@ onEveryServer("a session keeps nothing", (kind) => {
     for (const job of stages[0]!) job.abort();
     await roundTrip(session);
     assert.deepEqual(handles, Array(125).fill(undefined), "these are aborted before their replies");
-    assert.equal(session.size, 875, "unsent jobs leave nothing, all others their handles");
+    assert.equal(sizeOf(session), 875, "unsent jobs leave nothing, all others their handles");
     for (const job of stages[2]!) job.abort();
-    assert.equal(session.size, 875, "the server still sends their packets");
+    assert.equal(sizeOf(session), 875, "the server still sends their packets");
     for (let i = 0; i < 875; i++) {
       const { handle } = await worker.grab();
       worker.send(PacketType.WORK_DATA, handle, "data");
@@ -138,7 +139,7 @@ onEveryServer("a session keeps nothing", (kind) => {
     }
     await worker.served();
     await roundTrip(session);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     assert.equal(jobs.filter(({ controller }) => controller.signal.aborted).length, 500);
     assert.ok(jobs.every(({ settled }) => settled));
     await worker.close();
@@ -149,13 +150,13 @@ onEveryServer("a session keeps nothing", (kind) => {
     const worker = await RawWorker.open(server, "shared");
     const jobs = send(session, 400, "shared", (i) => `u${Math.floor(i / 4)}`);
     await created(jobs);
-    assert.equal(session.size, 100, "one handle for four jobs");
+    assert.equal(sizeOf(session), 100, "one handle for four jobs");
     // Of each four jobs none, one, two, three or all are aborted.
     for (const [i, job] of jobs.entries()) if (i % 4 < Math.floor(i / 4) % 5) job.abort();
     await worker.serve(100);
     await worker.served();
     await roundTrip(session);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     assert.ok(jobs.every(({ settled }) => settled));
     await worker.close();
   });
@@ -176,15 +177,15 @@ onEveryServer("a session keeps nothing", (kind) => {
     }
     await Promise.resolve();
     await Promise.resolve();
-    assert.ok(session.size >= 50, "all wait, and perhaps the greeting");
+    assert.ok(sizeOf(session) >= 50, "all wait, and perhaps the greeting");
     controller.abort("enough");
     await Promise.allSettled(jobs.map((job) => job.created()));
     await roundTrip(session);
-    assert.equal(session.size, 1, "the job that was not refused");
+    assert.equal(sizeOf(session), 1, "the job that was not refused");
     await worker.serve(1);
     await worker.served();
     await roundTrip(session);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     await worker.close();
   });
 
@@ -195,10 +196,10 @@ onEveryServer("a session keeps nothing", (kind) => {
     const twice = send(session, 10, "lost", () => "u");
     await created([...jobs, ...twice]);
     for (const [i, job] of [...jobs, ...twice].entries()) if (i % 2 === 0) job.abort();
-    assert.equal(session.size, 11);
+    assert.equal(sizeOf(session), 11);
     await ownServer.stop();
     await until(() => session.server.connection === undefined);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     assert.ok([...jobs, ...twice].every(({ settled }) => settled));
   });
 });
@@ -228,7 +229,7 @@ describe("a session drops", () => {
     assert.equal(job.settled || background.settled, false);
     await session.close();
     assert.deepEqual(question.packet.args, []);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
   });
 
   test("the arguments of a request that is aborted before it is sent", { timeout }, async () => {
@@ -239,7 +240,7 @@ describe("a session drops", () => {
     job.abort();
     assert.equal(job.packet.args.length, 0);
     await roundTrip(session);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     await session.close();
   });
 
@@ -260,19 +261,19 @@ describe("a session drops", () => {
     question.answer.catch(() => {});
     await until(() => held!.length === 101);
     for (const job of aborted) job.abort();
-    assert.equal(session.size, 101, "the replies are still expected");
+    assert.equal(sizeOf(session), 101, "the replies are still expected");
     for (const send of held) send();
     held = undefined;
     await created(jobs);
     await roundTrip(session);
-    assert.equal(session.size, 100);
+    assert.equal(sizeOf(session), 100);
     for (let i = 0; i < 2; i++) probes.fire(); // silence: the server is asked, and knows no job
     await until(() => jobs.every(({ settled }) => settled));
     for (const job of jobs) await assert.rejects(job.next(), { delivery: "accepted" });
-    assert.equal(session.size, 50, "aborted jobs are not probed");
+    assert.equal(sizeOf(session), 50, "aborted jobs are not probed");
     for (let i = 51; i <= 100; i++) server.peer.answer(PacketType.WORK_COMPLETE, `H:${i}`, "");
     await roundTrip(session);
-    assert.equal(session.size, 0);
+    assert.equal(sizeOf(session), 0);
     await session.close();
   });
 });

@@ -5,6 +5,7 @@ import { ConnectionError, type Dial, dialTcp, GearmanClient } from "../../mod.ts
 import { Session } from "../../src/client/session.ts";
 import { collectGarbage } from "../support/collect_garbage.ts";
 import { Proxy } from "../support/proxy.ts";
+import { sizeOf } from "../support/session_size.ts";
 
 const [task, port, count] = process.argv.slice(2) as [string, string, string];
 
@@ -55,7 +56,7 @@ async function runRounds(count: number): Promise<object> {
     if (round % (count / 10) === 0) memory.push(inUse());
   }
   const reconnects = proxy.accepted;
-  const size = [...sessions].reduce((sum, session) => sum + session.size, 0);
+  const size = [...sessions].reduce((sum, session) => sum + sizeOf(session), 0);
   await client.close();
   return { ...ended, reconnects, size, memory };
 }
