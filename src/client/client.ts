@@ -295,10 +295,7 @@ export class GearmanClient implements AsyncDisposable {
     return this.close();
   }
 
-  /**
-   * Sends a submission: that of a typed function as soon as its input is encoded, which is at once, unless it returns a
-   * promise.
-   */
+  /** Sends a submission: that of a typed function once its input is encoded. */
   #send(
     submission: Submission,
     signal: AbortSignal | undefined,
@@ -307,12 +304,23 @@ export class GearmanClient implements AsyncDisposable {
     options?: EncodeOptions,
   ): PromiseLike<void> | void {
     const definition = definitionOf(fn);
-    if (definition === undefined) return this.#router.send(submission, signal);
+    if (definition !== undefined) return this.#encodeAndSend(submission, signal, definition, input, options);
+    this.#router.send(submission, signal);
+  }
+
+  /** Encodes the input of a typed function and sends it: at once, unless the encoding returns a promise. */
+  #encodeAndSend(
+    submission: Submission,
+    signal: AbortSignal | undefined,
+    definition: AnyFunction,
+    input: unknown,
+    options: EncodeOptions | undefined,
+  ): PromiseLike<void> | void {
     const send = (workload: Workload) => {
       submission.setWorkload(workload);
       this.#router.send(submission, undefined);
     };
-    submission.abortOn(signal);
+    if (signal !== undefined) submission.abortOn(signal);
     const encode = () => definition.input.encode(input as never, options);
     return attempt<Workload, void>(encode, send, (error) => submission.fail(error));
   }

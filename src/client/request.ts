@@ -121,8 +121,7 @@ export abstract class Request {
   }
 
   /** Withdraws it with the signal's reason when the signal fires. */
-  abortOn(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
+  abortOn(signal: AbortSignal): void {
     const forget = onAbort(signal, (reason) => this.withdraw(reason));
     if (!this.settled) this.abortable = { signal, forget };
   }

@@ -12,6 +12,7 @@ export class Router {
   readonly #sessions: readonly Session[];
   readonly #balance: Balance;
   #turns = 0;
+  readonly #nextTurn = (): number => this.#turns++;
   /** How often a request was returned unsent. */
   readonly #reroutes = new WeakMap<Request, number>();
   #closing: Promise<void> | undefined;
@@ -30,7 +31,7 @@ export class Router {
 
   /** Sends a request to the server of choice, or to the next one that can be reached. */
   send(request: Request, signal: AbortSignal | undefined): void {
-    request.abortOn(signal);
+    if (signal !== undefined) request.abortOn(signal);
     if (request.settled) return;
     const candidates = this.#candidates(request);
     const first = candidates[0]!;
@@ -47,9 +48,12 @@ export class Router {
 
   /** The servers for a request, in the order in which they are to be tried. */
   #candidates(request: Request): readonly Session[] {
-    if (request.pinnedTo !== undefined) return this.#sessions.filter(({ name }) => name === request.pinnedTo);
+    if (request.pinnedTo !== undefined) {
+      const { pinnedTo } = request;
+      return this.#sessions.filter(({ name }) => name === pinnedTo);
+    }
     if (this.#sessions.length === 1) return this.#sessions;
-    return orderServers(this.#sessions, this.#balance, request.balanceKey, () => this.#turns++);
+    return orderServers(this.#sessions, this.#balance, request.balanceKey, this.#nextTurn);
   }
 
   async #route(request: Request, candidates: readonly Session[], lastError?: unknown): Promise<void> {

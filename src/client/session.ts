@@ -67,7 +67,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   /** Sends a request over the open connection, with all others of this tick. */
   send(request: Request): void {
     this.#watch(request);
-    const { ready } = this.server;
+    const { ready } = this.server; // not earlier: if the server was silent for long, it is asked whether it is alive
     if (ready !== undefined && this.held.length === 0 && !request.isLarge) return this.#encode(ready, request);
     request.copyArguments();
     this.held.push(request);
@@ -77,7 +77,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   release(request: Request): void {
     request.session = undefined;
     this.#live -= 1;
-    this.#updateWaiting();
+    if (this.#live === this.#lagging) this.#updateWaiting();
   }
 
   recall(): void {
@@ -182,11 +182,11 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   // ---- sending
 
-  /** Counts a request among those that are waited for. */
+  /** Counts a request among those that are waited for; `release` counts it no more. */
   #watch(request: Request): void {
     request.session = this;
     this.#live += 1;
-    this.#updateWaiting();
+    if (this.#live === this.#lagging + 1) this.#updateWaiting();
   }
 
   /** Sends a question of the session's own; the connection is watched until its answer, even if all callers leave. */
@@ -199,9 +199,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   #encode(connection: Connection, request: Request): void {
     if (request.settled) return;
     try {
-      if (request.isLarge && !isUncopied(request.lastArgument)) {
-        throw new TypeError("Cannot send the workload: its buffer was transferred before it was sent");
-      }
+      if (request.isLarge) assertNotTransferred(request.lastArgument);
       connection.sendPacket(request.packet);
     } catch (error) {
       // Either the connection has failed, and onLost will take the request elsewhere, or the request is at fault.
@@ -258,21 +256,18 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
 
   // ---- receiving
 
-  /** Takes out the request that a packet of this type is the reply to. */
+  /**
+   * Takes out the request that a packet of this type is the reply to. A connection begins with requests that a server may
+   * leave unanswered; the echo behind them is answered by each.
+   */
   #takeAwaiting(type: PacketType): Request {
     const { awaiting } = this;
-    if (type !== awaiting.first?.expects && type !== PacketType.ERROR) this.#skipUnanswered(type);
-    return awaiting.shift() ?? throwUnexpected(type);
-  }
-
-  /** The greeting begins with what a server may leave unanswered; the echo behind it is answered by each. */
-  #skipUnanswered(type: PacketType): void {
-    const { awaiting } = this;
-    while (awaiting.first?.expects !== type) {
+    while (type !== PacketType.ERROR && type !== awaiting.first?.expects) {
       const expects = awaiting.first?.expects;
       if (expects !== PacketType.OPTION_RES && expects !== PacketType.SET_CLIENT_ID) throwUnexpected(type);
       awaiting.shift();
     }
+    return awaiting.shift() ?? throwUnexpected(type);
   }
 
   /** Ends what a packet over `maxPacketSize` is for, and nothing else. */
@@ -300,11 +295,18 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
     return new Promise((resolve) => this.#resume = resolve);
   }
 
+  /** Tells the server connection whether callers wait: as the first of them comes, and the last one leaves. */
   #updateWaiting(): void {
     const waiting = this.#live > this.#lagging;
     this.server.setWaiting(waiting);
     if (this.#resume !== undefined && (waiting || this.#live === 0)) this.#resume();
   }
+}
+
+/** A buffer that was transferred has the length 0. */
+function assertNotTransferred(argument: string | Uint8Array): void {
+  if (isUncopied(argument)) return;
+  throw new TypeError("Cannot send the workload: its buffer was transferred before it was sent");
 }
 
 function throwUnexpected(type: PacketType): never {

@@ -163,9 +163,14 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
     const magic = readUint32(head, start);
     const type = readUint32(head, start + 4);
     const bodySize = readUint32(head, start + 8);
-    const count = this.#checkHeader(magic, type, bodySize);
-
+    const count = argumentCount(type);
     const isOversized = bodySize > this.#maxPacketSize;
+    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw received.fail("bad magic");
+    if (count === NO_PACKET) throw received.fail(`there is no packet type ${type}`);
+    if (isOversized && !this.#skipOversized) {
+      throw received.fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
+    }
+
     const keptSize = isOversized ? Math.min(bodySize, MAX_OVERSIZED_ARGUMENTS) : bodySize;
     const bodyStart = start + HEADER_SIZE;
     if (size < HEADER_SIZE + keptSize) {
@@ -186,17 +191,6 @@ export class PacketDecoder<Item = Packet> implements IterableIterator<Item> {
     }
     received.drop(HEADER_SIZE + bodySize);
     return packet as Item;
-  }
-
-  /** Checks a header, and returns the number of arguments in the body. */
-  #checkHeader(magic: number, type: number, bodySize: number): number {
-    if (magic !== MAGIC_REQ && magic !== MAGIC_RES) throw this.#received.fail("bad magic");
-    const count = argumentCount(type);
-    if (count === NO_PACKET) throw this.#received.fail(`there is no packet type ${type}`);
-    if (bodySize > this.#maxPacketSize && !this.#skipOversized) {
-      throw this.#received.fail(`a body of ${bodySize} bytes is over maxPacketSize, ${this.#maxPacketSize}`);
-    }
-    return count;
   }
 
   /** "Arguments given in the data part are separated by a NULL byte, and the last argument is determined by the size" */

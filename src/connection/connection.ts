@@ -220,18 +220,12 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   async pump(onPacket: (packet: Item) => void | Promise<void>): Promise<void> {
     this.#onPacket = onPacket;
     try {
-      for (let count = 1;; count++) {
-        const packet = this.#decode();
-        if (packet === undefined) {
-          const hasMore = await this.#readMore();
-          if (!hasMore) return;
-          count = 0;
-        } else {
-          const pause = onPacket(packet);
+      do {
+        for (let pause = this.#passOn(); pause !== undefined; pause = this.#passOn()) {
           // With then() this takes three microtasks: a call may be awaited by a function that is awaited itself.
-          if (pause !== undefined || count % MAX_BURST === 0) await this.#unlessDestroyed(pause).then();
+          await this.#unlessDestroyed<unknown>(pause).then();
         }
-      }
+      } while (await this.#readMore());
     } finally {
       this.#onPacket = undefined;
     }
@@ -369,6 +363,20 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
     return this.#groups.shift();
   }
 
+  /**
+   * Passes a burst of packets on to the pump. Returns what to wait for before the next burst: what `onPacket` has returned,
+   * or true for a short pause. Returns `undefined` if no packets are left.
+   */
+  #passOn(): Promise<void> | true | undefined {
+    for (let count = 0; count < MAX_BURST; count++) {
+      const packet = this.#onPacket && this.#decode();
+      if (packet === undefined) return undefined;
+      const pause = this.#onPacket!(packet);
+      if (pause !== undefined) return pause;
+    }
+    return true;
+  }
+
   #decode(): Item | undefined {
     if (this.#state.phase === "destroyed") throw this.#state.error;
     try {
@@ -434,10 +442,8 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   /** Passes on what was received before the end, unless that is `destroy`: a pump may have paused before it did that. */
   #passOnRest(): void {
     try {
-      while (this.#onPacket !== undefined) {
-        const packet = this.#decode();
-        if (packet === undefined) return;
-        markHandled(Promise.resolve(this.#onPacket(packet)));
+      for (let pause = this.#passOn(); pause !== undefined; pause = this.#passOn()) {
+        markHandled(Promise.resolve<unknown>(pause));
       }
     } catch {
       // It was destroyed, or what comes after a packet that is at fault is lost with the connection.

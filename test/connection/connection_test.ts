@@ -221,6 +221,20 @@ test("a promise that onPacket returns pauses reading until it settles", { timeou
   assert.deepEqual(found, ["a", "b", "c"]);
 });
 
+test("what onPacket returns besides a promise has no effect", { timeout }, async () => {
+  for (const value of [false, null, 0, "", true] as never[]) {
+    const transport = new FakeTransport();
+    transport.receive(join([echo("a"), echo("b")]));
+    transport.end();
+    const found: string[] = [];
+    await new Connection(transport).pump((packet) => {
+      found.push(textOf(packet));
+      return value;
+    });
+    assert.deepEqual(found, ["a", "b"]);
+  }
+});
+
 test("what the first packets of a long chunk lead to is sent before the rest is passed on", { timeout }, async () => {
   const handledAtWrites: number[] = [];
   let handled = 0;
