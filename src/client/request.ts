@@ -61,7 +61,7 @@ export abstract class Request {
     this.session = undefined;
     this.packet = packet;
     this.abortable = undefined;
-    this.isLarge = isUncopied(this.lastArgument);
+    this.isLarge = isUncopied(packet.args[packet.args.length - 1]!);
   }
 
   get lastArgument(): string | Uint8Array {
