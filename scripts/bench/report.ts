@@ -89,8 +89,8 @@ Targets that were missed on this machine, and why. A ratio near its target may b
   measured apart from this run, ours had 0.72, 0.66 and 0.73 of the raw socket's jobs a second on Deno, Bun and Node.
 - CPU of a job, with gearmand's memory in large pieces: ours is spent on JavaScript, and a raw socket only counts answers.
   The naive client, which has a promise for each job too, is the fairer reference.
-- The first 200,000 jobs on Deno: V8 compiles more code than a naive client has, for 46 ms of CPU. One commit later, in 77
-  pairs of processes, the ratio was 1.56.
+- The first 200,000 jobs on Deno: V8 compiles more code than a naive client has, for 46 ms of CPU. After one more change,
+  18 rounds of seven pairs of processes had ratios from 1.45 to 1.73, and a median of 1.575.
 - A worker with concurrency 1, on Deno and Node: single rounds had from 0.75 to 1.09.
 - The time of 64 MiB on Bun: a raw socket took 35 to 64 ms from round to round, ours 78 to 125 ms.
 `;
