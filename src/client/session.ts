@@ -199,7 +199,9 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   #encode(connection: Connection, request: Request): void {
     if (request.settled) return;
     try {
-      if (request.isLarge) assertNotTransferred(request.lastArgument);
+      if (request.isLarge && !isUncopied(request.lastArgument)) {
+        throw new TypeError("Cannot send the workload: its buffer was transferred before it was sent");
+      }
       connection.sendPacket(request.packet);
     } catch (error) {
       // Either the connection has failed, and onLost will take the request elsewhere, or the request is at fault.
@@ -301,12 +303,6 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
     this.server.setWaiting(waiting);
     if (this.#resume !== undefined && (waiting || this.#live === 0)) this.#resume();
   }
-}
-
-/** A buffer that was transferred has the length 0. */
-function assertNotTransferred(argument: string | Uint8Array): void {
-  if (isUncopied(argument)) return;
-  throw new TypeError("Cannot send the workload: its buffer was transferred before it was sent");
 }
 
 function throwUnexpected(type: PacketType): never {
