@@ -18,12 +18,11 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { ConnectionError, dialTcp, GearmanClient, GearmanWorker, JobFailedError } from "../mod.ts";
 import type { Dial } from "../mod.ts";
-import { Session } from "../src/client/session.ts";
 import { JobServer } from "../src/server/mod.ts";
 import { findProgram, REQUIRED } from "../test/support/requirements.ts";
 import { startGearmand } from "../test/support/gearmand.ts";
 import { type Faults, Proxy } from "../test/support/proxy.ts";
-import { sizeOf } from "../test/support/session_size.ts";
+import { watchSessions } from "../test/support/session_size.ts";
 
 const seconds = Number(process.argv[2] ?? 600);
 let state = Number(process.argv[3] ?? Date.now() % 1_000_000);
@@ -125,12 +124,7 @@ const workers = servers.map(({ port }) => {
 
 // ---- clients and their calls
 
-const sessions = new Set<Session>();
-const { send } = Session.prototype;
-Session.prototype.send = function (request): void {
-  sessions.add(this);
-  send.call(this, request);
-};
+const sizeOfSessions = watchSessions();
 
 /** Dials the servers by name, so that a token tells which server has the job. */
 const dial: Dial = ({ port }, options) =>
@@ -308,14 +302,13 @@ for (const { proxy } of servers) {
   proxy.resetAll();
 }
 for (let i = 0; i < 200 && pending().length > 0; i++) await pause(50);
-const size = () => [...sessions].reduce((sum, session) => sum + sizeOf(session), 0);
 await Promise.all(clients.map((client) => client.echo("calm").catch(() => client.echo("calm"))));
-for (let i = 0; i < 200 && size() > 0; i++) await pause(50);
+for (let i = 0; i < 200 && sizeOfSessions() > 0; i++) await pause(50);
 
 for (const { id, server } of pending()) surprises.push(`${id} was accepted by ${server.name} and has not run`);
 runs.forEach((times, id) => times > 1 && surprises.push(`job ${id} has run ${times} times`));
 for (const id of unsent) if (runs[numberOf(id)]! > 0) surprises.push(`${id} was not sent, and has run`);
-if (size() > 0) surprises.push(`the tables of the clients still have ${size()} entries`);
+if (sizeOfSessions() > 0) surprises.push(`the tables of the clients still have ${sizeOfSessions()} entries`);
 const kills = servers.map((server) =>
   `${server.name} was killed ${server.kills} times, ${server.proxy.accepted} connections`
 );

@@ -2,10 +2,9 @@
 
 import process from "node:process";
 import { ConnectionError, type Dial, dialTcp, GearmanClient } from "../../mod.ts";
-import { Session } from "../../src/client/session.ts";
 import { collectGarbage } from "../support/collect_garbage.ts";
 import { Proxy } from "../support/proxy.ts";
-import { sizeOf } from "../support/session_size.ts";
+import { watchSessions } from "../support/session_size.ts";
 
 const [task, port, count] = process.argv.slice(2) as [string, string, string];
 
@@ -16,13 +15,7 @@ function inUse(): number {
   return heapUsed + arrayBuffers;
 }
 
-// Collects the sessions of all clients, since clients do not show their tables.
-const sessions = new Set<Session>();
-const { send } = Session.prototype;
-Session.prototype.send = function (request): void {
-  sessions.add(this);
-  send.call(this, request);
-};
+const sizeOfSessions = watchSessions();
 
 /** Runs rounds of 100 jobs and 5 aborts. After each round the connection is reset with jobs in flight. */
 async function runRounds(count: number): Promise<object> {
@@ -56,7 +49,7 @@ async function runRounds(count: number): Promise<object> {
     if (round % (count / 10) === 0) memory.push(inUse());
   }
   const reconnects = proxy.accepted;
-  const size = [...sessions].reduce((sum, session) => sum + sizeOf(session), 0);
+  const size = sizeOfSessions();
   await client.close();
   return { ...ended, reconnects, size, memory };
 }
