@@ -303,8 +303,7 @@ export class GearmanClient implements AsyncDisposable {
     input: unknown,
     options?: EncodeOptions,
   ): PromiseLike<void> | void {
-    const definition = definitionOf(fn);
-    if (definition !== undefined) return this.#encodeAndSend(submission, signal, definition, input, options);
+    if (typeof fn !== "string") return this.#encodeAndSend(submission, signal, fn, input, options);
     this.#router.send(submission, signal);
   }
 

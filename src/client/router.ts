@@ -49,11 +49,11 @@ export class Router {
 
   /** The servers for a request, in the order in which they are to be tried. */
   #candidates(request: Request): readonly Session[] {
+    if (this.#sessions.length === 1) return this.#sessions; // what is pinned is pinned to one of them
     if (request.pinnedTo !== undefined) {
       const { pinnedTo } = request; // a closure with the request itself would cost every call a context
       return this.#sessions.filter(({ name }) => name === pinnedTo);
     }
-    if (this.#sessions.length === 1) return this.#sessions;
     return orderServers(this.#sessions, this.#balance, request.balanceKey, this.#nextTurn);
   }
 
