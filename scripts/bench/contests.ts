@@ -81,7 +81,7 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
       return await measured(command(server, port, jobs));
     });
 
-  const first = (program: string, ...args: string[]) => (runtime: Runtime) =>
+  const first = (runtime: Runtime, program: string, ...args: string[]) =>
     withGearmand((server) => measured(ours(runtime, program, ...args, server, some(200_000), 0)), FAST);
 
   const sequences: Record<string, Sides> = {
@@ -156,15 +156,18 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     [`raw ${runtime}`]: worker((server) => ours(runtime, "raw_worker.ts", server, 1)),
     [`ours ${runtime}`]: worker((server) => ours(runtime, "worker.ts", server, 1)),
   });
-  const twice = (sidesOf: (runtime: Runtime) => Sides) =>
-    repeated(quick ? 1 : 2, inSequence(Object.assign({}, ...RUNTIMES.map(sidesOf))));
-  const cold = inSequence({ ...each("naive", first("naive.ts")), ...each("ours", first("submit.ts", "bytes")) });
+  const coldSides = (runtime: Runtime) => ({
+    [`naive ${runtime}`]: () => first(runtime, "naive.ts"),
+    [`ours ${runtime}`]: () => first(runtime, "submit.ts", "bytes"),
+  });
+  const several = (times: number, sidesOf: (runtime: Runtime) => Sides) =>
+    repeated(quick ? 1 : times, inSequence(Object.assign({}, ...RUNTIMES.map(sidesOf))));
   return {
     ...Object.fromEntries(Object.entries(sequences).map(([name, sides]) => [name, inSequence(sides)])),
-    "foreground": twice(foregroundSides),
-    "worker": twice(workerSides),
+    "foreground": several(2, foregroundSides),
+    "worker": several(2, workerSides),
     "naive": inTurns(quick ? 3 : 12, some(100_000), 100_000),
-    "cold": repeated(quick ? 1 : 7, cold),
+    "cold": several(12, coldSides),
   };
 }
 
