@@ -83,16 +83,17 @@ stream, it keeps nothing. As a worker, it returns a prepared result.
 Targets that were missed on this machine, and why. A ratio near its target may be on either side of it in the next run:
 
 - 20 times the best package of npm is more than gearmand takes from a raw socket.
-- Jobs a second on Bun, as processes that run one after the other: a raw socket took 0.8 to 3 us a job from round to
-  round. In the turns beside the naive client, the rows after 100,000 jobs, noise moves both sides alike. These ratios
-  hold while gearmand waits for new memory, as it did here for 1 to 2 us a job. With memory that it had touched before,
-  measured apart from this run, ours had 0.72, 0.66 and 0.73 of the raw socket's jobs a second on Deno, Bun and Node.
+- Jobs a second on Bun and Node, as processes that run one after the other: a raw socket took 0.7 to 3 us a job from
+  round to round. In the turns beside the naive client, the rows after 100,000 jobs, noise moves both sides alike. These
+  ratios hold while gearmand waits for new memory, as it did here for 1 to 2 us a job. With memory that it had touched
+  before, measured apart from this run, ours had 0.72, 0.66 and 0.73 of the raw socket's jobs a second on Deno, Bun and
+  Node.
 - CPU of a job, with gearmand's memory in large pieces: ours is spent on JavaScript, and a raw socket only counts answers.
   The naive client, which has a promise for each job too, is the fairer reference.
-- The first 200,000 jobs on Deno: V8 compiles more code than a naive client has, for 46 ms of CPU. After one more change,
-  18 rounds of seven pairs of processes had ratios from 1.45 to 1.73, and a median of 1.575.
-- A worker with concurrency 1, on Deno and Node: single rounds had from 0.75 to 1.09.
-- The time of 64 MiB on Bun: a raw socket took 35 to 64 ms from round to round, ours 78 to 125 ms.
+- Each job awaited, on Deno and Node: a raw socket needs a round trip for each job too, and had 0.855 and 0.89 of
+  libgearman's jobs a second.
+- Jobs in sets on Node: a run took 75 to 90 us a job, or 115 to 130. So did ten runs of an older version, which had met
+  the target.
 `;
 }
 
