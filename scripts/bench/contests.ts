@@ -161,7 +161,7 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
     [`ours ${runtime}`]: () => first(runtime, "submit.ts", "bytes"),
   });
   const several = (times: number, sidesOf: (runtime: Runtime) => Sides) =>
-    repeated(quick ? 1 : times, inSequence(Object.assign({}, ...RUNTIMES.map(sidesOf))));
+    repeated(quick ? 1 : times, inSequence(...RUNTIMES.map(sidesOf)));
   return {
     ...Object.fromEntries(Object.entries(sequences).map(([name, sides]) => [name, inSequence(sides)])),
     "foreground": several(2, foregroundSides),
@@ -171,12 +171,15 @@ export function contests({ quick }: { readonly quick: boolean }): Record<string,
   };
 }
 
-/** Runs all sides one after the other. */
-function inSequence(sides: Sides): Contest {
+/** Runs all sides one after the other, those of a group side by side: each time in another order. */
+function inSequence(...groups: readonly Sides[]): Contest {
+  const names = groups.flatMap(Object.keys);
   return async (time) => {
     const measured: Record<string, Measure> = {};
-    for (const [side, run] of rotated(Object.entries(sides), time)) measured[side] = await run();
-    return [Object.fromEntries(Object.keys(sides).map((side) => [side, measured[side]!]))];
+    for (const group of rotated(groups, time)) {
+      for (const [side, run] of rotated(Object.entries(group), time)) measured[side] = await run();
+    }
+    return [Object.fromEntries(names.map((side) => [side, measured[side]!]))];
   };
 }
 

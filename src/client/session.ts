@@ -6,7 +6,7 @@ import { readText } from "../internal/text.ts";
 import { ownedBytes, readHandle, readNumber } from "../codec/arguments.ts";
 import { type Packet, packetName, PacketType } from "../codec/packet.ts";
 import type { ServerAddress } from "../transport/transport.ts";
-import { assertNotTransferred } from "../connection/arguments.ts";
+import { isUncopied, transferredError } from "../connection/arguments.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PostUser } from "../connection/dial_fetch.ts";
 import type { ConnectionSettings } from "../connection/options.ts";
@@ -199,7 +199,7 @@ export class Session implements RequestSession, ServerConnectionUser, PostUser {
   #encode(connection: Connection, request: Request): void {
     if (request.settled) return;
     try {
-      if (request.isLarge) assertNotTransferred(request.lastArgument);
+      if (request.isLarge && !isUncopied(request.lastArgument)) throw transferredError();
       connection.sendPacket(request.packet);
     } catch (error) {
       // Either the connection has failed, and onLost will take the request elsewhere, or the request is at fault.

@@ -55,12 +55,7 @@ export function copySmall(workload: Workload): Workload {
   return typeof workload === "string" || isUncopied(workload) ? workload : new Uint8Array(workload);
 }
 
-/**
- * Checks bytes that were kept to be sent, and were not empty then: in a buffer that was transferred since they have the
- * length 0.
- *
- * @throws {TypeError} The buffer was transferred.
- */
-export function assertNotTransferred({ length }: Workload): void {
-  if (length === 0) throw new TypeError("Cannot send an argument: its buffer was transferred before it was sent");
+/** Makes the error for an argument of which the buffer is not what it was: its bytes are gone, or fewer. */
+export function transferredError(): TypeError {
+  return new TypeError("Cannot send an argument: its buffer was transferred or shrunk before it was sent");
 }

@@ -7,7 +7,7 @@ import { type DecoderOptions, MAX_UINT32, PacketDecoder } from "../codec/decoder
 import { type EncodablePacket, PacketEncoder } from "../codec/encoder.ts";
 import type { Packet, PacketInput, PacketType } from "../codec/packet.ts";
 import type { Transport } from "../transport/transport.ts";
-import { assertNotTransferred } from "./arguments.ts";
+import { transferredError } from "./arguments.ts";
 
 /** Time in ms that `close` gives pending writes to a peer that does not read. */
 const GRACEFUL_CLOSE_TIMEOUT = 2_000;
@@ -450,6 +450,11 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
       // It was destroyed, or what comes after a packet that is at fault is lost with the connection.
     }
   }
+}
+
+/** Bytes in a buffer that was transferred have the length 0, and no others are written. */
+function assertNotTransferred({ length }: Uint8Array): void {
+  if (length === 0) throw transferredError();
 }
 
 function lostBy(cause: unknown): ConnectionError {

@@ -51,24 +51,29 @@ function completing(): (packet: Packet, peer: FakePeer) => void {
 }
 
 describe("sending", () => {
-  test("a large workload in a transferred buffer fails its call alone, wherever it waits to be sent", {
+  test("a large workload in a transferred or shrunk buffer fails its call alone, wherever it waits to be sent", {
     timeout,
   }, async () => {
-    for (const where of ["not connected yet", "in the tick of the call", "after an abort in the tick"] as const) {
+    const takes: ((buffer: ArrayBuffer) => void)[] = [
+      (buffer) => structuredClone(buffer, { transfer: [buffer] }),
+      (buffer) => buffer.resize(10),
+    ];
+    const places = ["not connected yet", "in the tick of the call", "after an abort in the tick"] as const;
+    for (const [take, where] of takes.flatMap((take) => places.map((where) => [take, where] as const))) {
       const server = new FakeServer(completing());
       await using client = clientOf(server);
       if (where !== "not connected yet") await client.echo("");
-      const large = pattern(100_000);
+      const buffer = new ArrayBuffer(100_000, { maxByteLength: 100_000 });
       const controller = new AbortController();
       const aborted = client.do("f", "aborted", { signal: controller.signal }).text();
       const before = client.do("f", "before").text();
-      const transferred = client.do("f", large).text();
+      const taken = client.do("f", new Uint8Array(buffer)).text();
       const behind = client.do("f", "behind").text();
       if (where === "after an abort in the tick") controller.abort("enough");
-      structuredClone(large.buffer, { transfer: [large.buffer] });
-      await assert.rejects(transferred, {
+      take(buffer);
+      await assert.rejects(taken, {
         name: "TypeError",
-        message: "Cannot send an argument: its buffer was transferred before it was sent",
+        message: "Cannot send an argument: its buffer was transferred or shrunk before it was sent",
       });
       assert.deepEqual(await Promise.all([before, behind]), ["before", "behind"], where);
       if (where === "after an abort in the tick") await assert.rejects(aborted, (reason) => reason === "enough");

@@ -587,7 +587,8 @@ test("an argument in a buffer that was transferred ends the connection, before a
       slow.resolve();
       await assert.rejects(connection.flush(), {
         name: "ConnectionError",
-        message: "The connection was lost: Cannot send an argument: its buffer was transferred before it was sent",
+        message:
+          "The connection was lost: Cannot send an argument: its buffer was transferred or shrunk before it was sent",
       });
       assert.equal(transport.closed, 1);
     }
