@@ -105,7 +105,8 @@ export class PacketEncoder {
       } else if (!(value instanceof Uint8Array)) {
         throw new TypeError(`Cannot encode ${packetName(type)}: argument ${i + 1} must be a string or a Uint8Array`);
       } else if (i === last && value.byteLength >= MIN_UNCOPIED) {
-        uncopied = value;
+        // The header announces this length: a view of a buffer that can be resized must not follow its size.
+        uncopied = (value.buffer as ArrayBuffer).resizable ? value.subarray(0, value.byteLength) : value;
       } else {
         room += value.byteLength;
       }

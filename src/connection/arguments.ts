@@ -57,5 +57,5 @@ export function copySmall(workload: Workload): Workload {
 
 /** Makes the error for an argument of which the buffer is not what it was: its bytes are gone, or fewer. */
 export function transferredError(): TypeError {
-  return new TypeError("Cannot send an argument: its buffer was transferred or shrunk before it was sent");
+  return new TypeError("Cannot send an argument: its buffer was transferred or shrunk");
 }

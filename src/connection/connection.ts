@@ -329,13 +329,12 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
           assertNotTransferred(piece);
           for (let at = 0; at < piece.length; at += MAX_WRITE) {
             const part = piece.subarray(at, at + MAX_WRITE);
-            const { length } = part;
             const taken = this.#transport.write(part);
             if (taken !== undefined) await taken;
-            assertNotTransferred(part);
-            this.#unwritten -= length;
+            assertNotTransferred(piece);
+            this.#unwritten -= part.length;
             // The first part fits in the buffers of a socket, dead or not: only a later one shows that the peer reads.
-            if (at > 0) this.#transferred += length;
+            if (at > 0) this.#transferred += part.length;
           }
         }
       }
@@ -452,7 +451,7 @@ export class Connection<Item = Packet> implements AsyncIterable<Item>, AsyncDisp
   }
 }
 
-/** Bytes in a buffer that was transferred have the length 0, and no others are written. */
+/** Bytes in a buffer that was transferred, or shrunk to less than them, have the length 0, and no others are written. */
 function assertNotTransferred({ length }: Uint8Array): void {
   if (length === 0) throw transferredError();
 }

@@ -73,7 +73,7 @@ describe("sending", () => {
       take(buffer);
       await assert.rejects(taken, {
         name: "TypeError",
-        message: "Cannot send an argument: its buffer was transferred or shrunk before it was sent",
+        message: "Cannot send an argument: its buffer was transferred or shrunk",
       });
       assert.deepEqual(await Promise.all([before, behind]), ["before", "behind"], where);
       if (where === "after an abort in the tick") await assert.rejects(aborted, (reason) => reason === "enough");

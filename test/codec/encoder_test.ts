@@ -180,6 +180,14 @@ test("a refused packet, short or long, leaves no bytes between its neighbours", 
   assert.equal(toHex(encodeRequest(PacketType.PRE_SLEEP)), toHex(header("\0REQ", 4, 0)));
 });
 
+test("an argument that is not copied keeps its length when its buffer grows", () => {
+  const encoder = new PacketEncoder("REQ");
+  const buffer = new ArrayBuffer(MIN_UNCOPIED, { maxByteLength: 2 * MIN_UNCOPIED });
+  encoder.write(PacketType.ECHO_REQ, new Uint8Array(buffer));
+  buffer.resize(2 * MIN_UNCOPIED);
+  assert.deepEqual(encoder.take().map(({ length }) => length), [12, MIN_UNCOPIED]);
+});
+
 test("takeGroups() keeps an argument that is not copied together with the rest of its packet", () => {
   const encoder = new PacketEncoder("REQ");
   const large = pattern(70_000);
